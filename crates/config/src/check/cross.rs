@@ -1,0 +1,147 @@
+//! Rules between keys.
+//!
+//! Owns what can only be said once a whole configuration is known. The same rules run twice: by
+//! the loader, which can point at a key, and by `Options::validate` after flags have been
+//! applied, which cannot.
+
+use crate::duration::show;
+use crate::options::{Credential, Options};
+use crate::syntax::{Map, Problem, ValueKind};
+
+/// A broken rule.
+pub(crate) struct Conflict {
+    /// Keys of which the last one written is to blame.
+    keys: &'static [&'static str],
+    pub(crate) message: String,
+    hint: &'static str,
+}
+
+/// Every rule that the options break.
+pub(crate) fn conflicts(options: &Options) -> Vec<Conflict> {
+    let mut found = Vec::new();
+    let mut rule = |broken: bool, keys, message: String, hint| {
+        if broken {
+            found.push(Conflict {
+                keys,
+                message,
+                hint,
+            });
+        }
+    };
+    let (duration, grace) = (options.lame_duck_duration, options.lame_duck_grace_period);
+    rule(
+        grace >= duration,
+        &["lame_duck_grace_period", "lame_duck_duration"],
+        format!(
+            "lame duck grace period ({}) should be strictly lower than lame duck duration ({})",
+            show(grace),
+            show(duration)
+        ),
+        "shorten the grace period or lengthen the duration",
+    );
+    rule(
+        u64::from(options.max_payload) > options.max_pending,
+        &["max_payload", "max_pending"],
+        format!(
+            "max_payload ({}) cannot be higher than max_pending ({})",
+            options.max_payload, options.max_pending
+        ),
+        "raise max_pending or lower max_payload",
+    );
+    rule(
+        options.http.as_ref().is_some_and(|http| http.tls) && options.tls.is_none(),
+        &["https", "https_port"],
+        "TLS cert and key required for HTTPS".to_owned(),
+        "add a tls block with cert_file and key_file",
+    );
+    rule(
+        options
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.certificates.is_empty()),
+        &["tls"],
+        "tls has no certificate, so every connection would fail".to_owned(),
+        "add cert_file and key_file",
+    );
+    if let Some(name) = &options.no_auth_user {
+        let keys = &["no_auth_user"];
+        let hint = "name one of the users in the authorization block";
+        match &options.authorization.credential {
+            Credential::Users(users) => rule(
+                !users.iter().any(|user| user.name() == name),
+                keys,
+                format!(
+                    "no_auth_user: {name:?} not present as user or nkey in authorization block or \
+                     account configuration"
+                ),
+                hint,
+            ),
+            _ => rule(
+                true,
+                keys,
+                format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
+                hint,
+            ),
+        }
+    }
+    found
+}
+
+/// The rules as problems at the keys of a file; `root` is the whole configuration.
+pub(crate) fn cross_check(options: &Options, root: &Map) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = conflicts(options)
+        .into_iter()
+        .map(|conflict| conflict.at_key(root))
+        .collect();
+    problems.extend(two_monitoring_ports(root));
+    problems
+}
+
+impl Conflict {
+    fn at_key(self, root: &Map) -> Problem {
+        let blamed = root
+            .entries()
+            .iter()
+            .rev()
+            .find(|entry| self.keys.contains(&entry.key.to_ascii_lowercase().as_str()));
+        Problem {
+            span: blamed.map(|entry| entry.key_span),
+            message: self.message,
+            expected: None,
+            hint: Some(self.hint.to_owned()),
+        }
+    }
+}
+
+/// Both an http and an https port: only the file shows that there were two.
+fn two_monitoring_ports(root: &Map) -> Option<Problem> {
+    let last = |names: &[&str]| {
+        root.entries().iter().rev().find(|entry| {
+            names.contains(&entry.key.to_ascii_lowercase().as_str())
+                && !matches!(entry.value.kind, ValueKind::Int(0))
+        })
+    };
+    last(&["http", "http_port", "monitor_port"])?;
+    let https = last(&["https", "https_port"])?;
+    Some(
+        Problem::new(https.key_span, "can't specify both HTTP and HTTPs ports")
+            .hint("monitoring has one port; keep one of them"),
+    )
+}
+
+impl Options {
+    /// Checks the rules between options, once flags or a program have changed them.
+    ///
+    /// # Errors
+    /// Every rule that is broken, each as a sentence for the user.
+    pub fn validate(&self) -> Result<(), Vec<String>> {
+        let broken = conflicts(self);
+        if broken.is_empty() {
+            return Ok(());
+        }
+        Err(broken
+            .into_iter()
+            .map(|conflict| format!("{}: {}", conflict.message, conflict.hint))
+            .collect())
+    }
+}

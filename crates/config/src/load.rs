@@ -1,0 +1,92 @@
+//! Loading: a path to checked options.
+//!
+//! Owns the order of the steps: read and parse, stop at syntax errors, digest, check every key,
+//! check keys against each other, render what was found. Called by the server at start, by `-t`
+//! and on reload.
+
+use crate::check::{Check, cross_check};
+use crate::diagnostic::{ConfigError, Diagnostic};
+use crate::options::Options;
+use crate::schema::TOP;
+use crate::source::Source;
+use crate::syntax::{Files, Parsed, Problem, digest::digest, parse_file};
+
+/// A configuration that can be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The options, with `config_file` and `config_digest` set.
+    pub options: Options,
+    /// `sha256:<hex>` of the parsed configuration; equals what nats-server prints for the file.
+    pub digest: String,
+    /// What deserves attention but does not stop the server, in the order of the file.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads and checks the configuration file at `path`.
+///
+/// # Errors
+/// Everything that is wrong with it: syntax errors, or when there are none, all unknown keys,
+/// wrong values and conflicts.
+pub fn load(path: &str, source: &dyn Source) -> Result<Loaded, ConfigError> {
+    let Parsed {
+        files,
+        root,
+        errors,
+        mut warnings,
+    } = parse_file(path, source);
+    if !errors.is_empty() {
+        return Err(failure(errors, warnings, &files, path));
+    }
+    if root.is_empty() {
+        let message = "config has no values or is empty".to_owned();
+        warnings.push(Problem {
+            span: None,
+            message,
+            expected: None,
+            hint: None,
+        });
+    }
+    let digest = digest(&root);
+    let mut options = Options {
+        config_file: Some(path.to_owned()),
+        config_digest: Some(digest.clone()),
+        ..Options::default()
+    };
+    let mut check = Check::new(source);
+    check.entries(&root, "", TOP, &mut options);
+    let Check {
+        mut errors,
+        warnings: found,
+        ..
+    } = check;
+    warnings.extend(found);
+    // Defaults stand in for wrong values, so conflicts with them would be misleading.
+    if errors.is_empty() {
+        errors = cross_check(&options, &root);
+    }
+    if errors.is_empty() {
+        Ok(Loaded {
+            options,
+            digest,
+            warnings: rendered(warnings, &files, path),
+        })
+    } else {
+        Err(failure(errors, warnings, &files, path))
+    }
+}
+
+fn failure(errors: Vec<Problem>, warnings: Vec<Problem>, files: &Files, path: &str) -> ConfigError {
+    ConfigError {
+        errors: rendered(errors, files, path),
+        warnings: rendered(warnings, files, path),
+    }
+}
+
+/// Renders problems in the order of the file.
+fn rendered(mut problems: Vec<Problem>, files: &Files, path: &str) -> Vec<Diagnostic> {
+    problems.sort_by_key(|problem| problem.span.map(|span| (span.file, span.start)));
+    problems
+        .into_iter()
+        .map(|problem| Diagnostic::new(problem, files, path))
+        .collect()
+}

@@ -1,0 +1,310 @@
+//! What changed between two configurations, and whether a running server may take it.
+//!
+//! Owns the table of options as reload sees them. Whether a key may change live is said once, in
+//! `schema`; the names in refusals are those nats-server uses. Invariants: a reload is all or
+//! nothing, so one change that may not happen live refuses all; secrets are never shown. Called
+//! by the server on reload. Absent: applying the changes.
+
+use crate::duration;
+use crate::options::{HttpOptions, Options, Port, WriteTimeout};
+use crate::schema::{Reload, reload_of};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// An option that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key in the configuration.
+    pub key: &'static str,
+    /// The name nats-server has for it in messages.
+    pub field: &'static str,
+    /// The value before, as text; `[REDACTED]` when it holds secrets.
+    pub old: String,
+    /// The value after, as text; `[REDACTED]` when it holds secrets.
+    pub new: String,
+}
+
+/// What the log says about a change that was applied, after `Reloaded: `.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.key, self.new)
+    }
+}
+
+/// Changes that need a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReloadError {
+    /// The changes that may not happen live; never empty.
+    pub changes: Vec<Change>,
+}
+
+impl fmt::Display for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (
+            at,
+            Change {
+                field, old, new, ..
+            },
+        ) in self.changes.iter().enumerate()
+        {
+            let separator = if at > 0 { "; " } else { "" };
+            write!(
+                f,
+                "{separator}config reload not supported for {field}: old={old}, new={new}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ReloadError {}
+
+/// Compares the running options with new ones.
+///
+/// Returns what changed, all of which may happen live. A `tls` block is reported whenever there
+/// is one, changed or not, because its files are read again. A new client port of -1 keeps the
+/// port that is bound.
+///
+/// # Errors
+/// The changes that need a restart; then nothing should be applied.
+pub fn diff(old: &Options, new: &Options) -> Result<Vec<Change>, ReloadError> {
+    let (mut live, mut refused) = (Vec::new(), Vec::new());
+    for field in FIELDS {
+        if !(field.changed)(old, new) {
+            continue;
+        }
+        let change = Change {
+            key: field.key,
+            field: field.name,
+            old: (field.show)(old),
+            new: (field.show)(new),
+        };
+        if (field.may_change)(old, new) {
+            live.push(change);
+        } else {
+            refused.push(change);
+        }
+    }
+    if refused.is_empty() {
+        Ok(live)
+    } else {
+        Err(ReloadError { changes: refused })
+    }
+}
+
+/// An option as reload sees it.
+struct Field {
+    name: &'static str,
+    key: &'static str,
+    changed: fn(&Options, &Options) -> bool,
+    may_change: fn(&Options, &Options) -> bool,
+    show: fn(&Options) -> String,
+}
+
+/// A field of `Options` whose key says in the schema whether it may change live.
+macro_rules! field {
+    ($name:literal, $key:literal, $($field:ident).+) => {
+        field!($name, $key, |o: &Options| o.$($field).+.clone())
+    };
+    ($name:literal, $key:literal, $read:expr) => {
+        Field {
+            name: $name,
+            key: $key,
+            changed: |old, new| $read(old) != $read(new),
+            may_change: |_, _| reload_of($key) == Some(Reload::Live),
+            show: |options| $read(options).shown(),
+        }
+    };
+}
+
+/// Every option, in the order in which nats-server compares them.
+#[rustfmt::skip]
+const FIELDS: &[Field] = &[
+    field!("ServerName", "server_name", server_name),
+    field!("Host", "host", host),
+    Field {
+        name: "Port",
+        key: "port",
+        changed: |old, new| old.port != new.port && new.port != Port::Random,
+        may_change: |_, _| false,
+        show: |options| options.port.shown(),
+    },
+    field!("ClientAdvertise", "client_advertise", client_advertise),
+    field!("Trace", "trace", trace),
+    field!("Debug", "debug", debug),
+    field!("TraceVerbose", "trace_verbose", trace_verbose),
+    field!("TraceHeaders", "trace_headers", trace_headers),
+    field!("NoSublistCache", "no_sublist_cache", no_sublist_cache),
+    field!("NoHeaderSupport", "no_header_support", no_header_support),
+    field!("Logtime", "logtime", logtime),
+    field!("LogtimeUTC", "logtime_utc", logtime_utc),
+    field!("MaxConn", "max_connections", max_connections),
+    field!("MaxSubs", "max_subscriptions", max_subscriptions),
+    field!("MaxSubTokens", "max_sub_tokens", max_sub_tokens),
+    Field {
+        name: "Users",
+        key: "authorization",
+        changed: |old, new| old.authorization != new.authorization,
+        may_change: |_, _| true,
+        show: |_| "[REDACTED]".to_owned(),
+    },
+    Field {
+        name: "NoAuthUser",
+        key: "no_auth_user",
+        changed: |old, new| old.no_auth_user != new.no_auth_user,
+        may_change: no_auth_user_may_change,
+        show: |options| options.no_auth_user.shown(),
+    },
+    field!("NoSystemAccount", "no_system_account", |o: &Options| o.system_account.is_none()),
+    field!("PingInterval", "ping_interval", ping_interval),
+    field!("MaxPingsOut", "ping_max", ping_max),
+    field!("HTTPHost", "http", |o: &Options| o.http.as_ref().and(Some(o.http_host().to_owned()))),
+    field!("HTTPPort", "http_port", |o: &Options| monitoring_port(o, false)),
+    field!("HTTPBasePath", "http_base_path", http_base_path),
+    field!("HTTPSPort", "https_port", |o: &Options| monitoring_port(o, true)),
+    field!("MaxControlLine", "max_control_line", max_control_line),
+    field!("MaxPayload", "max_payload", max_payload),
+    field!("MaxPending", "max_pending", max_pending),
+    field!("NoFastProducerStall", "no_fast_producer_stall", no_fast_producer_stall),
+    field!("PidFile", "pid_file", pid_file),
+    field!("PortsFileDir", "ports_file_dir", ports_file_dir),
+    field!("LogFile", "log_file", log_file),
+    field!("LogSizeLimit", "log_size_limit", log_size_limit),
+    field!("LogMaxFiles", "log_max_num", log_max_num),
+    field!("Syslog", "syslog", syslog),
+    field!("RemoteSyslog", "remote_syslog", remote_syslog),
+    Field {
+        name: "TLSConfig",
+        key: "tls",
+        changed: |old, new| old.tls.is_some() || new.tls.is_some(),
+        may_change: |_, _| true,
+        show: |options| if options.tls.is_some() { "enabled" } else { "disabled" }.to_owned(),
+    },
+    Field {
+        name: "TLSMap",
+        key: "verify_and_map",
+        changed: |old, new| tls_map(old) != tls_map(new),
+        may_change: |_, _| false,
+        show: |options| tls_map(options).shown(),
+    },
+    Field {
+        name: "TLSRateLimit",
+        key: "connection_rate_limit",
+        changed: |old, new| tls_rate_limit(old) != tls_rate_limit(new),
+        may_change: |_, _| false,
+        show: |options| tls_rate_limit(options).shown(),
+    },
+    field!("AllowNonTLS", "allow_non_tls", allow_non_tls),
+    field!("WriteDeadline", "write_deadline", write_deadline),
+    field!("WriteTimeout", "write_timeout", write_timeout),
+    field!("MaxClosedClients", "max_closed_clients", max_closed_clients),
+    field!("LameDuckDuration", "lame_duck_duration", lame_duck_duration),
+    field!("LameDuckGracePeriod", "lame_duck_grace_period", lame_duck_grace_period),
+    field!("MaxTracedMsgLen", "max_traced_msg_len", max_traced_msg_len),
+    field!("ConnectErrorReports", "connect_error_reports", connect_error_reports),
+    field!("ReconnectErrorReports", "reconnect_error_reports", reconnect_error_reports),
+    field!("Tags", "server_tags", server_tags),
+    field!("Metadata", "server_metadata", server_metadata),
+    field!("FeatureFlags", "feature_flags", feature_flags),
+    Field {
+        name: "Accounts",
+        key: "mappings",
+        changed: |old, new| old.mappings != new.mappings,
+        may_change: |_, _| true,
+        show: |options| format!("{} mappings", options.mappings.len()),
+    },
+];
+
+/// The setting may only go away, and only together with the user it named: otherwise connections
+/// that became that user without credentials would have to be judged again.
+fn no_auth_user_may_change(old: &Options, new: &Options) -> bool {
+    match (&old.no_auth_user, &new.no_auth_user) {
+        (Some(name), None) => !new
+            .authorization
+            .credential
+            .users()
+            .iter()
+            .any(|user| user.name() == name),
+        _ => false,
+    }
+}
+
+fn monitoring_port(options: &Options, tls: bool) -> Option<Port> {
+    options
+        .http
+        .as_ref()
+        .filter(|http| http.tls == tls)
+        .map(|http: &HttpOptions| http.port)
+}
+
+fn tls_map(options: &Options) -> bool {
+    options.tls.as_ref().is_some_and(|tls| tls.verify_and_map)
+}
+
+fn tls_rate_limit(options: &Options) -> u64 {
+    options
+        .tls
+        .as_ref()
+        .map_or(0, |tls| tls.connection_rate_limit)
+}
+
+/// A value as text in a message, in the form Go prints it.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+macro_rules! shown_as_is {
+    ($($type:ty)+) => { $(impl Shown for $type {
+        fn shown(&self) -> String {
+            self.to_string()
+        }
+    })+ };
+}
+
+shown_as_is!(bool u8 u32 u64 usize String Port);
+
+impl Shown for Duration {
+    fn shown(&self) -> String {
+        duration::show(*self)
+    }
+}
+
+impl Shown for WriteTimeout {
+    fn shown(&self) -> String {
+        match self {
+            Self::Default => "default",
+            Self::Close => "close",
+            Self::Retry => "retry",
+        }
+        .to_owned()
+    }
+}
+
+impl Shown for Option<String> {
+    fn shown(&self) -> String {
+        self.clone().unwrap_or_default()
+    }
+}
+
+impl Shown for Option<Port> {
+    fn shown(&self) -> String {
+        self.map_or_else(|| "0".to_owned(), |port| port.to_string())
+    }
+}
+
+impl Shown for Vec<String> {
+    fn shown(&self) -> String {
+        format!("[{}]", self.join(" "))
+    }
+}
+
+impl<T: fmt::Display> Shown for BTreeMap<String, T> {
+    fn shown(&self) -> String {
+        let pairs: Vec<String> = self
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}"))
+            .collect();
+        format!("map[{}]", pairs.join(" "))
+    }
+}

@@ -1,0 +1,74 @@
+//! Positions, and problems found at them.
+//!
+//! Owns [`Span`] (a piece of one file), [`Files`] (the texts that spans point into) and
+//! [`Problem`] (what is wrong at a span, before it is rendered). Used by the parser and the
+//! checks; `crate::diagnostic` renders.
+
+use std::sync::Arc;
+
+/// A piece of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Index into [`Files`].
+    pub(crate) file: u16,
+    /// Line of the first character, from 1.
+    pub(crate) line: u32,
+    /// Column of the first character in characters, from 1.
+    pub(crate) column: u32,
+    /// Byte range.
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+/// The texts that were read, by file id.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    files: Vec<(String, Arc<str>)>,
+}
+
+impl Files {
+    /// Adds a text and returns its id. Includes are bounded, so ids fit.
+    pub(crate) fn add(&mut self, name: &str, text: Arc<str>) -> u16 {
+        let id = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
+        self.files.push((name.to_owned(), text));
+        id
+    }
+
+    /// Name and text of a file.
+    pub(crate) fn file(&self, id: u16) -> (&str, &str) {
+        self.files
+            .get(usize::from(id))
+            .map_or(("", ""), |(name, text)| (name, text))
+    }
+}
+
+/// Something wrong at a place.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    /// Where; `None` is the configuration as a whole.
+    pub(crate) span: Option<Span>,
+    pub(crate) message: String,
+    pub(crate) expected: Option<String>,
+    pub(crate) hint: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
+        Self {
+            span: Some(span),
+            message: message.into(),
+            expected: None,
+            hint: None,
+        }
+    }
+
+    pub(crate) fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
