@@ -1,0 +1,26 @@
+//! Monitoring of a NATS server over HTTP: JSON documents in the shape of nats-server 2.14.5, a
+//! health probe, and metrics for Prometheus.
+//!
+//! A server implements [`Monitored`] and hands a listener to [`serve`]; everything else is here.
+//! Invariants: what a client of monitoring sends, or fails to read, is bounded in memory, time
+//! and work ([`limits`]) and never slows the server; no document carries a password or a token.
+//! Absent: the server's own state, signals, configuration, and monitoring over NATS subjects.
+
+mod answer;
+mod body;
+mod documents;
+pub mod facts;
+pub mod limits;
+pub mod query;
+mod routes;
+mod server;
+
+pub use documents::connections::Sort;
+pub use documents::connz::{ConnzRequest, State};
+pub use documents::healthz::HealthzRequest;
+pub use documents::subsz::SubszRequest;
+pub use facts::{
+    ClosedSubscription, ConnectionFacts, Counts, Health, Monitored, PeerCertificate, ServerFacts,
+    SubscriptionFacts, SubscriptionStats,
+};
+pub use server::serve;

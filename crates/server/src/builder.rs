@@ -1,0 +1,236 @@
+//! From options to a running server.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use cognate_auth::nkey::{KeyPair, Kind};
+use cognate_config::options::{MAX_PAYLOAD_WARNING_BYTES, Options, Port};
+use cognate_process::text::io_error_text;
+use cognate_process::{Logger, info, warn};
+use cognate_tls::ServerTls;
+use tokio::net::TcpListener;
+
+use crate::convert;
+use crate::data::Account;
+use crate::info::Facts;
+use crate::listen;
+use crate::server::Server;
+use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Parts, Shared};
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The options cannot be used.
+    Options(String),
+    /// The client listener could not be opened.
+    Listen {
+        /// Where.
+        place: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The monitoring listener could not be opened.
+    Monitor {
+        /// Where.
+        place: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Options(problem) => f.write_str(problem),
+            StartError::Listen { place, cause } => {
+                let cause = io_error_text(cause);
+                write!(f, "Error listening on port: {place}, \"listen tcp {place}: {cause}\"")
+            }
+            StartError::Monitor { place, cause } => {
+                let cause = io_error_text(cause);
+                f.write_str("Can't start monitoring: can't listen to the monitor port: ")?;
+                write!(f, "listen tcp {place}: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Configures a server before it starts.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), cognate_server::StartError> {
+/// let server = cognate_server::Server::builder().host("127.0.0.1").free_port().start().await?;
+/// println!("listening on {}", server.client_url().unwrap_or_default());
+/// server.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Builder {
+    options: Options,
+    log: Option<Logger>,
+    command_line: Vec<String>,
+}
+
+impl Server {
+    /// Starts to configure a server.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
+impl Builder {
+    /// Replaces all options, for example with those of a configuration file
+    /// ([`cognate_config::load`]).
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Changes single options.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// The host or address to listen on; all by default.
+    #[must_use]
+    pub fn host(self, host: &str) -> Self {
+        self.configure(|options| host.clone_into(&mut options.host))
+    }
+
+    /// The port to listen on; 4222 by default.
+    #[must_use]
+    pub fn port(self, port: u16) -> Self {
+        self.configure(|options| options.port = Port::Number(port))
+    }
+
+    /// Listens on any free port ([`Server::client_addr`] tells which).
+    #[must_use]
+    pub fn free_port(self) -> Self {
+        self.configure(|options| options.port = Port::Random)
+    }
+
+    /// Opens no port: only [`Server::connect_in_process`] leads in.
+    #[must_use]
+    pub fn no_port(self) -> Self {
+        self.configure(|options| options.dont_listen = true)
+    }
+
+    /// Where log lines go; nowhere by default.
+    #[must_use]
+    pub fn logger(mut self, log: Logger) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// The arguments of the process, for programs that are a server and nothing else; monitoring
+    /// shows them with secrets hidden.
+    #[must_use]
+    pub fn command_line(mut self, arguments: Vec<String>) -> Self {
+        self.command_line = arguments;
+        self
+    }
+
+    /// Starts the server on the current tokio runtime. When this returns, clients can connect.
+    pub async fn start(self) -> Result<Server, StartError> {
+        let Builder { options, log, command_line } = self;
+        let log = log.unwrap_or_else(Logger::null);
+        let shared = Arc::new(assemble(options, log, command_line)?);
+        announce(&shared);
+        crate::monitoring::start(&shared).await?;
+        let client_listener = open_client_listener(&shared).await?;
+        if let Some(listener) = client_listener {
+            tokio::spawn(listen::accept_clients(Arc::clone(&shared), listener));
+        }
+        info!(shared.log, "Server is ready");
+        Ok(Server { shared })
+    }
+}
+
+/// Checks that options can be used, certificates included, without starting anything.
+///
+/// # Errors
+/// What is wrong, in words for the user.
+pub fn check(options: &Options) -> Result<(), String> {
+    convert::authenticator(options)?;
+    convert::mappings(options)?;
+    load_tls(options)?;
+    Ok(())
+}
+
+fn assemble(
+    options: Options,
+    log: Logger,
+    command_line: Vec<String>,
+) -> Result<Shared, StartError> {
+    let authenticator = convert::authenticator(&options).map_err(StartError::Options)?;
+    let mappings = convert::mappings(&options).map_err(StartError::Options)?;
+    let tls = load_tls(&options).map_err(StartError::Options)?;
+    let seed = crate::random::number();
+    let keys = KeyPair::from_bytes(Kind::Server, crate::random::bytes())
+        .map_err(|error| StartError::Options(format!("the server's key: {error}")))?;
+    let server_id = keys.public_key().to_string();
+    let facts = Facts {
+        server_name: options.server_name.clone().unwrap_or_else(|| server_id.clone()),
+        server_id,
+        command_line,
+        client_addr: OnceLock::new(),
+        monitor_addr: OnceLock::new(),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let account = Account::global(seed, mappings);
+    Ok(Shared::new(Parts { options, authenticator, tls, log, facts, account, threads, seed }))
+}
+
+/// Reads the certificates, if TLS is configured.
+pub(crate) fn load_tls(options: &Options) -> Result<Option<ServerTls>, String> {
+    let Some(tls) = &options.tls else { return Ok(None) };
+    ServerTls::load(tls).map(Some).map_err(|error| error.to_string())
+}
+
+/// The first lines of the log.
+fn announce(shared: &Shared) {
+    let log = &shared.log;
+    let options = shared.options();
+    info!(log, "Starting nats-server");
+    info!(log, "  Version:  {COMPATIBLE_VERSION}");
+    info!(log, "  Cognate:  {COGNATE_VERSION}");
+    info!(log, "  Name:     {}", shared.facts.server_name);
+    info!(log, "  ID:       {}", shared.facts.server_id);
+    if let Some(file) = &options.config_file {
+        let digest = options.config_digest.as_deref().unwrap_or("");
+        info!(log, "Using configuration file: {file} ({digest})");
+    }
+    if shared.authenticator().has_plaintext_secrets() {
+        warn!(log, "Plaintext passwords detected, use nkeys or bcrypt");
+    }
+    if options.max_payload > MAX_PAYLOAD_WARNING_BYTES {
+        warn!(
+            log,
+            "Maximum payloads over {} are generally discouraged and could lead to poor performance",
+            MAX_PAYLOAD_WARNING_BYTES
+        );
+    }
+}
+
+async fn open_client_listener(shared: &Shared) -> Result<Option<TcpListener>, StartError> {
+    let options = shared.options();
+    if options.dont_listen {
+        return Ok(None);
+    }
+    let place = format!("{}:{}", options.host, options.port);
+    let failed = |cause| StartError::Listen { place: place.clone(), cause };
+    let listener = listen::bind(&options.host, options.port.to_bind()).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let _ = shared.facts.client_addr.set(address);
+    info!(shared.log, "Listening for client connections on {}:{}", options.host, address.port());
+    if options.tls.is_some() {
+        info!(shared.log, "TLS required for client connections");
+    }
+    Ok(Some(listener))
+}

@@ -1,0 +1,478 @@
+//! The task of one client connection: one owner, one loop.
+//!
+//! Each time it is polled it looks, in this order, at whether somebody closed the connection, at
+//! requests from the server, at bytes that wait for room in the socket, at a login being checked
+//! elsewhere, at its timer, and at what the client sent. It owns the session and the transport;
+//! everything it shares is in [`Connection`].
+//!
+//! Bounds: a poll makes at most [`PASSES`] passes before other tasks get a turn; a publisher is
+//! slowed down at most [`STALL_TOTAL`] per poll for the sake of destinations that cannot keep up.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cognate_process::info;
+use cognate_process::text::duration_text;
+use cognate_router::Subscription;
+use cognate_session::{Close, Fed, PingAction, Session, Verdict};
+use cognate_wire::{CloseReason, error_text};
+use tokio::time::{Instant, Sleep};
+
+use super::door::ClientDoor;
+use super::input::{Carry, Filled};
+use super::transport::Transport;
+use crate::data::{
+    Account, Borrowed, Connection, Control, Outcome, Pass, Pending, Pressure, Totals, Worker,
+};
+use crate::shared::Shared;
+
+/// Reads worked through before other tasks get a turn.
+const PASSES: usize = 16;
+
+/// The longest a publisher waits for destinations that cannot keep up, per read.
+const STALL_TOTAL: Duration = Duration::from_millis(10);
+
+/// The longest a publisher waits when all its destinations are behind, per read.
+const CROWD_PAUSE: Duration = Duration::from_millis(2);
+
+/// How long parting words may take to leave.
+const PARTING: Duration = Duration::from_millis(500);
+
+type Sub = Arc<Subscription<Connection>>;
+
+/// What a pass came to.
+struct Passed {
+    received: Totals,
+    sent: Totals,
+    /// Time since the server started, at the pass.
+    now: Duration,
+    closed: Option<Close>,
+}
+
+impl Passed {
+    fn close(reason: CloseReason) -> Self {
+        let (received, sent) = Default::default();
+        Passed { received, sent, now: Duration::ZERO, closed: Some(Close(reason)) }
+    }
+}
+
+/// The task of one client connection.
+pub(crate) struct ClientTask {
+    shared: Arc<Shared>,
+    client: Client,
+}
+
+/// The owner of one client connection.
+struct Client {
+    connection: Arc<Connection>,
+    account: Arc<Account>,
+    session: Session<Sub>,
+    transport: Transport,
+    door: ClientDoor,
+    carry: Carry,
+    /// The stream holds bytes back that the socket did not take.
+    flushing: bool,
+    timer: Pin<Box<Sleep>>,
+    /// When the client must have authenticated.
+    auth_deadline: Option<Instant>,
+    /// When the bytes queued at `write_mark` must have left.
+    write_deadline: Option<Instant>,
+    write_mark: usize,
+    stall: Option<(Arc<Connection>, Instant)>,
+}
+
+impl ClientTask {
+    /// The task of a connection that is entered in the registry and has been sent its INFO.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        connection: Arc<Connection>,
+        transport: Transport,
+        door: ClientDoor,
+        seed: u64,
+    ) -> Self {
+        let session = Session::new(shared.session_settings(), shared.now(), seed);
+        let waits = session.awaits_authentication();
+        let auth_deadline = waits.then(|| Instant::now() + shared.options().auth_timeout());
+        let client = Client {
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            connection,
+            account: Arc::clone(&shared.account),
+            session,
+            transport,
+            door,
+            carry: Carry::default(),
+            flushing: false,
+            auth_deadline,
+            write_deadline: None,
+            write_mark: 0,
+            stall: None,
+        };
+        ClientTask { shared, client }
+    }
+
+    /// Serves the client until the connection ends.
+    pub(crate) async fn run(self) {
+        let ClientTask { shared, mut client } = self;
+        client.arm_timer(&shared);
+        let Close(reason) = std::future::poll_fn(|cx| client.poll(&shared, cx)).await;
+        client.end(&shared, reason).await;
+    }
+}
+
+impl Client {
+    fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Close> {
+        let (pending, signalled) = self.connection.outbound.poll_pending(cx);
+        if let Pending::Closed(reason) = pending {
+            return Poll::Ready(Close(reason));
+        }
+        let step = self.step(shared, cx, pending, signalled);
+        match step {
+            Ok(()) => Poll::Pending,
+            Err(close) => Poll::Ready(close),
+        }
+    }
+
+    fn step(&mut self, shared: &Shared, cx: &mut Context<'_>, pending: Pending, signalled: bool) -> Result<(), Close> {
+        if signalled {
+            self.handle_control(shared)?;
+        }
+        if pending == Pending::Bytes {
+            self.drain(shared, cx)?;
+        } else if self.flushing {
+            self.flush(cx)?;
+        }
+        self.check_login(shared, cx)?;
+        self.check_timer(shared, cx)?;
+        self.read(shared, cx)
+    }
+
+    /// Reads and works through what the client sent.
+    fn read(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Close> {
+        for _ in 0..PASSES {
+            if self.door.is_verifying() || self.is_stalled(shared, cx) {
+                return Ok(());
+            }
+            let mut desk = shared.workers.borrow();
+            let worker = desk.worker();
+            let mut buffer = std::mem::take(&mut worker.input);
+            let filled = self.carry.poll_fill(cx, &mut self.transport, &mut buffer);
+            let result = match filled {
+                Poll::Pending => {
+                    worker.input = buffer;
+                    return Ok(());
+                }
+                Poll::Ready(Ok(Filled::Buffer(len))) => self.pass(shared, worker, &buffer[..len]),
+                Poll::Ready(Ok(Filled::Own(bytes))) => self.pass(shared, worker, &bytes),
+                Poll::Ready(Ok(Filled::End)) => Passed::close(CloseReason::ClientClosed),
+                Poll::Ready(Err(_)) => Passed::close(CloseReason::ReadError),
+            };
+            desk.worker().input = buffer;
+            self.settle_up(shared, &desk, result)?;
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// One pass over `input`; what is left of it is carried over.
+    fn pass(&mut self, shared: &Shared, worker: &mut Worker, input: &[u8]) -> Passed {
+        self.forget_ended();
+        let now = shared.now();
+        let Client { connection, account, session, door, .. } = self;
+        let drop_for_stalled = door.drops_for_stalled();
+        let mut pass = Pass::new(connection, account, door, worker, input, drop_for_stalled);
+        let fed = session.feed(input, now, &mut pass);
+        let Outcome { received, sent, pressure } = pass.finish();
+        let closed = match fed {
+            Fed::More { consumed, total } => {
+                self.carry.keep(&input[consumed..], total);
+                None
+            }
+            Fed::Paused { consumed } => {
+                self.carry.keep(&input[consumed..], None);
+                None
+            }
+            Fed::Closed(close) => Some(close),
+        };
+        self.heed(shared, pressure);
+        Passed { received, sent, now, closed }
+    }
+
+    /// Slows this client down if it overwhelms others: for a while if one of them is about to be
+    /// cut off, for a moment if all of them are behind.
+    fn heed(&mut self, shared: &Shared, pressure: Pressure) {
+        let others = |to: &Arc<Connection>| !Arc::ptr_eq(to, &self.connection);
+        let (to, pause) = match pressure {
+            Pressure { stalled: Some(to), .. } if others(&to) => {
+                to.count_stall();
+                shared.registry.lifetime.stalls.fetch_add(1, Relaxed);
+                (to, STALL_TOTAL)
+            }
+            Pressure { crowded: Some(to), relaxed: false, .. } if others(&to) => (to, CROWD_PAUSE),
+            _ => return,
+        };
+        self.stall = Some((to, Instant::now() + pause));
+    }
+
+    /// What others see of this connection is brought up to date after each pass.
+    fn settle_up(&mut self, shared: &Shared, desk: &Borrowed<'_>, passed: Passed) -> Result<(), Close> {
+        desk.count(passed.received, passed.sent);
+        if passed.now > Duration::ZERO {
+            self.connection.count_in(passed.received, passed.now);
+        }
+        self.connection.set_subscription_count(self.session.subscriptions().len());
+        if self.auth_deadline.is_some() && !self.session.awaits_authentication() {
+            self.auth_deadline = None;
+        }
+        if let Some(rtt) = self.session.keepalive().rtt() {
+            self.connection.set_rtt(rtt);
+        }
+        // CONNECT moves the next ping, a login ends the wait for it.
+        self.arm_timer(shared);
+        passed.closed.map_or(Ok(()), Err)
+    }
+
+    /// Drops subscriptions that others brought to their maximum.
+    fn forget_ended(&mut self) {
+        for ended in self.connection.take_ended() {
+            let subscriptions = self.session.subscriptions();
+            if subscriptions.find(ended.sid()).is_some_and(|own| Arc::ptr_eq(own, &ended)) {
+                subscriptions.remove(ended.sid());
+            }
+        }
+    }
+
+    /// Writes what waits for room, as far as the socket takes it.
+    fn drain(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Close> {
+        loop {
+            let front = self.connection.outbound.take_front();
+            let (written, blocked) = match self.transport.poll_write(cx, &front) {
+                Poll::Pending => (0, true),
+                Poll::Ready(Ok(0)) if !front.is_empty() => return Err(Close(CloseReason::WriteError)),
+                Poll::Ready(Ok(count)) => (count, false),
+                Poll::Ready(Err(_)) => return Err(Close(CloseReason::WriteError)),
+            };
+            let pending = self.connection.outbound.drained(front, written);
+            self.note_progress(shared, written, blocked);
+            match pending {
+                Pending::Closed(reason) => return Err(Close(reason)),
+                Pending::Bytes if !blocked => {}
+                _ => return self.flush(cx),
+            }
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        let flushed = self.transport.poll_flush(cx);
+        self.flushing = flushed.is_pending();
+        match flushed {
+            Poll::Ready(Err(_)) => Err(Close(CloseReason::WriteError)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps the write deadline: what was queued when it was set must leave before it passes.
+    fn note_progress(&mut self, shared: &Shared, written: usize, blocked: bool) {
+        self.write_mark = self.write_mark.saturating_sub(written);
+        if !blocked {
+            self.write_deadline = None;
+            self.write_mark = 0;
+        } else if self.write_deadline.is_none() || self.write_mark == 0 {
+            self.write_deadline = Some(Instant::now() + shared.options().write_deadline);
+            self.write_mark = self.connection.outbound.queued();
+            self.arm_timer(shared);
+        }
+    }
+
+    /// Whether reading must wait for a destination that cannot keep up.
+    fn is_stalled(&mut self, shared: &Shared, cx: &mut Context<'_>) -> bool {
+        let Some((to, until)) = &self.stall else { return false };
+        if Instant::now() < *until && to.outbound.poll_relief(cx).is_pending() {
+            return true;
+        }
+        self.stall = None;
+        self.arm_timer(shared);
+        false
+    }
+
+    fn handle_control(&mut self, shared: &Shared) -> Result<(), Close> {
+        for control in self.connection.take_control() {
+            match control {
+                Control::SendInfo => {
+                    if self.session.takes_async_info() {
+                        self.say(&self.door.async_info());
+                    }
+                }
+                Control::Reloaded => self.handle_reload(shared)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_reload(&mut self, shared: &Shared) -> Result<(), Close> {
+        self.session.update_settings(shared.session_settings());
+        self.door.refresh();
+        if self.session.awaits_authentication() {
+            return Ok(());
+        }
+        match self.door.reexamine() {
+            Verdict::Accepted(access) => {
+                self.session.update_access(access);
+                self.revoke_subscriptions();
+                Ok(())
+            }
+            _ => {
+                self.complain(error_text::AUTHORIZATION_VIOLATION);
+                Err(Close(CloseReason::AuthenticationFailure))
+            }
+        }
+    }
+
+    /// Ends the subscriptions that new permissions no longer allow, and says so.
+    fn revoke_subscriptions(&mut self) {
+        let Some(permissions) = self.door.permissions() else { return };
+        let taken = self.session.subscriptions().take_unless(|sub| {
+            !matches!(
+                permissions.check_subscribe(sub.subject(), sub.queue()),
+                cognate_auth::permissions::SubscribeVerdict::Denied
+            )
+        });
+        self.account.unsubscribe_all(&taken);
+        for sub in &taken {
+            self.complain(&error_text::subscription_removed(sub.subject(), sub.queue(), sub.sid()));
+        }
+        self.connection.set_subscription_count(self.session.subscriptions().len());
+    }
+
+    /// Goes on when a login was checked elsewhere.
+    fn check_login(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Close> {
+        let Some(verdict) = self.door.poll_verified(cx) else { return Ok(()) };
+        let mut desk = shared.workers.borrow();
+        let Client { connection, account, session, door, .. } = self;
+        let mut pass = Pass::new(connection, account, door, desk.worker(), &[], false);
+        let resumed = session.resume(verdict, &mut pass);
+        pass.finish();
+        resumed?;
+        let rest = self.carry.take();
+        let passed = self.pass(shared, desk.worker(), &rest);
+        self.settle_up(shared, &desk, passed)
+    }
+
+    fn check_timer(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Close> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.auth_deadline.is_some_and(|deadline| deadline <= now) {
+                self.complain(error_text::AUTHENTICATION_TIMEOUT);
+                return Err(Close(CloseReason::AuthenticationTimeout));
+            }
+            if self.write_deadline.is_some_and(|deadline| deadline <= now) {
+                self.handle_write_timeout(shared)?;
+            }
+            if self.stall.as_ref().is_some_and(|(_, until)| *until <= now) {
+                self.stall = None;
+            }
+            self.handle_ping_timer(shared)?;
+            self.arm_timer(shared);
+        }
+        Ok(())
+    }
+
+    fn handle_write_timeout(&mut self, shared: &Shared) -> Result<(), Close> {
+        if shared.options().write_timeout != cognate_config::options::WriteTimeout::Retry {
+            return Err(Close(CloseReason::SlowConsumerWriteDeadline));
+        }
+        self.write_deadline = None;
+        self.write_mark = 0;
+        self.note_progress(shared, 0, true);
+        Ok(())
+    }
+
+    fn handle_ping_timer(&mut self, shared: &Shared) -> Result<(), Close> {
+        let (interval, max) = {
+            let settings = self.session.settings();
+            (settings.ping_interval, settings.ping_max)
+        };
+        let now = shared.now();
+        match self.session.keepalive().handle_timeout(now, interval, max) {
+            PingAction::Wait => {}
+            PingAction::Ping => self.say(b"PING\r\n"),
+            PingAction::Stale => {
+                self.complain(error_text::STALE_CONNECTION);
+                return Err(Close(CloseReason::StaleConnection));
+            }
+        }
+        Ok(())
+    }
+
+    fn arm_timer(&mut self, shared: &Shared) {
+        let ping = shared.instant_of(self.session.keepalive().next_timeout());
+        let stall = self.stall.as_ref().map(|(_, until)| *until);
+        let others = [self.auth_deadline, self.write_deadline, stall];
+        let next = others.into_iter().flatten().fold(ping, Instant::min);
+        if self.timer.deadline() != next {
+            self.timer.as_mut().reset(next);
+        }
+    }
+
+    fn complain(&self, text: &str) {
+        let mut line = Vec::with_capacity(text.len() + 10);
+        error_text::write_err(&mut line, text);
+        self.say(&line);
+    }
+
+    fn say(&self, text: &[u8]) {
+        self.connection.outbound.deliver(&text, Totals::default());
+    }
+
+    /// Leaves: no more deliveries, the parting words go out, the record is kept.
+    async fn end(mut self, shared: &Shared, reason: CloseReason) {
+        self.connection.mark_closed();
+        self.log_slowness(shared, reason);
+        let subscriptions: Vec<Sub> = self.session.subscriptions().drain().collect();
+        self.account.unsubscribe_all(&subscriptions);
+        if super::has_parting_words(reason) {
+            let _ = tokio::time::timeout(PARTING, self.part(shared)).await;
+        }
+        self.connection.outbound.shut(reason);
+        let goodbye = std::future::poll_fn(|cx| self.transport.poll_shutdown(cx));
+        let _ = tokio::time::timeout(PARTING, goodbye).await;
+        super::record_end(shared, &self.connection, &subscriptions, reason);
+    }
+
+    /// The line that operators look for when a client could not keep up.
+    fn log_slowness(&self, shared: &Shared, reason: CloseReason) {
+        let options = shared.options();
+        let label = self.connection.label();
+        match reason {
+            CloseReason::SlowConsumerPendingBytes => info!(
+                shared.log,
+                "{label} - Slow Consumer Detected: MaxPending of {} Exceeded", options.max_pending
+            ),
+            CloseReason::SlowConsumerWriteDeadline => info!(
+                shared.log,
+                "{label} - Slow Consumer Detected: WriteDeadline of {} exceeded with {} total bytes",
+                duration_text(options.write_deadline),
+                self.connection.outbound.queued()
+            ),
+            _ => {}
+        }
+    }
+
+    /// Waits until what was said has left.
+    async fn part(&mut self, shared: &Shared) {
+        std::future::poll_fn(|cx| {
+            let (pending, _) = self.connection.outbound.poll_pending(cx);
+            if pending != Pending::Bytes || self.drain(shared, cx).is_err() {
+                return Poll::Ready(());
+            }
+            match self.connection.outbound.poll_pending(cx).0 {
+                Pending::Bytes => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+}

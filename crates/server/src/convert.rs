@@ -1,0 +1,108 @@
+//! From checked options to what the parts of the server are built from.
+
+use cognate_auth::nkey::PublicKey;
+use cognate_auth::password::Secret;
+use cognate_auth::permissions::{PermissionsConfig, ResponseLimits, SubjectRules};
+use cognate_auth::users::{
+    AuthConfig, Authenticator, ConnectionType, Credential, UserConfig,
+    UserPassword,
+};
+use cognate_config::options as config;
+use cognate_config::Options;
+use cognate_router::{MappingDestination, Mappings};
+
+/// Who may connect.
+pub(crate) fn authenticator(options: &Options) -> Result<Authenticator, String> {
+    let mut auth = AuthConfig {
+        no_auth_user: options.no_auth_user.clone(),
+        default_permissions: options.authorization.default_permissions.as_ref().map(permissions),
+        ..AuthConfig::default()
+    };
+    if options.tls.as_ref().is_some_and(|tls| tls.verify_and_map) {
+        auth.tls_map = [ConnectionType::Standard].into_iter().collect();
+    }
+    match &options.authorization.credential {
+        config::Credential::None => {}
+        config::Credential::UserPassword { user, password } => {
+            auth.user = Some(user_password(user, password));
+        }
+        config::Credential::Token(token) => auth.token = Some(Secret::from_config(token.expose())),
+        config::Credential::Users(users) => {
+            auth.users = Some(users.iter().map(user).collect::<Result<_, String>>()?);
+        }
+    }
+    Authenticator::new(auth).map_err(|error| error.to_string())
+}
+
+/// The mappings of the global account.
+pub(crate) fn mappings(options: &Options) -> Result<Mappings, String> {
+    let sources: Vec<_> = options
+        .mappings
+        .iter()
+        .map(|mapping| {
+            let destinations = mapping.destinations.iter().map(|destination| MappingDestination {
+                subject: destination.subject.clone(),
+                weight: destination.weight,
+                cluster: destination.cluster.clone().unwrap_or_default(),
+            });
+            (mapping.source.clone(), destinations.collect())
+        })
+        .collect();
+    Mappings::new(&sources, "").map_err(|error| error.to_string())
+}
+
+fn user_password(name: &str, password: &config::Secret) -> UserPassword {
+    UserPassword { name: name.to_owned(), password: Secret::from_config(password.expose()) }
+}
+
+fn user(user: &config::User) -> Result<UserConfig, String> {
+    let credential = match user {
+        config::User::Password { user, password, .. } => {
+            Credential::Password(user_password(user, password))
+        }
+        config::User::Nkey { nkey, .. } => {
+            Credential::Nkey(PublicKey::parse(nkey).map_err(|error| format!("nkey {nkey}: {error}"))?)
+        }
+    };
+    Ok(UserConfig {
+        credential,
+        permissions: user.permissions().map(permissions),
+        connection_types: user.allowed_connection_types().iter().map(connection_type).collect(),
+        account: None,
+    })
+}
+
+fn permissions(permissions: &config::Permissions) -> PermissionsConfig {
+    PermissionsConfig {
+        publish: rules(permissions.publish.as_ref()),
+        subscribe: rules(permissions.subscribe.as_ref()),
+        responses: permissions.responses.map(|responses| ResponseLimits {
+            max_messages: responses.max_messages.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
+            expires: responses.expires,
+        }),
+    }
+}
+
+fn rules(rules: Option<&config::SubjectPermission>) -> SubjectRules {
+    let text = |rule: &config::SubjectRule| match &rule.queue {
+        Some(queue) => format!("{} {queue}", rule.subject),
+        None => rule.subject.clone(),
+    };
+    let Some(rules) = rules else { return SubjectRules::default() };
+    SubjectRules {
+        allow: rules.allow.iter().flatten().map(text).collect(),
+        deny: rules.deny.iter().map(text).collect(),
+    }
+}
+
+fn connection_type(kind: &config::ConnectionType) -> ConnectionType {
+    match kind {
+        config::ConnectionType::Standard => ConnectionType::Standard,
+        config::ConnectionType::Websocket => ConnectionType::Websocket,
+        config::ConnectionType::Leafnode => ConnectionType::Leafnode,
+        config::ConnectionType::LeafnodeWs => ConnectionType::LeafnodeWs,
+        config::ConnectionType::Mqtt => ConnectionType::Mqtt,
+        config::ConnectionType::MqttWs => ConnectionType::MqttWs,
+        config::ConnectionType::InProcess => ConnectionType::InProcess,
+    }
+}

@@ -1,0 +1,358 @@
+//! What the whole server shares of one client connection.
+//!
+//! The connection's own task holds the protocol state; here is what others need: where to deliver
+//! ([`Connection::outbound`]), flags that deliveries look at, counters, and the facts monitoring
+//! shows. Subscriptions and registries hold it by `Arc`.
+//!
+//! Invariants: `slot` is unique among living connections and is given back only when the last
+//! reference goes, so that a data-path table indexed by it never confuses two connections.
+//! Counters have one writer each and are read by anyone.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use cognate_auth::permissions::ReplyPermissions;
+use cognate_router::Subscription;
+use cognate_wire::CloseReason;
+use parking_lot::Mutex;
+
+use super::outbound::{Outbound, Totals};
+
+/// Flags that deliveries look at.
+mod flag {
+    /// Nothing is delivered any more.
+    pub(super) const CLOSED: u32 = 1;
+    /// The client takes messages with headers.
+    pub(super) const HEADERS: u32 = 2;
+    /// Replies of delivered messages must be remembered for its response permission.
+    pub(super) const TRACKS_REPLIES: u32 = 4;
+    /// Publishers were asked to slow down for it.
+    pub(super) const STALLED: u32 = 8;
+    /// A subscription reached its maximum and must be dropped from the client's table.
+    pub(super) const HAS_ENDED: u32 = 16;
+}
+
+/// The kind of transport a client came over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// A socket.
+    Tcp,
+    /// A pipe inside this process.
+    InProcess,
+}
+
+/// Numbers living connections densely, so that tables can be indexed by them.
+#[derive(Default)]
+pub(crate) struct Slots {
+    free: Mutex<(Vec<u32>, u32)>,
+}
+
+impl Slots {
+    fn take(&self) -> u32 {
+        let mut free = self.free.lock();
+        free.0.pop().unwrap_or_else(|| {
+            free.1 += 1;
+            free.1 - 1
+        })
+    }
+
+    fn give_back(&self, slot: u32) {
+        self.free.lock().0.push(slot);
+    }
+}
+
+/// What a client said and proved about itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Detail {
+    /// From CONNECT.
+    pub name: String,
+    /// From CONNECT.
+    pub lang: String,
+    /// From CONNECT.
+    pub version: String,
+    /// The user it was let in as: name, nkey, or a redacted token.
+    pub user: String,
+    /// TLS facts, once the handshake is done.
+    pub tls: Option<TlsDetail>,
+}
+
+/// What is known of a TLS connection.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsDetail {
+    /// Version, cipher suite, and what the client's certificate says.
+    pub peer: cognate_tls::PeerDetail,
+    /// The handshake came before INFO.
+    pub first: bool,
+}
+
+/// Something the connection's task is asked to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Control {
+    /// Send an INFO (topology or limits changed, lame duck).
+    SendInfo,
+    /// Options changed: take the new settings and re-examine the user.
+    Reloaded,
+}
+
+/// The shared side of one client connection.
+pub(crate) struct Connection {
+    /// Unique for the life of the server.
+    pub cid: u64,
+    /// Dense number among living connections.
+    pub slot: u32,
+    flags: AtomicU32,
+    /// Where its messages go.
+    pub outbound: Outbound,
+    in_msgs: AtomicU64,
+    in_bytes: AtomicU64,
+    subscriptions: AtomicU32,
+    stalls: AtomicU32,
+    /// Nanoseconds since the start of the server.
+    last_activity: AtomicU64,
+    /// Nanoseconds; 0 while unknown.
+    rtt: AtomicU64,
+    ended: Mutex<Vec<Arc<Subscription<Connection>>>>,
+    replies: Mutex<Option<Box<ReplyPermissions>>>,
+    control: Mutex<Vec<Control>>,
+    detail: Mutex<Box<Detail>>,
+    /// Where the client is; for in-process clients there is none.
+    pub peer: Option<SocketAddr>,
+    /// How it came.
+    pub via: Via,
+    /// When it came, by the calendar.
+    pub started_at: SystemTime,
+    /// INFO was understood at any time.
+    pub async_info: AtomicBool,
+    slots: Arc<Slots>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.slots.give_back(self.slot);
+    }
+}
+
+/// What a connection starts with.
+pub(crate) struct Birth {
+    /// Unique number.
+    pub cid: u64,
+    /// Outbound side.
+    pub outbound: Outbound,
+    /// Remote address.
+    pub peer: Option<SocketAddr>,
+    /// How it came.
+    pub via: Via,
+    /// When it came, by the calendar.
+    pub started_at: SystemTime,
+}
+
+impl Connection {
+    /// A new connection with a slot of its own.
+    pub(crate) fn new(birth: Birth, slots: &Arc<Slots>) -> Self {
+        let Birth { cid, outbound, peer, via, started_at } = birth;
+        Connection {
+            cid,
+            slot: slots.take(),
+            flags: AtomicU32::new(0),
+            outbound,
+            in_msgs: AtomicU64::new(0),
+            in_bytes: AtomicU64::new(0),
+            subscriptions: AtomicU32::new(0),
+            stalls: AtomicU32::new(0),
+            last_activity: AtomicU64::new(0),
+            rtt: AtomicU64::new(0),
+            ended: Mutex::new(Vec::new()),
+            replies: Mutex::new(None),
+            control: Mutex::new(Vec::new()),
+            detail: Mutex::new(Box::default()),
+            peer,
+            via,
+            started_at,
+            async_info: AtomicBool::new(false),
+            slots: Arc::clone(slots),
+        }
+    }
+
+    /// How the log calls this connection.
+    pub(crate) fn label(&self) -> String {
+        let place = match self.peer {
+            Some(peer) => peer.to_string(),
+            None => "pipe".to_owned(),
+        };
+        let detail = self.detail.lock();
+        let mut parts: Vec<String> = Vec::new();
+        if !detail.version.is_empty() {
+            parts.push(format!("v{}", detail.version));
+        }
+        parts.extend([&detail.lang, &detail.name].into_iter().filter(|s| !s.is_empty()).cloned());
+        if parts.is_empty() {
+            return format!("{place} - cid:{}", self.cid);
+        }
+        format!("{place} - cid:{} - {:?}", self.cid, parts.join(":"))
+    }
+
+    /// Whether deliveries are pointless.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.has(flag::CLOSED)
+    }
+
+    /// Whether the client takes headers.
+    pub(crate) fn takes_headers(&self) -> bool {
+        self.has(flag::HEADERS)
+    }
+
+    /// Whether publishers should prefer others.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.has(flag::STALLED)
+    }
+
+    /// Whether a delivery must look at more than where it goes: headers may have to be left out,
+    /// or the reply remembered.
+    pub(crate) fn needs_care(&self) -> bool {
+        self.flags.load(Relaxed) & (flag::HEADERS | flag::TRACKS_REPLIES) != flag::HEADERS
+    }
+
+    /// Whether delivered replies must be recorded.
+    pub(crate) fn tracks_replies(&self) -> bool {
+        self.has(flag::TRACKS_REPLIES)
+    }
+
+    /// Marks whether publishers are asked to slow down.
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        // Read first: the flag rarely changes, and a store would take the cache line from others.
+        if self.is_stalled() != stalled {
+            self.set(flag::STALLED, stalled);
+        }
+    }
+
+    /// Notes that CONNECT negotiated headers.
+    pub(crate) fn set_takes_headers(&self, takes: bool) {
+        self.set(flag::HEADERS, takes);
+    }
+
+    /// Gives the client a response permission, or takes it away.
+    pub(crate) fn set_replies(&self, replies: Option<Box<ReplyPermissions>>) {
+        self.set(flag::TRACKS_REPLIES, replies.is_some());
+        *self.replies.lock() = replies;
+    }
+
+    /// Remembers a delivered reply subject.
+    pub(crate) fn record_reply(&self, reply: &[u8], now: Duration) {
+        if let Some(replies) = self.replies.lock().as_mut() {
+            replies.record(reply, now);
+        }
+    }
+
+    /// Whether a response permission covers a publish to `subject`; uses it up.
+    pub(crate) fn may_respond(&self, subject: &[u8], now: Duration) -> bool {
+        self.replies.lock().as_mut().is_some_and(|replies| replies.check(subject, now))
+    }
+
+    /// Closes the connection from outside its task.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.set(flag::CLOSED, true);
+        self.outbound.close(reason);
+    }
+
+    /// Marks the connection closed, for its task at the end.
+    pub(crate) fn mark_closed(&self) {
+        self.set(flag::CLOSED, true);
+    }
+
+    /// Asks the connection's task for something.
+    pub(crate) fn request(&self, control: Control) {
+        self.control.lock().push(control);
+        self.outbound.signal();
+    }
+
+    /// What was asked for.
+    pub(crate) fn take_control(&self) -> Vec<Control> {
+        std::mem::take(&mut *self.control.lock())
+    }
+
+    /// A subscription reached its maximum: its owner is to forget it.
+    pub(crate) fn note_ended(&self, subscription: &Arc<Subscription<Connection>>) {
+        self.ended.lock().push(Arc::clone(subscription));
+        self.set(flag::HAS_ENDED, true);
+    }
+
+    /// The subscriptions that ended since the last call.
+    pub(crate) fn take_ended(&self) -> Vec<Arc<Subscription<Connection>>> {
+        if !self.has(flag::HAS_ENDED) {
+            return Vec::new();
+        }
+        self.set(flag::HAS_ENDED, false);
+        std::mem::take(&mut *self.ended.lock())
+    }
+
+    /// Adds to what the client sent, at `now` (since the server's start); called by its task only.
+    pub(crate) fn count_in(&self, received: Totals, now: Duration) {
+        self.in_msgs.store(self.in_msgs.load(Relaxed) + received.msgs, Relaxed);
+        self.in_bytes.store(self.in_bytes.load(Relaxed) + received.bytes, Relaxed);
+        self.last_activity.store(now.as_nanos() as u64, Relaxed);
+    }
+
+    /// Messages and payload bytes received.
+    pub(crate) fn received(&self) -> Totals {
+        Totals { msgs: self.in_msgs.load(Relaxed), bytes: self.in_bytes.load(Relaxed) }
+    }
+
+    /// Time from the server's start to the client's last activity.
+    pub(crate) fn last_activity(&self) -> Duration {
+        Duration::from_nanos(self.last_activity.load(Relaxed))
+    }
+
+    /// How often publishers were slowed down for it.
+    pub(crate) fn stalls(&self) -> u32 {
+        self.stalls.load(Relaxed)
+    }
+
+    /// Counts one publisher slowed down for it.
+    pub(crate) fn count_stall(&self) {
+        self.stalls.fetch_add(1, Relaxed);
+    }
+
+    /// The number of its subscriptions.
+    pub(crate) fn subscription_count(&self) -> u32 {
+        self.subscriptions.load(Relaxed)
+    }
+
+    /// Sets the number of its subscriptions; called by its task only.
+    pub(crate) fn set_subscription_count(&self, count: usize) {
+        self.subscriptions.store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
+    }
+
+    /// The last measured round-trip time.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        Some(self.rtt.load(Relaxed)).filter(|&rtt| rtt > 0).map(Duration::from_nanos)
+    }
+
+    /// Publishes a measured round-trip time.
+    pub(crate) fn set_rtt(&self, rtt: Duration) {
+        self.rtt.store(rtt.as_nanos() as u64, Relaxed);
+    }
+
+    /// What the client said and proved about itself.
+    pub(crate) fn detail(&self) -> Detail {
+        Detail::clone(&self.detail.lock())
+    }
+
+    /// Changes what is known about the client.
+    pub(crate) fn update_detail(&self, change: impl FnOnce(&mut Detail)) {
+        change(&mut self.detail.lock());
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.flags.load(Relaxed) & flag != 0
+    }
+
+    fn set(&self, flag: u32, on: bool) {
+        if on {
+            self.flags.fetch_or(flag, Relaxed);
+        } else {
+            self.flags.fetch_and(!flag, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The data path: from a client's bytes to the sockets of those who want them.
+//!
+//! ```text
+//! bytes ─▶ Session (checks) ─▶ Pass (match, stage) ─▶ Stages ─▶ Outbound of each destination
+//! ```
+//!
+//! One pass works through everything a read returned while it holds one [`Worker`]; it never
+//! waits. Absent: tasks, timers and sockets (the connection's task, `crate::client`, brings them).
+
+mod account;
+mod backlog;
+mod connection;
+mod outbound;
+mod pass;
+mod stage;
+mod worker;
+
+pub(crate) use account::{Account, GLOBAL};
+pub(crate) use backlog::{Backlog, Blocks};
+pub(crate) use connection::{
+    Birth, Connection, Control, Slots, TlsDetail, Via,
+};
+pub(crate) use outbound::{Outbound, Pending, Sink, Totals};
+pub(crate) use pass::{Door, Outcome, Pass};
+pub(crate) use stage::Pressure;
+pub(crate) use worker::{Borrowed, READ_BYTES, Worker, Workers};

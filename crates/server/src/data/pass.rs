@@ -1,0 +1,453 @@
+//! One pass: everything that one read from a client brings about.
+//!
+//! [`Pass`] is the session's [`Host`]. Publishes are matched and staged per destination; the
+//! stages leave when the pass ends (or one is full). The account's interest is locked for reading
+//! on the first cache miss and let go before anything is subscribed or handed over.
+//!
+//! Order: frames for one destination leave in the order in which they were staged, the client's
+//! own protocol text among them. Counters of a subscription are settled before the frames they
+//! count leave. A subscription that reached its maximum is removed before its last message leaves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cognate_auth::permissions::DenyFilter;
+use cognate_router::{
+    Gate, Interest, Mapped, Mappings, MatchCache, Matched, Permit, Slot, Subscription,
+    SubscriptionSpec,
+};
+use cognate_session::{Access, Host, Report, SubscribeRequest, Verdict};
+use cognate_wire::{ConnectOptions, Publish, encode, headers};
+use parking_lot::RwLockReadGuard;
+
+use super::account::Account;
+use super::connection::Connection;
+use super::outbound::Totals;
+use super::stage::{Frame, Pressure, Stages};
+use super::worker::{Worker, next_random};
+
+type Sub = Arc<Subscription<Connection>>;
+
+/// What a pass asks of the connection's task and the server beyond the data path.
+pub(crate) trait Door {
+    /// Time since the server started.
+    fn now(&self) -> Duration;
+    /// Judges credentials.
+    fn authenticate(&mut self, options: &ConnectOptions, first: bool) -> Verdict;
+    /// Lets a client in that sent no CONNECT, if there is a user for that.
+    fn authenticate_silent(&mut self) -> Option<Access>;
+    /// The INFO that follows the first PONG.
+    fn connect_info(&mut self) -> Vec<u8>;
+    /// Notes something for the log.
+    fn report(&mut self, report: Report<'_>);
+    /// Notes a frame from the client for the trace log.
+    fn trace(&mut self, frame: &[u8]);
+}
+
+/// A pass over one client's input.
+pub(crate) struct Pass<'a, D> {
+    own: &'a Arc<Connection>,
+    account: &'a Account,
+    door: &'a mut D,
+    stages: &'a mut Stages,
+    cache: &'a mut MatchCache<Connection>,
+    mapped: &'a mut Vec<u8>,
+    random: &'a mut u64,
+    input: &'a [u8],
+    interest: Option<RwLockReadGuard<'a, Interest<Connection>>>,
+    mappings: Option<Arc<Mappings>>,
+    ended: Vec<Sub>,
+    tail: Vec<u8>,
+    received: Totals,
+    drop_for_stalled: bool,
+    /// Whether `mapped` holds what the last publish was rewritten to.
+    rewritten: bool,
+}
+
+/// What a pass comes to.
+pub(crate) struct Outcome {
+    /// What the client published.
+    pub received: Totals,
+    /// What was handed to others.
+    pub sent: Totals,
+    /// How the destinations took it.
+    pub pressure: Pressure,
+}
+
+impl<'a, D: Door> Pass<'a, D> {
+    /// Begins a pass over `input`. With `drop_for_stalled`, messages to destinations that cannot
+    /// keep up are dropped instead of slowing the publisher down.
+    pub(crate) fn new(
+        own: &'a Arc<Connection>,
+        account: &'a Account,
+        door: &'a mut D,
+        worker: &'a mut Worker,
+        input: &'a [u8],
+        drop_for_stalled: bool,
+    ) -> Self {
+        let Worker { stages, cache, mapped, random, .. } = worker;
+        stages.begin();
+        Pass {
+            own,
+            account,
+            door,
+            stages,
+            cache,
+            mapped,
+            random,
+            input,
+            interest: None,
+            mappings: account.mappings(),
+            ended: Vec::new(),
+            tail: Vec::new(),
+            received: Totals::default(),
+            drop_for_stalled,
+            rewritten: false,
+        }
+    }
+
+    /// Ends the pass: everything staged leaves.
+    pub(crate) fn finish(mut self) -> Outcome {
+        self.hand_over();
+        Outcome {
+            received: self.received,
+            sent: self.stages.take_totals(),
+            pressure: self.stages.take_pressure(),
+        }
+    }
+
+    /// Settles accounts and hands all stages over.
+    fn hand_over(&mut self) {
+        self.settle();
+        self.stages.flush(self.input);
+    }
+
+    /// What must be true before any staged frame leaves.
+    fn settle(&mut self) {
+        self.interest = None;
+        self.cache.settle_last();
+        for subscription in self.ended.drain(..) {
+            self.account.unsubscribe(&subscription);
+            subscription.destination().note_ended(&subscription);
+        }
+    }
+
+    fn look_up(&mut self, subject: &[u8]) -> Slot {
+        let Pass { account, cache, interest, .. } = self;
+        cache.look_up(account.id, &account.generations, subject, |matched: &mut Matched<_>| {
+            interest.get_or_insert_with(|| account.interest()).collect(subject, matched);
+        })
+    }
+
+    fn deliver(&mut self, subject: &[u8], message: &Publish<'_>, echo: bool) -> bool {
+        let slot = self.look_up(subject);
+        let matched = self.cache.matched(slot);
+        if matched.is_empty() {
+            return false;
+        }
+        let limited = matched.plain().iter().any(|sub| sub.is_limited());
+        let accounting = if limited {
+            self.cache.settle_last();
+            Accounting::Each
+        } else {
+            self.cache.count_delivery(slot);
+            Accounting::Counted
+        };
+        let mut tail = std::mem::take(&mut self.tail);
+        let (tail_bytes, tail_start) = match message.tail {
+            Some(bytes) => (bytes, position_in(self.input, bytes)),
+            None => {
+                write_tail(&mut tail, message);
+                (&tail[..], None)
+            }
+        };
+        let mut delivery = Delivery {
+            own: self.own,
+            stages: self.stages,
+            ended: &mut self.ended,
+            full: None,
+            subject,
+            message,
+            tail: tail_bytes,
+            tail_start,
+            now: || self.door.now(),
+            echo,
+            drop_for_stalled: self.drop_for_stalled,
+        };
+        let delivered = delivery.to_all(self.cache.matched(slot), accounting, self.random);
+        let full = delivery.full;
+        self.tail = tail;
+        if let Some(index) = full {
+            self.relieve(index);
+        }
+        delivered
+    }
+
+    /// A stage is full: let it go, and everything if too much has gathered.
+    fn relieve(&mut self, index: usize) {
+        self.settle();
+        if self.stages.is_overfull() {
+            self.stages.flush(self.input);
+            self.stages.begin();
+        } else {
+            self.stages.flush_one(index, self.input);
+        }
+    }
+}
+
+/// How deliveries to plain subscriptions are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Accounting {
+    /// The cache counts one for each; a delivery that does not happen is taken back.
+    Counted,
+    /// One by one, because one of them has a maximum.
+    Each,
+}
+
+/// One message on its way to everybody who wants it.
+struct Delivery<'a, N> {
+    own: &'a Arc<Connection>,
+    stages: &'a mut Stages,
+    ended: &'a mut Vec<Sub>,
+    full: Option<usize>,
+    subject: &'a [u8],
+    message: &'a Publish<'a>,
+    tail: &'a [u8],
+    tail_start: Option<usize>,
+    now: N,
+    echo: bool,
+    drop_for_stalled: bool,
+}
+
+impl<N: Fn() -> Duration> Delivery<'_, N> {
+    fn to_all(&mut self, matched: &Matched<Connection>, how: Accounting, random: &mut u64) -> bool {
+        let mut delivered = false;
+        for sub in matched.plain() {
+            if how == Accounting::Counted {
+                if self.is_open(sub) {
+                    self.stage(sub);
+                    delivered = true;
+                } else {
+                    sub.unsettle();
+                }
+            } else {
+                delivered |= self.to_one(sub);
+            }
+        }
+        for group in matched.groups() {
+            let draw = next_random(random);
+            let chosen = group.members_from(draw).find(|sub| {
+                !sub.destination().is_stalled() && self.to_one(sub)
+            });
+            delivered |= chosen.is_some() || group.members_from(draw).any(|sub| self.to_one(sub));
+        }
+        delivered
+    }
+
+    /// Delivers to one subscription if it can be, counting it.
+    fn to_one(&mut self, sub: &Sub) -> bool {
+        if !self.is_open(sub) {
+            return false;
+        }
+        if sub.is_limited() {
+            match sub.reserve() {
+                Permit::Refused => return false,
+                Permit::Granted => {}
+                Permit::Last => self.ended.push(Arc::clone(sub)),
+            }
+        } else {
+            sub.settle(1);
+        }
+        self.stage(sub);
+        true
+    }
+
+    fn is_open(&self, sub: &Sub) -> bool {
+        let to = sub.destination();
+        !(to.is_closed()
+            || (!self.echo && Arc::ptr_eq(to, self.own))
+            || (self.drop_for_stalled && to.is_stalled()))
+    }
+
+    #[inline]
+    fn stage(&mut self, sub: &Sub) {
+        let to = sub.destination();
+        if to.needs_care() {
+            return self.stage_with_care(sub);
+        }
+        self.stage_frame(sub);
+    }
+
+    #[inline]
+    fn stage_frame(&mut self, sub: &Sub) {
+        let verb: &'static [u8] =
+            if self.message.header_len.is_some() { b"HMSG " } else { b"MSG " };
+        let frame = Frame {
+            verb,
+            subject: self.subject,
+            sid: sub.sid(),
+            tail: self.tail,
+            tail_start: self.tail_start,
+            payload_len: self.message.payload.len(),
+        };
+        if let Some(full) = self.stages.push(sub.destination(), &frame) {
+            self.full = Some(full);
+        }
+    }
+
+    /// For the few destinations that want replies recorded or take no headers.
+    #[cold]
+    fn stage_with_care(&mut self, sub: &Sub) {
+        let to = sub.destination();
+        if let Some(reply) = self.message.reply
+            && to.tracks_replies()
+        {
+            to.record_reply(reply, (self.now)());
+        }
+        match self.message.header_len {
+            Some(header_len) if !to.takes_headers() => {
+                let body = self.message.payload.len().saturating_sub(header_len);
+                let out = self.stages.frame_buffer(to, body);
+                let Publish { reply, payload, .. } = *self.message;
+                encode::write_msg_stripped(out, self.subject, sub.sid(), reply, header_len, payload);
+            }
+            _ => self.stage_frame(sub),
+        }
+    }
+}
+
+impl<D: Door> Host for Pass<'_, D> {
+    type Sub = Sub;
+
+    #[inline]
+    fn publish(&mut self, message: &Publish<'_>, echo: bool) -> bool {
+        self.received.msgs += 1;
+        self.received.bytes += message.payload.len() as u64;
+        if self.mappings.is_some() {
+            return self.publish_mapped(message, echo);
+        }
+        self.deliver(message.subject, message, echo)
+    }
+
+    fn no_responders(&mut self, subject: &[u8], reply: &[u8]) {
+        let mut matched = Matched::default();
+        let account = self.account;
+        self.interest.get_or_insert_with(|| account.interest()).collect(reply, &mut matched);
+        let own = |sub: &&Sub| Arc::ptr_eq(sub.destination(), self.own);
+        let Some(sub) = matched.plain().iter().find(own) else { return };
+        let subject = if self.rewritten { &self.mapped[..] } else { subject };
+        let mut block = Vec::with_capacity(64 + subject.len());
+        headers::write_no_responders(&mut block, subject);
+        let mut frame = Vec::with_capacity(block.len() + reply.len() + 48);
+        encode::write_msg(&mut frame, reply, sub.sid(), None, Some(block.len()), &block);
+        self.stages.push_text(self.own, &frame);
+    }
+
+    fn subscribe(&mut self, request: SubscribeRequest<'_>) -> Sub {
+        self.interest = None;
+        let SubscribeRequest { subject, queue, sid, deny } = request;
+        let gate = deny.map(|filter| {
+            Box::new(DenyGate { filter, queue: queue.map(Box::from) }) as Box<dyn Gate>
+        });
+        let destination = Arc::clone(self.own);
+        let spec = SubscriptionSpec { destination, subject, queue, sid, gate };
+        let subscription = Arc::new(Subscription::new(spec));
+        self.account.subscribe(&subscription);
+        subscription
+    }
+
+    fn unsubscribe(&mut self, subscription: &Sub) {
+        self.interest = None;
+        self.account.unsubscribe(subscription);
+    }
+
+    fn limit(&mut self, subscription: &Sub, max: u64) -> bool {
+        self.cache.settle_last();
+        subscription.limit(max)
+    }
+
+    fn is_spent(&self, subscription: &Sub) -> bool {
+        subscription.max().is_some_and(|max| subscription.delivered() >= max)
+    }
+
+    fn send(&mut self, text: &[u8]) {
+        self.stages.push_text(self.own, text);
+    }
+
+    fn send_connect_info(&mut self) {
+        let info = self.door.connect_info();
+        self.stages.push_text(self.own, &info);
+    }
+
+    fn authenticate(&mut self, options: &ConnectOptions, first: bool) -> Verdict {
+        self.door.authenticate(options, first)
+    }
+
+    fn authenticate_silent(&mut self) -> Option<Access> {
+        self.door.authenticate_silent()
+    }
+
+    fn may_respond(&mut self, subject: &[u8]) -> bool {
+        self.own.may_respond(subject, self.door.now())
+    }
+
+    fn report(&mut self, report: Report<'_>) {
+        self.door.report(report);
+    }
+
+    fn trace(&mut self, frame: &[u8]) {
+        self.door.trace(frame);
+    }
+}
+
+impl<D: Door> Pass<'_, D> {
+    #[cold]
+    fn publish_mapped(&mut self, message: &Publish<'_>, echo: bool) -> bool {
+        let Some(mappings) = self.mappings.clone() else { return false };
+        let mut mapped = std::mem::take(self.mapped);
+        let outcome = mappings.apply(message.subject, next_random(self.random), &mut mapped);
+        let delivered = match outcome {
+            Mapped::Unchanged => self.deliver(message.subject, message, echo),
+            Mapped::Rewritten => self.deliver(&mapped, message, echo),
+            Mapped::Dropped => true,
+        };
+        *self.mapped = mapped;
+        self.rewritten = outcome == Mapped::Rewritten;
+        delivered
+    }
+}
+
+/// Withholds what a user may not see from its wider subscriptions.
+struct DenyGate {
+    filter: Arc<DenyFilter>,
+    queue: Option<Box<[u8]>>,
+}
+
+impl Gate for DenyGate {
+    fn denies(&self, subject: &[u8]) -> bool {
+        self.filter.denies(subject, self.queue.as_deref())
+    }
+}
+
+/// Where `part` starts in `whole`, if it is a part of it.
+fn position_in(whole: &[u8], part: &[u8]) -> Option<usize> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    (start + part.len() <= whole.len()).then_some(start)
+}
+
+/// Writes what follows the sid in a frame, for a message whose own text cannot be reused.
+fn write_tail(out: &mut Vec<u8>, message: &Publish<'_>) {
+    out.clear();
+    if let Some(reply) = message.reply {
+        out.extend_from_slice(reply);
+        out.push(b' ');
+    }
+    if let Some(header_len) = message.header_len {
+        encode::write_decimal(out, header_len as u64);
+        out.push(b' ');
+    }
+    encode::write_decimal(out, message.payload.len() as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(message.payload);
+    out.extend_from_slice(b"\r\n");
+}

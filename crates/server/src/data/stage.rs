@@ -1,0 +1,294 @@
+//! Frames gathered per destination while one read is worked through.
+//!
+//! A publisher's read usually holds many messages for few destinations. Their frames are appended
+//! here and leave with one hand-off per destination at the end of the read (or when a stage is
+//! full). Small frames are copied; the tail of a large one is only noted by its place in the read
+//! buffer and written from there, so a large payload is copied by nobody but the kernel.
+//!
+//! ```text
+//! bytes  | MSG a 1 5\r\nhello\r\n | MSG b 2 |               | MSG a 1 2\r\nhi\r\n |
+//! cuts                                      ^ input[120..33000]
+//! ```
+//!
+//! Invariants: cuts are in ascending order of `at`; the input of a pass outlives its stages
+//! (`flush` is given the input again and runs before the read buffer changes). The table from a
+//! connection's slot to its stage is valid within one pass, known by its epoch.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use super::backlog::{Backlog, Blocks};
+use super::connection::Connection;
+use super::outbound::{Batch, Delivery, Sink, Totals};
+
+/// A stage is handed over early when it has gathered this many bytes.
+const STAGE_BYTES: usize = 128 * 1024;
+
+/// Tails from this size on are written from the read buffer instead of being copied.
+const CUT_BYTES: usize = 8 * 1024;
+
+/// All stages are handed over early when together they have gathered about this many bytes.
+const STAGED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Pieces per gathered write; the kernel takes at most 1024.
+const MAX_PIECES: usize = 256;
+
+/// Stage memory that is kept for the next pass, in total.
+const KEEP_BYTES: usize = 1024 * 1024;
+
+#[derive(Clone, Copy)]
+struct Cut {
+    at: usize,
+    start: usize,
+    len: usize,
+}
+
+/// The frames gathered for one destination.
+#[derive(Default)]
+struct Stage {
+    to: Option<Arc<Connection>>,
+    bytes: Vec<u8>,
+    cuts: Vec<Cut>,
+    cut_bytes: usize,
+    count: Totals,
+}
+
+/// How destinations took what they were given.
+#[derive(Default)]
+pub(crate) struct Pressure {
+    /// One of them is close to being cut off.
+    pub stalled: Option<Arc<Connection>>,
+    /// One of them has a backlog.
+    pub crowded: Option<Arc<Connection>>,
+    /// One of them could take more.
+    pub relaxed: bool,
+}
+
+/// One frame to be staged.
+pub(crate) struct Frame<'a> {
+    /// The verb with its blank: `MSG ` or `HMSG `.
+    pub verb: &'static [u8],
+    /// Subject as delivered.
+    pub subject: &'a [u8],
+    /// The subscription's id.
+    pub sid: &'a [u8],
+    /// Everything after the sid: reply, sizes, payload, line end.
+    pub tail: &'a [u8],
+    /// Where the tail starts in the pass's input, if it is part of it.
+    pub tail_start: Option<usize>,
+    /// Payload bytes, headers included, for the statistics.
+    pub payload_len: usize,
+}
+
+/// The stages of one data-path worker.
+#[derive(Default)]
+pub(crate) struct Stages {
+    stages: Vec<Stage>,
+    used: usize,
+    /// By connection slot: the epoch in which the entry was made, and the stage.
+    table: Vec<(u32, u32)>,
+    epoch: u32,
+    totals: Totals,
+    /// Bytes that went into stages since all were last handed over.
+    staged: usize,
+    pressure: Pressure,
+}
+
+impl Stages {
+    /// Starts a pass: no destination has a stage.
+    pub(crate) fn begin(&mut self) {
+        self.used = 0;
+        self.epoch = self.epoch.wrapping_add(1);
+        if self.epoch == 0 {
+            // After 2^32 passes an old entry could look current.
+            self.table.clear();
+            self.epoch = 1;
+        }
+    }
+
+    /// Appends a frame for `to`. Returns the stage's index if it is full and should be handed over.
+    pub(crate) fn push(&mut self, to: &Arc<Connection>, frame: &Frame<'_>) -> Option<usize> {
+        let index = self.stage_of(to);
+        self.staged += frame.tail.len();
+        let stage = &mut self.stages[index];
+        stage.push(frame);
+        (stage.total() >= STAGE_BYTES).then_some(index)
+    }
+
+    /// Appends protocol text for `to`, which is not counted as a message.
+    pub(crate) fn push_text(&mut self, to: &Arc<Connection>, text: &[u8]) {
+        let index = self.stage_of(to);
+        self.stages[index].bytes.extend_from_slice(text);
+    }
+
+    /// A place to write one message frame for `to` by hand; `payload_len` is for the statistics.
+    pub(crate) fn frame_buffer(&mut self, to: &Arc<Connection>, payload_len: usize) -> &mut Vec<u8> {
+        let index = self.stage_of(to);
+        let stage = &mut self.stages[index];
+        stage.count.msgs += 1;
+        stage.count.bytes += payload_len as u64;
+        &mut stage.bytes
+    }
+
+    /// Hands the frames of one stage over.
+    pub(crate) fn flush_one(&mut self, index: usize, input: &[u8]) {
+        let stage = &mut self.stages[index];
+        let Some(to) = &stage.to else { return };
+        let (count, total) = (stage.count, stage.total());
+        if total == 0 {
+            return;
+        }
+        self.totals.msgs += count.msgs;
+        self.totals.bytes += count.bytes;
+        let delivery = to.outbound.deliver(&Gathered { stage, input, total }, count);
+        to.set_stalled(delivery == Delivery::Stalled);
+        match delivery {
+            Delivery::Accepted | Delivery::Closed => self.pressure.relaxed = true,
+            Delivery::Crowded => self.pressure.crowded = Some(Arc::clone(to)),
+            Delivery::Stalled => self.pressure.stalled = Some(Arc::clone(to)),
+        }
+        stage.empty();
+    }
+
+    /// Hands everything over.
+    pub(crate) fn flush(&mut self, input: &[u8]) {
+        let mut kept = 0;
+        for index in 0..self.used {
+            self.flush_one(index, input);
+            let stage = &mut self.stages[index];
+            stage.to = None;
+            kept += stage.bytes.capacity();
+            if kept > KEEP_BYTES {
+                stage.bytes = Vec::new();
+            }
+        }
+        self.used = 0;
+        self.staged = 0;
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// How the destinations took what was handed over since the last call.
+    pub(crate) fn take_pressure(&mut self) -> Pressure {
+        std::mem::take(&mut self.pressure)
+    }
+
+    /// Whether so much has gathered in all stages that it should leave before more is read.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.used > 1 && self.staged > STAGED_BYTES
+    }
+
+    /// What was handed over since the last call.
+    pub(crate) fn take_totals(&mut self) -> Totals {
+        std::mem::take(&mut self.totals)
+    }
+
+    fn stage_of(&mut self, to: &Arc<Connection>) -> usize {
+        let slot = to.slot as usize;
+        if let Some(&(epoch, index)) = self.table.get(slot)
+            && epoch == self.epoch
+        {
+            return index as usize;
+        }
+        self.open_stage(to, slot)
+    }
+
+    #[cold]
+    fn open_stage(&mut self, to: &Arc<Connection>, slot: usize) -> usize {
+        let index = self.used;
+        self.used += 1;
+        if index == self.stages.len() {
+            self.stages.push(Stage::default());
+        }
+        self.stages[index].to = Some(Arc::clone(to));
+        if slot >= self.table.len() {
+            self.table.resize((slot + 1).next_power_of_two(), (0, 0));
+        }
+        self.table[slot] = (self.epoch, index as u32);
+        index
+    }
+}
+
+impl Stage {
+    fn total(&self) -> usize {
+        self.bytes.len() + self.cut_bytes
+    }
+
+    fn push(&mut self, frame: &Frame<'_>) {
+        let Frame { verb, subject, sid, tail, tail_start, payload_len } = *frame;
+        self.count.msgs += 1;
+        self.count.bytes += payload_len as u64;
+        let cut = tail_start.filter(|_| tail.len() >= CUT_BYTES);
+        let copied = if cut.is_some() { 0 } else { tail.len() };
+        let bytes = &mut self.bytes;
+        bytes.reserve(verb.len() + subject.len() + sid.len() + copied + 2);
+        bytes.extend_from_slice(verb);
+        bytes.extend_from_slice(subject);
+        bytes.push(b' ');
+        bytes.extend_from_slice(sid);
+        bytes.push(b' ');
+        match cut {
+            None => bytes.extend_from_slice(tail),
+            Some(start) => {
+                self.cuts.push(Cut { at: bytes.len(), start, len: tail.len() });
+                self.cut_bytes += tail.len();
+            }
+        }
+    }
+
+    fn empty(&mut self) {
+        self.bytes.clear();
+        self.cuts.clear();
+        self.cut_bytes = 0;
+        self.count = Totals::default();
+    }
+}
+
+/// A stage together with the input that its cuts point into.
+struct Gathered<'a> {
+    stage: &'a Stage,
+    input: &'a [u8],
+    total: usize,
+}
+
+impl<'a> Gathered<'a> {
+    /// The pieces in order, without the first `skip` bytes.
+    fn pieces(&self, skip: usize) -> impl Iterator<Item = &'a [u8]> {
+        let Gathered { stage, input, .. } = *self;
+        let mut from = 0;
+        let mut skip = skip;
+        let copied = stage.cuts.iter().flat_map(move |cut| {
+            let before = &stage.bytes[from..cut.at];
+            from = cut.at;
+            [before, &input[cut.start..cut.start + cut.len]]
+        });
+        let last = stage.cuts.last().map_or(0, |cut| cut.at);
+        copied.chain(std::iter::once(&stage.bytes[last..])).filter_map(move |piece| {
+            let skipped = skip.min(piece.len());
+            skip -= skipped;
+            Some(&piece[skipped..]).filter(|piece| !piece.is_empty())
+        })
+    }
+}
+
+impl Batch for Gathered<'_> {
+    fn total(&self) -> usize {
+        self.total
+    }
+
+    fn copy_from(&self, skip: usize, out: &mut Backlog, pool: &Blocks) {
+        self.pieces(skip).for_each(|piece| out.push(piece, pool));
+    }
+
+    fn write_to(&self, sink: &dyn Sink, skip: usize) -> io::Result<usize> {
+        if self.stage.cuts.is_empty() {
+            return sink.try_write_vectored(&[IoSlice::new(&self.stage.bytes[skip..])]);
+        }
+        let mut parts = [IoSlice::new(&[]); MAX_PIECES];
+        let mut count = 0;
+        for (part, piece) in parts.iter_mut().zip(self.pieces(skip)) {
+            *part = IoSlice::new(piece);
+            count += 1;
+        }
+        sink.try_write_vectored(&parts[..count])
+    }
+}

@@ -1,0 +1,156 @@
+//! The working memory of the data path, one set per thread that can be at work.
+//!
+//! A pass over a client's bytes needs a read buffer, staging buffers and a match cache. They are
+//! too large to have per connection and too warm to share, so a server keeps a few sets and a pass
+//! borrows one, the one its thread used last if it is free. Invariant: a set is used by one pass
+//! at a time; a pass never waits for anything while it holds one.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use cognate_router::{CacheStats, MatchCache};
+use parking_lot::{Mutex, MutexGuard};
+
+use super::connection::Connection;
+use super::outbound::Totals;
+use super::stage::Stages;
+
+/// Bytes read at a time.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+
+/// One set of working memory.
+pub(crate) struct Worker {
+    /// What was read from the client.
+    pub input: Vec<u8>,
+    /// Frames on their way out.
+    pub stages: Stages,
+    /// What recent subjects reach.
+    pub cache: MatchCache<Connection>,
+    /// A subject rewritten by a mapping.
+    pub mapped: Vec<u8>,
+    /// State of [`next_random`].
+    pub random: u64,
+}
+
+/// Counters of one set; only the holder of the set writes them.
+#[derive(Default)]
+#[repr(align(128))]
+struct WorkerTotals {
+    in_msgs: AtomicU64,
+    in_bytes: AtomicU64,
+    out_msgs: AtomicU64,
+    out_bytes: AtomicU64,
+}
+
+struct Desk {
+    worker: Mutex<Worker>,
+    totals: WorkerTotals,
+}
+
+/// All sets of a server.
+pub(crate) struct Workers {
+    desks: Box<[Desk]>,
+}
+
+thread_local! {
+    /// Which set this thread tries first. Only a hint: any set will do.
+    static FAVOURITE: Cell<usize> = Cell::new(NEXT.fetch_add(1, Relaxed));
+}
+
+/// Spreads threads over the sets; carries no state of any server.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+impl Workers {
+    /// `count` sets; `seed` is random.
+    pub(crate) fn new(count: usize, seed: u64) -> Self {
+        let desk = |n: usize| Desk {
+            worker: Mutex::new(Worker::new(seed ^ (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+            totals: WorkerTotals::default(),
+        };
+        Workers { desks: (0..count.max(1)).map(desk).collect() }
+    }
+
+    /// Borrows a set. Never waits long: a set is held for one pass.
+    pub(crate) fn borrow(&self) -> Borrowed<'_> {
+        let favourite = FAVOURITE.get();
+        for offset in 0..self.desks.len() {
+            let desk = &self.desks[(favourite + offset) % self.desks.len()];
+            if let Some(worker) = desk.worker.try_lock() {
+                return Borrowed { worker, totals: &desk.totals };
+            }
+        }
+        let desk = &self.desks[favourite % self.desks.len()];
+        Borrowed { worker: desk.worker.lock(), totals: &desk.totals }
+    }
+
+    /// What went through all sets: received, then sent.
+    pub(crate) fn totals(&self) -> (Totals, Totals) {
+        let mut received = Totals::default();
+        let mut sent = Totals::default();
+        for Desk { totals, .. } in &self.desks {
+            received.msgs += totals.in_msgs.load(Relaxed);
+            received.bytes += totals.in_bytes.load(Relaxed);
+            sent.msgs += totals.out_msgs.load(Relaxed);
+            sent.bytes += totals.out_bytes.load(Relaxed);
+        }
+        (received, sent)
+    }
+}
+
+impl Workers {
+    /// What all caches did and hold.
+    pub(crate) fn cache_stats(&self) -> CacheStats {
+        let mut sum = CacheStats::default();
+        for desk in &self.desks {
+            let stats = desk.worker.lock().cache.stats();
+            sum.look_ups += stats.look_ups;
+            sum.misses += stats.misses;
+            sum.answers += stats.answers;
+            sum.fanout += stats.fanout;
+            sum.max_fanout = sum.max_fanout.max(stats.max_fanout);
+        }
+        sum
+    }
+}
+
+/// A set on loan.
+pub(crate) struct Borrowed<'a> {
+    worker: MutexGuard<'a, Worker>,
+    totals: &'a WorkerTotals,
+}
+
+impl Borrowed<'_> {
+    /// The set itself.
+    pub(crate) fn worker(&mut self) -> &mut Worker {
+        &mut self.worker
+    }
+
+    /// Adds to the server's counters.
+    pub(crate) fn count(&self, received: Totals, sent: Totals) {
+        let add = |counter: &AtomicU64, n: u64| counter.store(counter.load(Relaxed) + n, Relaxed);
+        add(&self.totals.in_msgs, received.msgs);
+        add(&self.totals.in_bytes, received.bytes);
+        add(&self.totals.out_msgs, sent.msgs);
+        add(&self.totals.out_bytes, sent.bytes);
+    }
+}
+
+impl Worker {
+    fn new(seed: u64) -> Self {
+        Worker {
+            input: Vec::new(),
+            stages: Stages::default(),
+            cache: MatchCache::new(seed),
+            mapped: Vec::new(),
+            random: seed | 1,
+        }
+    }
+}
+
+/// The next number of a xorshift generator: spreads load, protects nothing.
+pub(crate) fn next_random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+}

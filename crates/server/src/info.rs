@@ -1,0 +1,120 @@
+//! What the server tells about itself: INFO, and the facts behind it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::OnceLock;
+
+use cognate_wire::ServerInfo;
+
+use crate::data::{Connection, GLOBAL, Via};
+use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Shared, Stage};
+
+/// What `go` says in INFO: the field is always there, and some tools print it.
+pub(crate) const RUNTIME: &str = "rust";
+
+/// Facts that do not change while the server runs.
+pub(crate) struct Facts {
+    /// Public server nkey.
+    pub server_id: String,
+    /// Configured name, or the id.
+    pub server_name: String,
+    /// The arguments of the process, where it is the server's own; monitoring hides secrets.
+    pub command_line: Vec<String>,
+    /// The client listener, once bound.
+    pub client_addr: OnceLock<SocketAddr>,
+    /// The monitoring listener, once bound.
+    pub monitor_addr: OnceLock<SocketAddr>,
+}
+
+impl Shared {
+    /// The INFO frame for one connection. `answer` marks the one that follows the first PONG.
+    pub(crate) fn info_for(&self, connection: &Connection, nonce: &str, answer: bool) -> Vec<u8> {
+        let mut info = self.info();
+        let in_process = connection.via == Via::InProcess;
+        if in_process && info.tls_required {
+            info.tls_required = false;
+            info.tls_available = true;
+        }
+        info.client_id = connection.cid;
+        info.client_ip = connection.peer.map(|peer| plain_ip(peer.ip()).to_string()).unwrap_or_default();
+        info.nonce = nonce.to_owned();
+        if answer {
+            info.connect_info = true;
+            info.remote_account = GLOBAL.to_owned();
+        }
+        let mut frame = Vec::with_capacity(512);
+        info.write_info(&mut frame);
+        frame
+    }
+
+    /// INFO without what differs between connections.
+    pub(crate) fn info(&self) -> ServerInfo {
+        let options = self.options();
+        let tls = self.tls();
+        let (host, port) = self.advertised();
+        let lame_duck = self.stage() >= Stage::LameDuck;
+        ServerInfo {
+            server_id: self.facts.server_id.clone(),
+            server_name: self.facts.server_name.clone(),
+            version: COMPATIBLE_VERSION.to_owned(),
+            cognate_version: COGNATE_VERSION.to_owned(),
+            proto: 1,
+            go: RUNTIME.to_owned(),
+            host,
+            port,
+            headers: !options.no_header_support,
+            auth_required: self.authenticator().advertises_auth_required(),
+            tls_required: tls.is_some() && !options.allow_non_tls,
+            tls_verify: tls.as_ref().is_some_and(|tls| tls.verifies_clients()),
+            tls_available: tls.is_some() && options.allow_non_tls,
+            max_payload: i64::from(options.max_payload),
+            connect_urls: if lame_duck { Vec::new() } else { self.connect_urls() },
+            ldm: lame_duck,
+            ..ServerInfo::default()
+        }
+    }
+
+    /// Host and port that clients are told.
+    fn advertised(&self) -> (String, u16) {
+        let options = self.options();
+        let port = self.facts.client_addr.get().map_or(0, |addr| addr.port());
+        match options.client_advertise.as_deref().filter(|text| !text.is_empty()) {
+            Some(text) => split_host_port(text, port),
+            None => (options.host.clone(), port),
+        }
+    }
+
+    /// Addresses under which clients can reach this server.
+    ///
+    /// A server that is not part of a cluster advertises none, unless it was told what to.
+    pub(crate) fn connect_urls(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Sends the current INFO to every client that understands it.
+    pub(crate) fn broadcast_info(&self) {
+        for connection in self.registry.living() {
+            if connection.async_info.load(Relaxed) {
+                connection.request(crate::data::Control::SendInfo);
+            }
+        }
+    }
+}
+
+/// An address without the IPv6 wrapping of IPv4.
+pub(crate) fn plain_ip(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
+fn split_host_port(text: &str, default_port: u16) -> (String, u16) {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') => match port.parse() {
+            Ok(port) => (host.trim_matches(['[', ']']).to_owned(), port),
+            Err(_) => (text.to_owned(), default_port),
+        },
+        _ => (text.to_owned(), default_port),
+    }
+}

@@ -1,0 +1,27 @@
+//! A NATS server, as a library and as the `nats-server` binary.
+//!
+//! This crate drives the pure cores: it owns the sockets, TLS, the clock, tasks, files and
+//! monitoring, and hands every decision about the protocol to `cognate-session`, about interest
+//! to `cognate-router`, about identity to `cognate-auth`. [`Server`] is the front door.
+//!
+//! Invariant: no global state; several servers live in one process. Absent: command-line parsing
+//! and signals (the binary), the grammar of configuration files (`cognate-config`).
+
+mod builder;
+mod client;
+mod convert;
+mod data;
+mod info;
+mod listen;
+mod monitoring;
+mod random;
+mod registry;
+mod reload;
+mod server;
+mod shared;
+mod sync;
+
+pub use builder::{Builder, StartError, check};
+pub use reload::ReloadFailure;
+pub use server::Server;
+pub use shared::{COGNATE_VERSION, COMPATIBLE_VERSION};

@@ -1,0 +1,84 @@
+//! The client listener: accepts sockets and starts a task for each.
+//!
+//! Errors of `accept` (too many open files, for example) are reported and retried with a growing
+//! pause, since they say nothing about the listener itself. Stops when the server leaves the
+//! running stage.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cognate_process::{error};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+
+use crate::client::serve_tcp;
+use crate::shared::{Shared, Stage};
+
+/// The first and the longest pause after an error of `accept`.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Connections that the kernel holds until they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// Binds a listener to the first address of `host` that can be had.
+pub(crate) async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    // Every interface, over both protocol families where the machine has them.
+    let host = match host {
+        "" | "0.0.0.0" => "::",
+        host => host.trim_matches(['[', ']']),
+    };
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let mut addresses: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+    if host == "::" {
+        addresses.push(SocketAddr::from(([0, 0, 0, 0], port)));
+    }
+    for address in addresses {
+        match bind_to(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts clients until the server stops taking new ones.
+pub(crate) async fn accept_clients(shared: Arc<Shared>, listener: TcpListener) {
+    let mut stage = shared.stage.subscribe();
+    let mut pause = PAUSES.0;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stage.wait_for(|stage| *stage > Stage::Running) => return,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                pause = PAUSES.0;
+                spawn_client(&shared, socket, peer);
+            }
+            Err(problem) => {
+                error!(shared.log, "Client accept error: {problem}; trying again in {pause:?}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+fn spawn_client(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
+    let peer = SocketAddr::new(crate::info::plain_ip(peer.ip()), peer.port());
+    tokio::spawn(serve_tcp(Arc::clone(shared), socket, peer));
+}

@@ -1,0 +1,263 @@
+//! Opens the monitoring listener and answers what monitoring asks of the server.
+//!
+//! Snapshots are taken without stopping anything: registries are copied, counters read as they
+//! are, the interest is locked for reading while subscriptions are visited.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use cognate_config::Options;
+use cognate_monitor::{
+    ClosedSubscription, ConnectionFacts, Counts, Health, Monitored, PeerCertificate, ServerFacts,
+    SubscriptionFacts, SubscriptionStats,
+};
+use cognate_process::{info, usage};
+
+use crate::builder::StartError;
+use crate::data::{Connection, Totals, Via};
+use crate::info::{RUNTIME, plain_ip};
+use crate::listen;
+use crate::registry::Closed;
+use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Shared, Stage};
+
+/// What monitoring shows as `tls_timeout` where TLS is not configured, as nats-server does.
+const DEFAULT_TLS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Starts monitoring, if it is configured.
+pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
+    let options = shared.options();
+    let Some(http) = &options.http else { return Ok(()) };
+    let host = options.http_host();
+    let failed = |cause| StartError::Monitor { place: format!("{host}:{}", http.port), cause };
+    let listener = listen::bind(host, http.port.to_bind()).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let _ = shared.facts.monitor_addr.set(address);
+    let tls = match (http.tls, shared.tls()) {
+        (true, Some(tls)) => Some(tls.without_client_certificates()),
+        _ => None,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    info!(shared.log, "Starting {scheme} monitor on {host}:{}", address.port());
+    let base_path = match options.http_base_path.as_str() {
+        "/" => String::new(),
+        path => path.to_owned(),
+    };
+    let mut stage = shared.stage.subscribe();
+    let source = Arc::new(Source(Arc::clone(shared)));
+    let stopped = async move {
+        let _ = stage.wait_for(|stage| *stage > Stage::LameDuck).await;
+    };
+    tokio::spawn(async move {
+        cognate_monitor::serve(listener, tls, base_path, source, stopped).await;
+    });
+    Ok(())
+}
+
+/// The server, as monitoring sees it.
+struct Source(Arc<Shared>);
+
+impl Monitored for Source {
+    fn server(&self) -> ServerFacts {
+        server_facts(&self.0)
+    }
+
+    fn connections(&self) -> Vec<ConnectionFacts> {
+        let living = self.0.registry.living();
+        living.iter().map(|connection| connection_facts(&self.0, connection)).collect()
+    }
+
+    fn closed_connections(&self) -> (Vec<ConnectionFacts>, u64) {
+        let (closed, total) = self.0.registry.closed();
+        (closed.iter().map(|record| closed_facts(&self.0, record)).collect(), total)
+    }
+
+    fn subscriptions(&self, visit: &mut dyn FnMut(SubscriptionFacts<'_>)) {
+        let account = &self.0.account;
+        account.interest().for_each(|sub| {
+            let text = String::from_utf8_lossy;
+            visit(SubscriptionFacts {
+                account: &account.name,
+                subject: &text(sub.subject()),
+                queue: &text(sub.queue().unwrap_or_default()),
+                sid: &text(sub.sid()),
+                msgs: sub.delivered(),
+                max: sub.max().unwrap_or(0),
+                cid: sub.destination().cid,
+            });
+        });
+    }
+
+    fn subscription_stats(&self, account: Option<&str>) -> SubscriptionStats {
+        if account.is_some_and(|name| name != self.0.account.name) {
+            return SubscriptionStats::default();
+        }
+        let (inserts, removes, subscriptions) = {
+            let interest = self.0.account.interest();
+            (interest.inserted(), interest.removed(), interest.len() as u64)
+        };
+        let cache = self.0.workers.cache_stats();
+        let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        SubscriptionStats {
+            num_subscriptions: subscriptions,
+            num_cache: cache.answers,
+            num_inserts: inserts,
+            num_removes: removes,
+            num_matches: cache.look_ups,
+            cache_hit_rate: share(cache.look_ups - cache.misses.min(cache.look_ups), cache.look_ups),
+            max_fanout: cache.max_fanout,
+            avg_fanout: share(cache.fanout, cache.answers),
+        }
+    }
+
+    fn health(&self) -> Health {
+        let error = match self.0.stage() {
+            Stage::Running => None,
+            Stage::LameDuck => Some("server is in lame duck mode".to_owned()),
+            _ => Some("server is shutting down".to_owned()),
+        };
+        Health { error }
+    }
+}
+
+fn server_facts(shared: &Shared) -> ServerFacts {
+    let options = shared.options();
+    let info = shared.info();
+    let tls = shared.tls();
+    let (received, sent) = shared.workers.totals();
+    let lifetime = &shared.registry.lifetime;
+    let monitor_port = shared.facts.monitor_addr.get().map_or(0, |addr| addr.port());
+    let https = options.http.as_ref().is_some_and(|http| http.tls);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let mut facts = ServerFacts {
+        server_id: shared.facts.server_id.clone(),
+        server_name: shared.facts.server_name.clone(),
+        version: COMPATIBLE_VERSION.to_owned(),
+        cognate_version: COGNATE_VERSION.to_owned(),
+        go: RUNTIME.to_owned(),
+        host: info.host,
+        port: shared.facts.client_addr.get().map_or(0, |addr| addr.port()),
+        auth_required: shared.authenticator().auth_required(),
+        tls_required: info.tls_required,
+        tls_verify: info.tls_verify,
+        connect_urls: info.connect_urls,
+        http_host: options.http.as_ref().map_or(String::new(), |_| options.http_host().to_owned()),
+        http_port: if https { 0 } else { monitor_port },
+        https_port: if https { monitor_port } else { 0 },
+        start: shared.started_at,
+        now: SystemTime::now(),
+        mem: usage::resident_bytes(),
+        cores: usage::cores(),
+        worker_threads: usage::cores(),
+        cpu: shared.cpu.lock().percent(),
+        cpu_time: usage::cpu_time(),
+        connections: shared.registry.len() as u64,
+        total_connections: lifetime.connections.load(relaxed),
+        in_msgs: Counts::of_clients(received.msgs),
+        in_bytes: Counts::of_clients(received.bytes),
+        out_msgs: Counts::of_clients(sent.msgs),
+        out_bytes: Counts::of_clients(sent.bytes),
+        slow_consumers: lifetime.slow_consumers.load(relaxed),
+        stale_connections: lifetime.stale_connections.load(relaxed),
+        stalled_clients: lifetime.stalls.load(relaxed),
+        subscriptions: shared.account.interest().len() as u64,
+        config_load_time: *shared.config_loaded_at.lock(),
+        tls_cert_not_after: tls.as_ref().and_then(|tls| tls.not_after()),
+        tls_timeout: tls.as_ref().map_or(DEFAULT_TLS_TIMEOUT, |tls| tls.timeout()),
+        command_line: shared.facts.command_line.clone(),
+        ..ServerFacts::default()
+    };
+    add_options(&mut facts, &options);
+    facts
+}
+
+/// The facts that are options.
+fn add_options(facts: &mut ServerFacts, options: &Options) {
+    facts.max_connections = match options.max_connections {
+        0 => -1,
+        max => i64::from(max),
+    };
+    facts.max_subscriptions = u64::from(options.max_subscriptions);
+    facts.ping_interval = options.ping_interval;
+    facts.ping_max = options.ping_max;
+    facts.http_base_path = match options.http_base_path.as_str() {
+        "/" => String::new(),
+        path => path.to_owned(),
+    };
+    facts.auth_timeout = options.auth_timeout();
+    facts.max_control_line = u64::from(options.max_control_line);
+    facts.max_payload = u64::from(options.max_payload);
+    facts.max_pending = options.max_pending;
+    facts.write_deadline = options.write_deadline;
+    facts.write_timeout = match options.write_timeout {
+        cognate_config::options::WriteTimeout::Default => "",
+        cognate_config::options::WriteTimeout::Close => "close",
+        cognate_config::options::WriteTimeout::Retry => "retry",
+    }
+    .to_owned();
+    facts.config_digest = options.config_digest.clone().unwrap_or_default();
+    facts.tags.clone_from(&options.server_tags);
+    facts.metadata.clone_from(&options.server_metadata);
+    facts.feature_flags.clone_from(&options.feature_flags);
+    facts.system_account = options.system_account.clone().unwrap_or_default();
+}
+
+fn connection_facts(shared: &Shared, connection: &Connection) -> ConnectionFacts {
+    let detail = connection.detail();
+    let Totals { msgs: in_msgs, bytes: in_bytes } = connection.received();
+    let Totals { msgs: out_msgs, bytes: out_bytes } = connection.outbound.totals();
+    let mut facts = ConnectionFacts {
+        cid: connection.cid,
+        kind: "Client",
+        client_type: "nats",
+        ip: connection.peer.map(|peer| plain_ip(peer.ip()).to_string()).unwrap_or_default(),
+        port: connection.peer.map_or(0, |peer| peer.port()),
+        start: connection.started_at,
+        last_activity: (shared.started_at + connection.last_activity()).max(connection.started_at),
+        rtt: connection.rtt().unwrap_or_default(),
+        pending_bytes: connection.outbound.queued() as u64,
+        in_msgs,
+        in_bytes,
+        out_msgs,
+        out_bytes,
+        stalls: u64::from(connection.stalls()),
+        subscriptions: u64::from(connection.subscription_count()),
+        name: detail.name,
+        lang: detail.lang,
+        version: detail.version,
+        authorized_user: detail.user,
+        account: shared.account.name.clone(),
+        ..ConnectionFacts::default()
+    };
+    if connection.via == Via::InProcess {
+        facts.ip = "pipe".to_owned();
+    }
+    if let Some(tls) = detail.tls {
+        facts.tls_first = tls.first;
+        facts.tls_version = tls.peer.version.to_string();
+        facts.tls_cipher_suite = tls.peer.cipher_suite.to_string();
+        let certificate = |peer: cognate_tls::PeerCertificate| PeerCertificate {
+            subject: peer.subject,
+            spki_sha256: peer.spki_sha256,
+            cert_sha256: peer.cert_sha256,
+        };
+        facts.tls_peer_certs = tls.peer.peers.into_iter().map(certificate).collect();
+    }
+    facts
+}
+
+fn closed_facts(shared: &Shared, record: &Closed) -> ConnectionFacts {
+    let subscriptions = record.subscriptions.iter().map(|sub| ClosedSubscription {
+        subject: sub.subject.clone(),
+        queue: sub.queue.clone(),
+        sid: sub.sid.clone(),
+        msgs: sub.msgs,
+        max: sub.max,
+    });
+    ConnectionFacts {
+        stop: Some(record.stopped_at),
+        reason: record.reason.as_str(),
+        pending_bytes: 0,
+        closed_subscriptions: subscriptions.collect(),
+        ..connection_facts(shared, &record.connection)
+    }
+}

@@ -1,0 +1,145 @@
+//! Every client connection, living and lately closed.
+//!
+//! Living ones are found by number; a closed one leaves a record in a ring of `max_closed_clients`
+//! for monitoring, and its totals in the server's sums. Connection tasks enter and leave;
+//! monitoring, reload and lame duck mode walk it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
+
+use cognate_wire::CloseReason;
+use parking_lot::Mutex;
+
+use crate::data::{Connection, Slots};
+
+/// A connection that ended, as monitoring remembers it.
+#[derive(Clone)]
+pub(crate) struct Closed {
+    /// The connection; its socket and subscriptions are gone.
+    pub connection: Arc<Connection>,
+    /// When it ended, by the calendar.
+    pub stopped_at: SystemTime,
+    /// Why it ended.
+    pub reason: CloseReason,
+    /// The subscriptions it had: subject, queue, sid.
+    pub subscriptions: Vec<ClosedSubscription>,
+}
+
+/// A subscription of a connection that ended.
+#[derive(Clone, Debug)]
+pub(crate) struct ClosedSubscription {
+    /// The filter.
+    pub subject: String,
+    /// The queue group, empty if none.
+    pub queue: String,
+    /// The client's id for it.
+    pub sid: String,
+    /// Messages delivered to it.
+    pub msgs: u64,
+    /// Its maximum; 0 if none.
+    pub max: u64,
+}
+
+/// Counters over the life of the server.
+#[derive(Default)]
+pub(crate) struct Lifetime {
+    /// Connections ever accepted.
+    pub connections: AtomicU64,
+    /// Connections cut off for being slow.
+    pub slow_consumers: AtomicU64,
+    /// Connections cut off for not answering pings.
+    pub stale_connections: AtomicU64,
+    /// Times a publisher was slowed down.
+    pub stalls: AtomicU64,
+}
+
+struct Ring {
+    records: VecDeque<Closed>,
+    limit: usize,
+    total: u64,
+}
+
+/// The connections of one server.
+pub(crate) struct Registry {
+    living: Mutex<BTreeMap<u64, Arc<Connection>>>,
+    closed: Mutex<Ring>,
+    next_cid: AtomicU64,
+    /// Dense numbers for the data path.
+    pub slots: Arc<Slots>,
+    /// Counters over the life of the server.
+    pub lifetime: Lifetime,
+    /// Signalled when a connection leaves.
+    pub left: tokio::sync::Notify,
+}
+
+impl Registry {
+    /// An empty registry that remembers `max_closed` ended connections.
+    pub(crate) fn new(max_closed: usize) -> Self {
+        Registry {
+            living: Mutex::default(),
+            closed: Mutex::new(Ring { records: VecDeque::new(), limit: max_closed, total: 0 }),
+            next_cid: AtomicU64::new(0),
+            slots: Arc::default(),
+            lifetime: Lifetime::default(),
+            left: tokio::sync::Notify::new(),
+        }
+    }
+
+    /// A number for a new connection.
+    pub(crate) fn next_cid(&self) -> u64 {
+        self.next_cid.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Enters a connection unless `max` are there already.
+    pub(crate) fn enter(&self, connection: &Arc<Connection>, max: usize) -> bool {
+        let mut living = self.living.lock();
+        if living.len() >= max {
+            return false;
+        }
+        living.insert(connection.cid, Arc::clone(connection));
+        self.lifetime.connections.fetch_add(1, Relaxed);
+        true
+    }
+
+    /// Removes a connection and remembers how it ended.
+    pub(crate) fn leave(&self, record: Closed) {
+        match record.reason {
+            CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline => {
+                self.lifetime.slow_consumers.fetch_add(1, Relaxed);
+            }
+            CloseReason::StaleConnection => {
+                self.lifetime.stale_connections.fetch_add(1, Relaxed);
+            }
+            _ => {}
+        }
+        self.living.lock().remove(&record.connection.cid);
+        let mut closed = self.closed.lock();
+        closed.total += 1;
+        if closed.limit > 0 {
+            if closed.records.len() >= closed.limit {
+                closed.records.pop_front();
+            }
+            closed.records.push_back(record);
+        }
+        drop(closed);
+        self.left.notify_waiters();
+    }
+
+    /// How many connections live.
+    pub(crate) fn len(&self) -> usize {
+        self.living.lock().len()
+    }
+
+    /// The living connections by number.
+    pub(crate) fn living(&self) -> Vec<Arc<Connection>> {
+        self.living.lock().values().cloned().collect()
+    }
+
+    /// The remembered ended connections, oldest first, and how many ended in all.
+    pub(crate) fn closed(&self) -> (Vec<Closed>, u64) {
+        let closed = self.closed.lock();
+        (closed.records.iter().cloned().collect(), closed.total)
+    }
+}

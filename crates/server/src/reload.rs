@@ -1,0 +1,85 @@
+//! New options for a running server: all of them, or none.
+//!
+//! Everything that can fail (reading certificates, compiling users and mappings) happens before
+//! anything changes. Then the options are exchanged and every connection is told to look: its
+//! task re-examines its user and subscriptions.
+
+use std::fmt;
+
+use cognate_config::Options;
+use cognate_config::reload::{Change, ReloadError, diff};
+use cognate_process::{error, info};
+use cognate_wire::{CloseReason, error_text};
+
+use crate::builder::load_tls;
+use crate::convert;
+use crate::data::{Control, Totals};
+use crate::server::Server;
+use crate::shared::Shared;
+
+/// Why options were not taken; the running server is untouched.
+#[derive(Debug)]
+pub enum ReloadFailure {
+    /// An option changed that needs a restart.
+    NeedsRestart(ReloadError),
+    /// The options cannot be used.
+    Unusable(String),
+}
+
+impl fmt::Display for ReloadFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReloadFailure::NeedsRestart(error) => error.fmt(f),
+            ReloadFailure::Unusable(problem) => f.write_str(problem),
+        }
+    }
+}
+
+impl std::error::Error for ReloadFailure {}
+
+impl Server {
+    /// Puts new options in force and returns what changed.
+    ///
+    /// # Errors
+    /// If an option changed that cannot change live, or the new ones cannot be used. Nothing
+    /// changed then.
+    pub fn reload(&self, options: Options) -> Result<Vec<Change>, ReloadFailure> {
+        let shared = &self.shared;
+        let old = shared.options();
+        let changes = diff(&old, &options).map_err(ReloadFailure::NeedsRestart)?;
+        let authenticator = convert::authenticator(&options).map_err(ReloadFailure::Unusable)?;
+        let mappings = convert::mappings(&options).map_err(ReloadFailure::Unusable)?;
+        let tls = load_tls(&options).map_err(ReloadFailure::Unusable)?;
+        let max_connections = options.max_connections as usize;
+        let advertise_changed = old.client_advertise != options.client_advertise;
+        shared.replace(options, authenticator, tls);
+        shared.account.set_mappings(mappings);
+        for change in &changes {
+            info!(shared.log, "Reloaded: {change}");
+        }
+        for connection in shared.registry.living() {
+            connection.request(Control::Reloaded);
+        }
+        if advertise_changed {
+            shared.broadcast_info();
+        }
+        close_excess(shared, max_connections);
+        Ok(changes)
+    }
+}
+
+/// Closes connections beyond a limit that was lowered.
+fn close_excess(shared: &Shared, max: usize) {
+    let living = shared.registry.living();
+    let excess = living.len().saturating_sub(max);
+    for connection in &living[..excess] {
+        error!(shared.log, "{} - {}", connection.label(), error_text::MAX_CONNECTIONS);
+        let mut line = Vec::new();
+        error_text::write_err(&mut line, error_text::MAX_CONNECTIONS);
+        connection.outbound.deliver(&&line[..], Totals::default());
+        connection.close(CloseReason::MaxConnectionsExceeded);
+    }
+    if excess > 0 {
+        info!(shared.log, "Closed {excess} connections to fall within max_connections");
+    }
+}

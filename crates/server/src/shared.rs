@@ -1,0 +1,207 @@
+//! What all parts of one server share.
+//!
+//! Options, logins and TLS settings are replaced as a whole by a reload; whoever needs them takes
+//! the current ones. Nothing here is global: several servers live in one process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime};
+
+use cognate_auth::users::Authenticator;
+use cognate_config::Options;
+use cognate_process::Logger;
+use cognate_process::usage::CpuMeter;
+use cognate_session::Settings;
+use cognate_tls::ServerTls;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Semaphore, watch};
+
+use crate::data::{Account, Blocks, Workers};
+use crate::info::Facts;
+use crate::registry::Registry;
+
+
+/// The version whose behaviour we follow; clients switch features by it.
+pub const COMPATIBLE_VERSION: &str = "2.14.5";
+
+/// Our own version.
+pub const COGNATE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Where a server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Serving.
+    Running,
+    /// No new clients; those that are there are asked to leave.
+    LameDuck,
+    /// Closing everything.
+    ShuttingDown,
+    /// Gone.
+    Stopped,
+}
+
+/// The shared state of one server.
+pub(crate) struct Shared {
+    options: RwLock<Arc<Options>>,
+    authenticator: RwLock<Arc<Authenticator>>,
+    tls: RwLock<Option<Arc<ServerTls>>>,
+    /// The log.
+    pub log: Logger,
+    /// Facts about the server that INFO and monitoring tell.
+    pub facts: Facts,
+    /// The global account.
+    pub account: Arc<Account>,
+    /// The client connections.
+    pub registry: Registry,
+    /// Working memory of the data path.
+    pub workers: Workers,
+    /// Memory for what waits for slow sockets.
+    pub blocks: Arc<Blocks>,
+    /// Bcrypt hashes computed at a time.
+    pub verifications: Arc<Semaphore>,
+    /// Where the server is in its life.
+    pub stage: watch::Sender<Stage>,
+    /// When it started.
+    pub started: Instant,
+    /// When it started, by the calendar.
+    pub started_at: SystemTime,
+    /// When the options in force were loaded.
+    pub config_loaded_at: Mutex<SystemTime>,
+    /// Whether protocol frames are traced.
+    tracing: AtomicBool,
+    /// How busy the process is.
+    pub cpu: Mutex<CpuMeter>,
+    /// The second since the start, and the TLS handshakes begun in it.
+    handshakes: Mutex<(u64, u64)>,
+    seed: AtomicU64,
+}
+
+/// What a server's shared state is made of.
+pub(crate) struct Parts {
+    /// Checked options.
+    pub options: Options,
+    /// Who may connect.
+    pub authenticator: Authenticator,
+    /// TLS for clients.
+    pub tls: Option<ServerTls>,
+    /// The log.
+    pub log: Logger,
+    /// Facts about the server.
+    pub facts: Facts,
+    /// The global account.
+    pub account: Account,
+    /// Threads that work on connections.
+    pub threads: usize,
+    /// A random number.
+    pub seed: u64,
+}
+
+impl Shared {
+    /// Puts the parts together.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { options, authenticator, tls, log, facts, account, threads, seed } = parts;
+        let now = SystemTime::now();
+        Shared {
+            registry: Registry::new(options.max_closed_clients as usize),
+            tracing: AtomicBool::new(options.trace),
+            options: RwLock::new(Arc::new(options)),
+            authenticator: RwLock::new(Arc::new(authenticator)),
+            tls: RwLock::new(tls.map(Arc::new)),
+            log,
+            facts,
+            account: Arc::new(account),
+            workers: Workers::new(threads, seed),
+            blocks: Arc::default(),
+            verifications: Arc::new(Semaphore::new(threads.max(1))),
+            stage: watch::Sender::new(Stage::Running),
+            started: Instant::now(),
+            started_at: now,
+            config_loaded_at: Mutex::new(now),
+            cpu: Mutex::new(CpuMeter::start()),
+            handshakes: Mutex::default(),
+            seed: AtomicU64::new(seed),
+        }
+    }
+
+    /// The options in force.
+    pub(crate) fn options(&self) -> Arc<Options> {
+        Arc::clone(&self.options.read())
+    }
+
+    /// Who may connect.
+    pub(crate) fn authenticator(&self) -> Arc<Authenticator> {
+        Arc::clone(&self.authenticator.read())
+    }
+
+    /// TLS for clients, if they are to use it.
+    pub(crate) fn tls(&self) -> Option<Arc<ServerTls>> {
+        self.tls.read().clone()
+    }
+
+    /// Puts reloaded options in force, all together.
+    pub(crate) fn replace(
+        &self,
+        options: Options,
+        authenticator: Authenticator,
+        tls: Option<ServerTls>,
+    ) {
+        self.tracing.store(options.trace, Relaxed);
+        *self.authenticator.write() = Arc::new(authenticator);
+        *self.tls.write() = tls.map(Arc::new);
+        *self.options.write() = Arc::new(options);
+        *self.config_loaded_at.lock() = SystemTime::now();
+    }
+
+    /// Time since the server started.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The timer instant that lies `since_start` after the start.
+    pub(crate) fn instant_of(&self, since_start: Duration) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(self.started + since_start)
+    }
+
+    /// A number nobody outside can foresee, for hash seeds and jitter.
+    pub(crate) fn fresh_seed(&self) -> u64 {
+        // A counter run through a strong mix: distinct for each caller, unknown outside.
+        let mut z = self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// What the options say about sessions.
+    pub(crate) fn session_settings(&self) -> Settings {
+        let options = self.options();
+        let positive = |n: usize| Some(n).filter(|&n| n > 0);
+        Settings {
+            max_control_line: options.max_control_line as usize,
+            max_payload: options.max_payload as usize,
+            max_subscriptions: positive(options.max_subscriptions as usize),
+            max_sub_tokens: positive(usize::from(options.max_sub_tokens)),
+            headers: !options.no_header_support,
+            auth_required: self.authenticator().auth_required(),
+            ping_interval: options.ping_interval,
+            ping_max: options.ping_max,
+            trace: self.tracing.load(Relaxed),
+        }
+    }
+
+    /// Whether one more TLS handshake fits into `connection_rate_limit` in this second.
+    pub(crate) fn admit_handshake(&self) -> bool {
+        let limit = self.options().tls.as_ref().map_or(0, |tls| tls.connection_rate_limit);
+        let second = self.now().as_secs();
+        let mut handshakes = self.handshakes.lock();
+        if handshakes.0 != second {
+            *handshakes = (second, 0);
+        }
+        handshakes.1 += 1;
+        limit == 0 || handshakes.1 <= limit
+    }
+
+    /// Where the server is in its life.
+    pub(crate) fn stage(&self) -> Stage {
+        *self.stage.borrow()
+    }
+}
