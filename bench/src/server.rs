@@ -1,0 +1,253 @@
+//! Starts, watches and stops one server process on loopback.
+//!
+//! Every server gets a free port, a scratch directory for its log and, for the TLS rows, a
+//! configuration file with a throw-away certificate. Invariant: dropping a [`Server`] ends the
+//! process and removes the directory. Absent: anything about what the server is asked to do.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::conn::{Conn, Target};
+use crate::failure::{Context, Failure, Result};
+use crate::procfs::{CpuReading, Memory};
+
+const READY_WITHIN: Duration = Duration::from_secs(20);
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks whether the server is ready. Bounds the error of the start-up time.
+const POLL: Duration = Duration::from_micros(200);
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    target: Target,
+    scratch: Scratch,
+    start_to_ready: Duration,
+    version: String,
+}
+
+/// How a server is to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Plain TCP, no configuration file.
+    Plain,
+    /// TLS required, with a configuration file.
+    Tls,
+}
+
+impl Server {
+    /// Starts `binary` and waits until it has answered a PING.
+    pub(crate) fn start(binary: &Path, transport: Transport) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let port = free_port()?;
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut command = Command::new(binary);
+        command.args(["-a", "127.0.0.1", "-p", &port.to_string()]);
+        let target = match transport {
+            Transport::Plain => plain(addr),
+            Transport::Tls => {
+                let config = scratch.0.join("server.conf");
+                let target = encrypted(addr, &scratch.0, &config)?;
+                command.arg("-c").arg(config);
+                target
+            }
+        };
+        let log = File::create(scratch.log()).context("creating the server's log")?;
+        let copy = log.try_clone().context("creating the server's log")?;
+        command.stdin(Stdio::null()).stdout(log).stderr(copy);
+        let start = Instant::now();
+        let child = command
+            .spawn()
+            .context(format!("starting {}", binary.display()))?;
+        let mut server = Self {
+            child,
+            target,
+            scratch,
+            start_to_ready: Duration::ZERO,
+            version: String::new(),
+        };
+        let conn = server.wait_until_ready(start)?;
+        server.start_to_ready = start.elapsed();
+        server.version = conn.info_text("version").unwrap_or("unknown").to_owned();
+        Ok(server)
+    }
+
+    /// How clients reach it.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// From before the process was created to the first PONG.
+    pub(crate) fn start_to_ready(&self) -> Duration {
+        self.start_to_ready
+    }
+
+    /// The version in its INFO.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its CPU time so far.
+    pub(crate) fn cpu(&self) -> Result<CpuReading> {
+        CpuReading::of(self.child.id())
+    }
+
+    /// Its memory now.
+    pub(crate) fn memory(&self) -> Result<Memory> {
+        Memory::of(self.child.id())
+    }
+
+    /// The last lines of its log, for the report of a failed run.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = fs::read(self.scratch.log()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join("\n    ")
+    }
+
+    fn wait_until_ready(&mut self, start: Instant) -> Result<Conn> {
+        loop {
+            match Conn::open(&self.target) {
+                Ok(conn) => return Ok(conn),
+                Err(failure) => {
+                    if let Some(status) = self.child.try_wait().context("watching the server")? {
+                        let log = self.log_tail();
+                        return Err(Failure::new(format!("it ended with {status}:\n    {log}")));
+                    }
+                    if start.elapsed() > READY_WITHIN {
+                        let log = self.log_tail();
+                        return Err(Failure::new(format!(
+                            "not ready after {READY_WITHIN:?} ({failure}):\n    {log}"
+                        )));
+                    }
+                }
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    fn stop(&mut self) {
+        let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32) else {
+            return;
+        };
+        // Fails only if it has ended already.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let start = Instant::now();
+        while start.elapsed() < STOP_WITHIN {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A directory that goes away with its owner.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cognate-bench-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).context(format!("creating {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.join("server.log")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nothing depends on it; a leftover is in the temporary directory.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A port nobody listens on. Another process could take it before the server does, which then
+/// shows as a server that ends at once.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a port")?;
+    Ok(listener.local_addr().context("looking for a port")?.port())
+}
+
+fn plain(addr: SocketAddr) -> Target {
+    Target {
+        addr,
+        #[cfg(feature = "tls")]
+        tls: None,
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn encrypted(_: SocketAddr, _: &Path, _: &Path) -> Result<Target> {
+    Err(Failure::new(
+        "this benchmark was built without its `tls` feature",
+    ))
+}
+
+/// Writes certificate, key and configuration, and makes the client side trust that certificate.
+#[cfg(feature = "tls")]
+fn encrypted(addr: SocketAddr, dir: &Path, config: &Path) -> Result<Target> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+    let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+    make_certificate(&cert, &key)?;
+    let text = format!(
+        "tls {{\n  cert_file: \"{}\"\n  key_file: \"{}\"\n  timeout: 10\n}}\n",
+        cert.display(),
+        key.display()
+    );
+    fs::write(config, text).context("writing the server's configuration")?;
+    let mut roots = rustls::RootCertStore::empty();
+    let der = CertificateDer::from_pem_file(&cert).context("reading the certificate")?;
+    roots.add(der).context("trusting the certificate")?;
+    let client = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Target {
+        addr,
+        tls: Some(client.into()),
+    })
+}
+
+#[cfg(feature = "tls")]
+fn make_certificate(cert: &Path, key: &Path) -> Result<()> {
+    let output = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=bench"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(key)
+        .arg("-out")
+        .arg(cert)
+        .output()
+        .context("running `openssl` to make a certificate (is it installed?)")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Failure::new(format!("`openssl req` failed: {said}")))
+}

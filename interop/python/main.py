@@ -1,0 +1,35 @@
+"""Exercises a NATS server with nats-py.
+
+Runs the named checks of ../runner/checks.py in order and prints one line for
+each: `ok python <check>` or `FAIL python <check>: why`. Addresses and secrets
+come from INTEROP_* variables; see ../README.md.
+"""
+
+import asyncio
+import sys
+
+import auth
+import core
+import lifecycle
+import permissions
+import tls
+from harness import CHECK_DEADLINE
+
+
+async def main() -> int:
+    """Runs every check and returns the exit code."""
+    failed = False
+    modules = (core, lifecycle, auth, permissions, tls)
+    for name, check in [item for module in modules for item in module.CHECKS.items()]:
+        try:
+            await asyncio.wait_for(check(), CHECK_DEADLINE)
+            print(f"ok python {name}", flush=True)
+        except Exception as error:
+            failed = True
+            why = f"{type(error).__name__}: {error}".replace("\n", " ")
+            print(f"FAIL python {name}: {why}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

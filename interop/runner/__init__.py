@@ -1,0 +1,1 @@
+"""The machinery behind run.py: certificates, keys, servers, client programs."""
