@@ -44,7 +44,10 @@ impl fmt::Display for StartError {
             StartError::Options(problem) => f.write_str(problem),
             StartError::Listen { place, cause } => {
                 let cause = io_error_text(cause);
-                write!(f, "Error listening on port: {place}, \"listen tcp {place}: {cause}\"")
+                write!(
+                    f,
+                    "Error listening on port: {place}, \"listen tcp {place}: {cause}\""
+                )
             }
             StartError::Monitor { place, cause } => {
                 let cause = io_error_text(cause);
@@ -138,7 +141,11 @@ impl Builder {
 
     /// Starts the server on the current tokio runtime. When this returns, clients can connect.
     pub async fn start(self) -> Result<Server, StartError> {
-        let Builder { options, log, command_line } = self;
+        let Builder {
+            options,
+            log,
+            command_line,
+        } = self;
         let log = log.unwrap_or_else(Logger::null);
         let shared = Arc::new(assemble(options, log, command_line)?);
         announce(&shared);
@@ -176,7 +183,10 @@ fn assemble(
         .map_err(|error| StartError::Options(format!("the server's key: {error}")))?;
     let server_id = keys.public_key().to_string();
     let facts = Facts {
-        server_name: options.server_name.clone().unwrap_or_else(|| server_id.clone()),
+        server_name: options
+            .server_name
+            .clone()
+            .unwrap_or_else(|| server_id.clone()),
         server_id,
         command_line,
         client_addr: OnceLock::new(),
@@ -184,13 +194,26 @@ fn assemble(
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let account = Account::global(seed, mappings);
-    Ok(Shared::new(Parts { options, authenticator, tls, log, facts, account, threads, seed }))
+    Ok(Shared::new(Parts {
+        options,
+        authenticator,
+        tls,
+        log,
+        facts,
+        account,
+        threads,
+        seed,
+    }))
 }
 
 /// Reads the certificates, if TLS is configured.
 pub(crate) fn load_tls(options: &Options) -> Result<Option<ServerTls>, String> {
-    let Some(tls) = &options.tls else { return Ok(None) };
-    ServerTls::load(tls).map(Some).map_err(|error| error.to_string())
+    let Some(tls) = &options.tls else {
+        return Ok(None);
+    };
+    ServerTls::load(tls)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 /// The first lines of the log.
@@ -224,11 +247,21 @@ async fn open_client_listener(shared: &Shared) -> Result<Option<TcpListener>, St
         return Ok(None);
     }
     let place = format!("{}:{}", options.host, options.port);
-    let failed = |cause| StartError::Listen { place: place.clone(), cause };
-    let listener = listen::bind(&options.host, options.port.to_bind()).await.map_err(failed)?;
+    let failed = |cause| StartError::Listen {
+        place: place.clone(),
+        cause,
+    };
+    let listener = listen::bind(&options.host, options.port.to_bind())
+        .await
+        .map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let _ = shared.facts.client_addr.set(address);
-    info!(shared.log, "Listening for client connections on {}:{}", options.host, address.port());
+    info!(
+        shared.log,
+        "Listening for client connections on {}:{}",
+        options.host,
+        address.port()
+    );
     if options.tls.is_some() {
         info!(shared.log, "TLS required for client connections");
     }

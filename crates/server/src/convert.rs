@@ -4,18 +4,21 @@ use cognate_auth::nkey::PublicKey;
 use cognate_auth::password::Secret;
 use cognate_auth::permissions::{PermissionsConfig, ResponseLimits, SubjectRules};
 use cognate_auth::users::{
-    AuthConfig, Authenticator, ConnectionType, Credential, UserConfig,
-    UserPassword,
+    AuthConfig, Authenticator, ConnectionType, Credential, UserConfig, UserPassword,
 };
-use cognate_config::options as config;
 use cognate_config::Options;
+use cognate_config::options as config;
 use cognate_router::{MappingDestination, Mappings};
 
 /// Who may connect.
 pub(crate) fn authenticator(options: &Options) -> Result<Authenticator, String> {
     let mut auth = AuthConfig {
         no_auth_user: options.no_auth_user.clone(),
-        default_permissions: options.authorization.default_permissions.as_ref().map(permissions),
+        default_permissions: options
+            .authorization
+            .default_permissions
+            .as_ref()
+            .map(permissions),
         ..AuthConfig::default()
     };
     if options.tls.as_ref().is_some_and(|tls| tls.verify_and_map) {
@@ -40,11 +43,14 @@ pub(crate) fn mappings(options: &Options) -> Result<Mappings, String> {
         .mappings
         .iter()
         .map(|mapping| {
-            let destinations = mapping.destinations.iter().map(|destination| MappingDestination {
-                subject: destination.subject.clone(),
-                weight: destination.weight,
-                cluster: destination.cluster.clone().unwrap_or_default(),
-            });
+            let destinations = mapping
+                .destinations
+                .iter()
+                .map(|destination| MappingDestination {
+                    subject: destination.subject.clone(),
+                    weight: destination.weight,
+                    cluster: destination.cluster.clone().unwrap_or_default(),
+                });
             (mapping.source.clone(), destinations.collect())
         })
         .collect();
@@ -52,7 +58,10 @@ pub(crate) fn mappings(options: &Options) -> Result<Mappings, String> {
 }
 
 fn user_password(name: &str, password: &config::Secret) -> UserPassword {
-    UserPassword { name: name.to_owned(), password: Secret::from_config(password.expose()) }
+    UserPassword {
+        name: name.to_owned(),
+        password: Secret::from_config(password.expose()),
+    }
 }
 
 fn user(user: &config::User) -> Result<UserConfig, String> {
@@ -60,14 +69,18 @@ fn user(user: &config::User) -> Result<UserConfig, String> {
         config::User::Password { user, password, .. } => {
             Credential::Password(user_password(user, password))
         }
-        config::User::Nkey { nkey, .. } => {
-            Credential::Nkey(PublicKey::parse(nkey).map_err(|error| format!("nkey {nkey}: {error}"))?)
-        }
+        config::User::Nkey { nkey, .. } => Credential::Nkey(
+            PublicKey::parse(nkey).map_err(|error| format!("nkey {nkey}: {error}"))?,
+        ),
     };
     Ok(UserConfig {
         credential,
         permissions: user.permissions().map(permissions),
-        connection_types: user.allowed_connection_types().iter().map(connection_type).collect(),
+        connection_types: user
+            .allowed_connection_types()
+            .iter()
+            .map(connection_type)
+            .collect(),
         account: None,
     })
 }
@@ -77,7 +90,9 @@ fn permissions(permissions: &config::Permissions) -> PermissionsConfig {
         publish: rules(permissions.publish.as_ref()),
         subscribe: rules(permissions.subscribe.as_ref()),
         responses: permissions.responses.map(|responses| ResponseLimits {
-            max_messages: responses.max_messages.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
+            max_messages: responses
+                .max_messages
+                .map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
             expires: responses.expires,
         }),
     }
@@ -88,7 +103,9 @@ fn rules(rules: Option<&config::SubjectPermission>) -> SubjectRules {
         Some(queue) => format!("{} {queue}", rule.subject),
         None => rule.subject.clone(),
     };
-    let Some(rules) = rules else { return SubjectRules::default() };
+    let Some(rules) = rules else {
+        return SubjectRules::default();
+    };
     SubjectRules {
         allow: rules.allow.iter().flatten().map(text).collect(),
         deny: rules.deny.iter().map(text).collect(),

@@ -1,8 +1,8 @@
 //! What the server tells about itself: INFO, and the facts behind it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
 
 use cognate_wire::ServerInfo;
 
@@ -36,7 +36,10 @@ impl Shared {
             info.tls_available = true;
         }
         info.client_id = connection.cid;
-        info.client_ip = connection.peer.map(|peer| plain_ip(peer.ip()).to_string()).unwrap_or_default();
+        info.client_ip = connection
+            .peer
+            .map(|peer| plain_ip(peer.ip()).to_string())
+            .unwrap_or_default();
         info.nonce = nonce.to_owned();
         if answer {
             info.connect_info = true;
@@ -68,7 +71,11 @@ impl Shared {
             tls_verify: tls.as_ref().is_some_and(|tls| tls.verifies_clients()),
             tls_available: tls.is_some() && options.allow_non_tls,
             max_payload: i64::from(options.max_payload),
-            connect_urls: if lame_duck { Vec::new() } else { self.connect_urls() },
+            connect_urls: if lame_duck {
+                Vec::new()
+            } else {
+                self.connect_urls()
+            },
             ldm: lame_duck,
             ..ServerInfo::default()
         }
@@ -78,7 +85,11 @@ impl Shared {
     fn advertised(&self) -> (String, u16) {
         let options = self.options();
         let port = self.facts.client_addr.get().map_or(0, |addr| addr.port());
-        match options.client_advertise.as_deref().filter(|text| !text.is_empty()) {
+        match options
+            .client_advertise
+            .as_deref()
+            .filter(|text| !text.is_empty())
+        {
             Some(text) => split_host_port(text, port),
             None => (options.host.clone(), port),
         }

@@ -26,10 +26,17 @@ const DEFAULT_TLS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Starts monitoring, if it is configured.
 pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
     let options = shared.options();
-    let Some(http) = &options.http else { return Ok(()) };
+    let Some(http) = &options.http else {
+        return Ok(());
+    };
     let host = options.http_host();
-    let failed = |cause| StartError::Monitor { place: format!("{host}:{}", http.port), cause };
-    let listener = listen::bind(host, http.port.to_bind()).await.map_err(failed)?;
+    let failed = |cause| StartError::Monitor {
+        place: format!("{host}:{}", http.port),
+        cause,
+    };
+    let listener = listen::bind(host, http.port.to_bind())
+        .await
+        .map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let _ = shared.facts.monitor_addr.set(address);
     let tls = match (http.tls, shared.tls()) {
@@ -37,7 +44,11 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
         _ => None,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
-    info!(shared.log, "Starting {scheme} monitor on {host}:{}", address.port());
+    info!(
+        shared.log,
+        "Starting {scheme} monitor on {host}:{}",
+        address.port()
+    );
     let base_path = match options.http_base_path.as_str() {
         "/" => String::new(),
         path => path.to_owned(),
@@ -63,12 +74,21 @@ impl Monitored for Source {
 
     fn connections(&self) -> Vec<ConnectionFacts> {
         let living = self.0.registry.living();
-        living.iter().map(|connection| connection_facts(&self.0, connection)).collect()
+        living
+            .iter()
+            .map(|connection| connection_facts(&self.0, connection))
+            .collect()
     }
 
     fn closed_connections(&self) -> (Vec<ConnectionFacts>, u64) {
         let (closed, total) = self.0.registry.closed();
-        (closed.iter().map(|record| closed_facts(&self.0, record)).collect(), total)
+        (
+            closed
+                .iter()
+                .map(|record| closed_facts(&self.0, record))
+                .collect(),
+            total,
+        )
     }
 
     fn subscriptions(&self, visit: &mut dyn FnMut(SubscriptionFacts<'_>)) {
@@ -93,17 +113,30 @@ impl Monitored for Source {
         }
         let (inserts, removes, subscriptions) = {
             let interest = self.0.account.interest();
-            (interest.inserted(), interest.removed(), interest.len() as u64)
+            (
+                interest.inserted(),
+                interest.removed(),
+                interest.len() as u64,
+            )
         };
         let cache = self.0.workers.cache_stats();
-        let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        let share = |part: u64, whole: u64| {
+            if whole == 0 {
+                0.0
+            } else {
+                part as f64 / whole as f64
+            }
+        };
         SubscriptionStats {
             num_subscriptions: subscriptions,
             num_cache: cache.answers,
             num_inserts: inserts,
             num_removes: removes,
             num_matches: cache.look_ups,
-            cache_hit_rate: share(cache.look_ups - cache.misses.min(cache.look_ups), cache.look_ups),
+            cache_hit_rate: share(
+                cache.look_ups - cache.misses.min(cache.look_ups),
+                cache.look_ups,
+            ),
             max_fanout: cache.max_fanout,
             avg_fanout: share(cache.fanout, cache.answers),
         }
@@ -125,7 +158,11 @@ fn server_facts(shared: &Shared) -> ServerFacts {
     let tls = shared.tls();
     let (received, sent) = shared.workers.totals();
     let lifetime = &shared.registry.lifetime;
-    let monitor_port = shared.facts.monitor_addr.get().map_or(0, |addr| addr.port());
+    let monitor_port = shared
+        .facts
+        .monitor_addr
+        .get()
+        .map_or(0, |addr| addr.port());
     let https = options.http.as_ref().is_some_and(|http| http.tls);
     let relaxed = std::sync::atomic::Ordering::Relaxed;
     let mut facts = ServerFacts {
@@ -140,7 +177,10 @@ fn server_facts(shared: &Shared) -> ServerFacts {
         tls_required: info.tls_required,
         tls_verify: info.tls_verify,
         connect_urls: info.connect_urls,
-        http_host: options.http.as_ref().map_or(String::new(), |_| options.http_host().to_owned()),
+        http_host: options
+            .http
+            .as_ref()
+            .map_or(String::new(), |_| options.http_host().to_owned()),
         http_port: if https { 0 } else { monitor_port },
         https_port: if https { monitor_port } else { 0 },
         start: shared.started_at,
@@ -162,7 +202,9 @@ fn server_facts(shared: &Shared) -> ServerFacts {
         subscriptions: shared.account.interest().len() as u64,
         config_load_time: *shared.config_loaded_at.lock(),
         tls_cert_not_after: tls.as_ref().and_then(|tls| tls.not_after()),
-        tls_timeout: tls.as_ref().map_or(DEFAULT_TLS_TIMEOUT, |tls| tls.timeout()),
+        tls_timeout: tls
+            .as_ref()
+            .map_or(DEFAULT_TLS_TIMEOUT, |tls| tls.timeout()),
         command_line: shared.facts.command_line.clone(),
         ..ServerFacts::default()
     };
@@ -203,13 +245,22 @@ fn add_options(facts: &mut ServerFacts, options: &Options) {
 
 fn connection_facts(shared: &Shared, connection: &Connection) -> ConnectionFacts {
     let detail = connection.detail();
-    let Totals { msgs: in_msgs, bytes: in_bytes } = connection.received();
-    let Totals { msgs: out_msgs, bytes: out_bytes } = connection.outbound.totals();
+    let Totals {
+        msgs: in_msgs,
+        bytes: in_bytes,
+    } = connection.received();
+    let Totals {
+        msgs: out_msgs,
+        bytes: out_bytes,
+    } = connection.outbound.totals();
     let mut facts = ConnectionFacts {
         cid: connection.cid,
         kind: "Client",
         client_type: "nats",
-        ip: connection.peer.map(|peer| plain_ip(peer.ip()).to_string()).unwrap_or_default(),
+        ip: connection
+            .peer
+            .map(|peer| plain_ip(peer.ip()).to_string())
+            .unwrap_or_default(),
         port: connection.peer.map_or(0, |peer| peer.port()),
         start: connection.started_at,
         last_activity: (shared.started_at + connection.last_activity()).max(connection.started_at),

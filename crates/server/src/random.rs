@@ -1,10 +1,18 @@
 //! Randomness from the operating system, for keys, nonces and seeds.
+//!
+//! Asked directly: the TLS library's generator is as good, but its first use takes 25 ms, which a
+//! server without TLS need not spend.
+
+use rustix::rand::{GetRandomFlags, getrandom};
 
 /// `N` random bytes.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .expect("the operating system's random numbers are available, or nothing here is safe");
+    let mut filled = 0;
+    while filled < N {
+        // The call is interrupted at worst; without random numbers nothing here would be safe.
+        filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty()).unwrap_or(0);
+    }
     bytes
 }
 

@@ -79,7 +79,11 @@ impl Registry {
     pub(crate) fn new(max_closed: usize) -> Self {
         Registry {
             living: Mutex::default(),
-            closed: Mutex::new(Ring { records: VecDeque::new(), limit: max_closed, total: 0 }),
+            closed: Mutex::new(Ring {
+                records: VecDeque::new(),
+                limit: max_closed,
+                total: 0,
+            }),
             next_cid: AtomicU64::new(0),
             slots: Arc::default(),
             lifetime: Lifetime::default(),

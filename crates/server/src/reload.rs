@@ -73,13 +73,21 @@ fn close_excess(shared: &Shared, max: usize) {
     let living = shared.registry.living();
     let excess = living.len().saturating_sub(max);
     for connection in &living[..excess] {
-        error!(shared.log, "{} - {}", connection.label(), error_text::MAX_CONNECTIONS);
+        error!(
+            shared.log,
+            "{} - {}",
+            connection.label(),
+            error_text::MAX_CONNECTIONS
+        );
         let mut line = Vec::new();
         error_text::write_err(&mut line, error_text::MAX_CONNECTIONS);
         connection.outbound.deliver(&&line[..], Totals::default());
         connection.close(CloseReason::MaxConnectionsExceeded);
     }
     if excess > 0 {
-        info!(shared.log, "Closed {excess} connections to fall within max_connections");
+        info!(
+            shared.log,
+            "Closed {excess} connections to fall within max_connections"
+        );
     }
 }

@@ -88,6 +88,8 @@ pub struct Session<S> {
     /// Whether a CONNECT was received, and its answer to be completed after verification.
     connects: u32,
     connect: Option<Box<ConnectOptions>>,
+    /// Why the session ended; then nothing is acted on any more.
+    closed: Option<Close>,
     first_pong_sent: bool,
     keepalive: Keepalive,
     started: Duration,
@@ -122,6 +124,7 @@ impl<S> Session<S> {
             phase,
             connects: 0,
             connect: None,
+            closed: None,
             first_pong_sent: false,
             keepalive,
             started: now,
@@ -131,8 +134,19 @@ impl<S> Session<S> {
         }
     }
 
-    /// Acts on what the client sent.
+    /// Acts on what the client sent. Once closed, it does nothing but say so again.
     pub fn feed<H: Host<Sub = S>>(&mut self, input: &[u8], now: Duration, host: &mut H) -> Fed {
+        if let Some(close) = self.closed {
+            return Fed::Closed(close);
+        }
+        let fed = self.advance(input, now, host);
+        if let Fed::Closed(close) = fed {
+            self.closed = Some(close);
+        }
+        fed
+    }
+
+    fn advance<H: Host<Sub = S>>(&mut self, input: &[u8], now: Duration, host: &mut H) -> Fed {
         self.now = now;
         self.keepalive.handle_activity(now);
         let mut at = 0;
@@ -168,9 +182,13 @@ impl<S> Session<S> {
 
     /// Goes on after [`Verdict::Pending`] with the verdict.
     pub fn resume<H: Host<Sub = S>>(&mut self, verdict: Verdict, host: &mut H) -> Result<(), Close> {
+        if let Some(close) = self.closed {
+            return Err(close);
+        }
         let options = self.connect.take().unwrap_or_default();
-        self.phase = Phase::Open;
-        self.conclude(&options, verdict, host)
+        let concluded = self.conclude(&options, verdict, host);
+        self.closed = concluded.err();
+        concluded
     }
 
     /// Whether the client has still to authenticate.
@@ -294,8 +312,9 @@ impl<S> Session<S> {
             protocol: options.protocol,
         };
         self.limits.headers = self.settings.headers && options.headers;
-        if !first {
-            // A client may not carry subscriptions from one identity over to another.
+        if !first || self.settings.auth_required {
+            // A client may not carry subscriptions from one identity over to another, and where
+            // clients must say who they are, the one that has not is the silent user.
             self.subscriptions.drain().for_each(|sub| host.unsubscribe(&sub));
         }
         let verdict = host.authenticate(&options, first);

@@ -76,8 +76,10 @@ impl<S> Subscriptions<S> {
 
     /// Takes all out.
     pub fn drain(&mut self) -> impl Iterator<Item = S> + use<S> {
-        let numbered = std::mem::replace(&mut self.numbered, HashMap::with_hasher(FixedState::with_seed(0)));
-        let named = std::mem::replace(&mut self.named, HashMap::with_hasher(FixedState::with_seed(0)));
+        // The new tables keep the seed: the client goes on choosing sids.
+        let state = self.numbered.hasher().clone();
+        let numbered = std::mem::replace(&mut self.numbered, HashMap::with_hasher(state.clone()));
+        let named = std::mem::replace(&mut self.named, HashMap::with_hasher(state));
         numbered.into_values().chain(named.into_values())
     }
 
@@ -122,5 +124,16 @@ mod tests {
             assert_eq!(subs.remove(sid), Some(index));
         }
         assert!(subs.is_empty());
+    }
+
+    #[test]
+    fn emptied_tables_keep_their_seed() {
+        use std::hash::BuildHasher as _;
+        let mut subs = Subscriptions::new(7);
+        subs.insert(b"1", 1);
+        let (numbered, named) = (subs.numbered.hasher().hash_one(1), subs.named.hasher().hash_one(1));
+        assert_eq!(subs.drain().count(), 1);
+        assert_eq!(subs.numbered.hasher().hash_one(1), numbered);
+        assert_eq!(subs.named.hasher().hash_one(1), named);
     }
 }

@@ -5,8 +5,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -44,7 +44,12 @@ pub(crate) struct ClientDoor {
 
 impl ClientDoor {
     /// The door of a connection whose INFO carried `nonce`.
-    pub(crate) fn new(shared: &Arc<Shared>, connection: &Arc<Connection>, nonce: String, seed: u64) -> Self {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        connection: &Arc<Connection>,
+        nonce: String,
+        seed: u64,
+    ) -> Self {
         ClientDoor {
             shared: Arc::clone(shared),
             connection: Arc::clone(connection),
@@ -75,7 +80,9 @@ impl ClientDoor {
     /// The verdict of a login that was checked elsewhere, once it is there.
     pub(crate) fn poll_verified(&mut self, cx: &mut Context<'_>) -> Option<Verdict> {
         let (_, job) = self.verification.as_mut()?;
-        let Poll::Ready(result) = Pin::new(job).poll(cx) else { return None };
+        let Poll::Ready(result) = Pin::new(job).poll(cx) else {
+            return None;
+        };
         let (authenticator, _) = self.verification.take()?;
         Some(match result {
             Ok(Ok(user)) => self.admit(authenticator, user),
@@ -94,7 +101,10 @@ impl ClientDoor {
         let new = self.shared.authenticator();
         let Some((old, user)) = self.known.take() else {
             return self.authenticate_silent().map_or(
-                Verdict::Refused(error_text::AUTHORIZATION_VIOLATION, CloseReason::AuthenticationFailure),
+                Verdict::Refused(
+                    error_text::AUTHORIZATION_VIOLATION,
+                    CloseReason::AuthenticationFailure,
+                ),
                 Verdict::Accepted,
             );
         };
@@ -123,7 +133,10 @@ impl ClientDoor {
 
     fn begin(&self, authenticator: &Authenticator, options: &ConnectOptions) -> Decision {
         let detail = self.connection.detail();
-        let identities = detail.tls.map(|tls| tls.peer.identities).unwrap_or_default();
+        let identities = detail
+            .tls
+            .map(|tls| tls.peer.identities)
+            .unwrap_or_default();
         authenticator.begin(&Login {
             user: &options.user,
             pass: &options.pass,
@@ -138,18 +151,31 @@ impl ClientDoor {
 
     fn admit(&mut self, authenticator: Arc<Authenticator>, user: Arc<User>) -> Verdict {
         let permissions = user.permissions.clone();
-        let responses = permissions.as_ref().and_then(|permissions| permissions.responses());
+        let responses = permissions
+            .as_ref()
+            .and_then(|permissions| permissions.responses());
         let name = user.display_name().unwrap_or_default();
         self.connection.update_detail(|detail| detail.user = name);
-        self.connection
-            .set_replies(responses.map(|limits| Box::new(ReplyPermissions::new(limits, self.seed))));
+        self.connection.set_replies(
+            responses.map(|limits| Box::new(ReplyPermissions::new(limits, self.seed))),
+        );
         self.known = Some((authenticator, user));
-        Verdict::Accepted(Access { permissions, may_respond: responses.is_some() })
+        Verdict::Accepted(Access {
+            permissions,
+            may_respond: responses.is_some(),
+        })
     }
 
     fn refuse(&self, cause: DenyCause) -> Verdict {
-        debug!(self.shared.log, "{} - Authentication failed: {cause}", self.connection.label());
-        Verdict::Refused(error_text::AUTHORIZATION_VIOLATION, CloseReason::AuthenticationFailure)
+        debug!(
+            self.shared.log,
+            "{} - Authentication failed: {cause}",
+            self.connection.label()
+        );
+        Verdict::Refused(
+            error_text::AUTHORIZATION_VIOLATION,
+            CloseReason::AuthenticationFailure,
+        )
     }
 
     /// Has the hash computed where it disturbs nobody.
@@ -181,7 +207,9 @@ impl Door for ClientDoor {
         });
         let headers = options.headers && !self.shared.options().no_header_support;
         self.connection.set_takes_headers(headers);
-        self.connection.async_info.store(options.protocol >= 1, Relaxed);
+        self.connection
+            .async_info
+            .store(options.protocol >= 1, Relaxed);
         let authenticator = self.shared.authenticator();
         match self.begin(&authenticator, options) {
             Decision::Allowed(user) => self.admit(authenticator, user),
@@ -211,16 +239,31 @@ impl Door for ClientDoor {
         let text = String::from_utf8_lossy;
         match report {
             Report::PublishViolation(subject) => {
-                error!(log, "{label} - Publish Violation - Subject {:?}", text(subject));
+                error!(
+                    log,
+                    "{label} - Publish Violation - Subject {:?}",
+                    text(subject)
+                );
             }
             Report::ReplyViolation(reply) => {
                 error!(log, "{label} - Publish Violation - Reply {:?}", text(reply));
             }
-            Report::SubscribeViolation { subject, queue: None, sid } => {
+            Report::SubscribeViolation {
+                subject,
+                queue: None,
+                sid,
+            } => {
                 let (subject, sid) = (text(subject), text(sid));
-                error!(log, "{label} - Subscription Violation - Subject {subject:?}, SID {sid}");
+                error!(
+                    log,
+                    "{label} - Subscription Violation - Subject {subject:?}, SID {sid}"
+                );
             }
-            Report::SubscribeViolation { subject, queue: Some(queue), sid } => {
+            Report::SubscribeViolation {
+                subject,
+                queue: Some(queue),
+                sid,
+            } => {
                 let (subject, queue, sid) = (text(subject), text(queue), text(sid));
                 error!(
                     log,
@@ -228,12 +271,18 @@ impl Door for ClientDoor {
                 );
             }
             Report::TooManyTokens(subject) => {
-                error!(log, "{label} - Subscription Violation - Subject {:?}, too many tokens", text(subject));
+                error!(
+                    log,
+                    "{label} - Subscription Violation - Subject {:?}, too many tokens",
+                    text(subject)
+                );
             }
             Report::MaxSubscriptions => error!(log, "{label} - maximum subscriptions exceeded"),
             Report::AuthorizationViolation => self.report_refusal(),
             Report::Fault(fault, rest) => self.report_fault(&label, fault, rest),
-            Report::BadConnect(problem) => error!(log, "{label} - CONNECT not understood: {problem}"),
+            Report::BadConnect(problem) => {
+                error!(log, "{label} - CONNECT not understood: {problem}")
+            }
             Report::ClientError(problem) => error!(log, "{label} - Client Error {}", text(problem)),
         }
     }
@@ -247,7 +296,10 @@ impl ClientDoor {
     fn report_refusal(&self) {
         let (label, claim) = (self.connection.label(), &self.claim);
         let dash = if claim.is_empty() { "" } else { " - " };
-        error!(self.shared.log, "{label} - authentication error{dash}{claim}");
+        error!(
+            self.shared.log,
+            "{label} - authentication error{dash}{claim}"
+        );
     }
 
     /// Says what was wrong with a frame in the words of nats-server, which people search for. The
@@ -264,10 +316,16 @@ impl ClientDoor {
         };
         match fault {
             Fault::UnknownOperation | Fault::PayloadNotTerminated => {
-                return error!(log, "{label} - Client parser ERROR, {fault}: proto={:?}...", shortened(rest));
+                return error!(
+                    log,
+                    "{label} - Client parser ERROR, {fault}: proto={:?}...",
+                    shortened(rest)
+                );
             }
             Fault::MaxControlLine => return error!(log, "{label} - {fault}"),
-            _ => super::trace::trace_in(&self.shared, &self.connection, super::trace::line_of(rest)),
+            _ => {
+                super::trace::trace_in(&self.shared, &self.connection, super::trace::line_of(rest))
+            }
         }
         match fault {
             Fault::MaxPayload { size } => {
@@ -276,14 +334,23 @@ impl ClientDoor {
             }
             Fault::BadArguments { .. } => error!(log, "{label} - {by} Parse Error: {arguments:?}"),
             Fault::BadSize if verb == "HPUB" => {
-                error!(log, "{label} - {by} Bad or Missing Total Size: {arguments:?}");
+                error!(
+                    log,
+                    "{label} - {by} Bad or Missing Total Size: {arguments:?}"
+                );
             }
             Fault::BadSize => error!(log, "{label} - {by} Bad or Missing Size: {arguments:?}"),
             Fault::BadHeaderSize => {
-                error!(log, "{label} - {by} Bad or Missing Header Size: {arguments:?}");
+                error!(
+                    log,
+                    "{label} - {by} Bad or Missing Header Size: {arguments:?}"
+                );
             }
             Fault::HeaderLargerThanTotal => {
-                error!(log, "{label} - {by} Header Size larger then TotalSize: {arguments:?}");
+                error!(
+                    log,
+                    "{label} - {by} Header Size larger then TotalSize: {arguments:?}"
+                );
             }
             _ => error!(log, "{label} - {fault}"),
         }
@@ -292,8 +359,19 @@ impl ClientDoor {
 
 /// Who a client says it is, as authentication errors in the log name it.
 fn claim(options: &ConnectOptions) -> String {
-    let ConnectOptions { nkey, user, jwt, auth_token, .. } = options;
-    match (nkey.is_empty(), user.is_empty(), jwt.is_empty(), auth_token.is_empty()) {
+    let ConnectOptions {
+        nkey,
+        user,
+        jwt,
+        auth_token,
+        ..
+    } = options;
+    match (
+        nkey.is_empty(),
+        user.is_empty(),
+        jwt.is_empty(),
+        auth_token.is_empty(),
+    ) {
         (false, ..) => format!("Nkey {nkey:?}"),
         (_, false, ..) => format!("User {user:?}"),
         (_, _, false, _) => "JWT User".to_owned(),

@@ -33,38 +33,48 @@ const TLS_HANDSHAKE: u8 = 0x16;
 pub(crate) async fn serve_tcp(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
     // Latency matters more than full packets: what is worth sending together is sent together.
     let _ = socket.set_nodelay(true);
-    match shared.tls() {
-        None => serve_plain(shared, socket, peer).await,
-        Some(tls) => Box::pin(serve_tls(shared, socket, peer, tls)).await,
+    let ready = match shared.tls() {
+        None => Some(greet_plain(&shared, socket, peer)),
+        // The memory of a handshake is given back before the client is served.
+        Some(tls) => Box::pin(greet_tls(&shared, socket, peer, tls)).await,
+    };
+    if let Some((newcomer, transport)) = ready {
+        newcomer.serve(transport).await;
     }
 }
 
 /// Serves a client inside this process, to the end.
 pub(crate) async fn serve_in_process(shared: Arc<Shared>, stream: DuplexStream) {
     let newcomer = Newcomer::new(&shared, None, Via::InProcess, None);
-    let info = newcomer.info();
-    newcomer.connection.outbound.deliver(&&info[..], Totals::default());
+    newcomer.say(&newcomer.info());
     newcomer.serve(Transport::Stream(Box::new(stream))).await;
 }
 
-async fn serve_plain(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
+fn greet_plain(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) -> (Newcomer, Transport) {
     let sink = Arc::new(TcpSink(socket));
-    let newcomer = Newcomer::new(&shared, Some(peer), Via::Tcp, Some(Arc::clone(&sink) as _));
-    let info = newcomer.info();
-    newcomer.connection.outbound.deliver(&&info[..], Totals::default());
-    newcomer.serve(Transport::Tcp(sink)).await;
+    let newcomer = Newcomer::new(shared, Some(peer), Via::Tcp, Some(Arc::clone(&sink) as _));
+    newcomer.say(&newcomer.info());
+    (newcomer, Transport::Tcp(sink))
 }
 
-async fn serve_tls(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr, tls: Arc<ServerTls>) {
+/// `None` if the client is gone; its record is written then.
+async fn greet_tls(
+    shared: &Arc<Shared>,
+    mut socket: TcpStream,
+    peer: SocketAddr,
+    tls: Arc<ServerTls>,
+) -> Option<(Newcomer, Transport)> {
     let first = begins_with_handshake(&socket, tls.handshake_first()).await;
-    let newcomer = Newcomer::new(&shared, Some(peer), Via::Tcp, None);
+    let newcomer = Newcomer::new(shared, Some(peer), Via::Tcp, None);
     let info = newcomer.info();
     if !first {
         if socket.write_all(&info).await.is_err() {
             return newcomer.leave(CloseReason::WriteError);
         }
-        if shared.options().allow_non_tls && !looks_like_tls(&shared, &socket).await {
-            return newcomer.serve_as_plain(socket).await;
+        if shared.options().allow_non_tls && !looks_like_tls(shared, &socket).await {
+            let sink = Arc::new(TcpSink(socket));
+            newcomer.connection.outbound.attach(Arc::clone(&sink) as _);
+            return Some((newcomer, Transport::Tcp(sink)));
         }
     }
     if !shared.admit_handshake() {
@@ -78,9 +88,9 @@ async fn serve_tls(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr,
                 detail.tls = Some(TlsDetail { peer, first });
             });
             if first {
-                newcomer.connection.outbound.deliver(&&info[..], Totals::default());
+                newcomer.say(&info);
             }
-            newcomer.serve(Transport::Stream(Box::new(stream))).await;
+            Some((newcomer, Transport::Stream(Box::new(stream))))
         }
         Err(problem) => {
             let label = newcomer.connection.label();
@@ -89,7 +99,7 @@ async fn serve_tls(shared: Arc<Shared>, mut socket: TcpStream, peer: SocketAddr,
             } else {
                 error!(shared.log, "{label} - {problem}");
             }
-            newcomer.leave(CloseReason::TlsHandshakeFailure);
+            newcomer.leave(CloseReason::TlsHandshakeFailure)
         }
     }
 }
@@ -157,22 +167,21 @@ impl Newcomer {
         let max = shared.options().max_connections as usize;
         let limit = if shared.stage() > Stage::Running { 0 } else { max };
         if !shared.registry.enter(&connection, limit) {
-            return turn_away(&shared, &connection, &mut transport).await;
+            return Box::pin(turn_away(&shared, &connection, &mut transport)).await;
         }
         debug!(shared.log, "{} - Client connection created", connection.label());
         let door = ClientDoor::new(&shared, &connection, nonce, seed);
         ClientTask::new(shared, connection, transport, door, seed).run().await;
     }
 
-    /// Goes on without TLS although it was offered; INFO has been sent.
-    async fn serve_as_plain(self, socket: TcpStream) {
-        let sink = Arc::new(TcpSink(socket));
-        self.connection.outbound.attach(Arc::clone(&sink) as _);
-        self.serve(Transport::Tcp(sink)).await;
+    fn say(&self, text: &[u8]) {
+        self.connection.outbound.deliver(&text, Totals::default());
     }
 
-    fn leave(self, reason: CloseReason) {
+    /// Writes the record of a client that did not get further.
+    fn leave<T>(self, reason: CloseReason) -> Option<T> {
         super::record_end(&self.shared, &self.connection, &[], reason);
+        None
     }
 }
 

@@ -47,20 +47,31 @@ fn record_end(
     reason: CloseReason,
 ) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let listed = subscriptions.iter().take(RECORDED_SUBSCRIPTIONS).map(|sub| ClosedSubscription {
-        subject: text(sub.subject()),
-        queue: sub.queue().map(text).unwrap_or_default(),
-        sid: text(sub.sid()),
-        msgs: sub.delivered(),
-        max: sub.max().unwrap_or(0),
-    });
+    let listed = subscriptions
+        .iter()
+        .take(RECORDED_SUBSCRIPTIONS)
+        .map(|sub| ClosedSubscription {
+            subject: text(sub.subject()),
+            queue: sub.queue().map(text).unwrap_or_default(),
+            sid: text(sub.sid()),
+            msgs: sub.delivered(),
+            max: sub.max().unwrap_or(0),
+        });
     let label = connection.label();
     match reason {
         CloseReason::BadClientProtocolVersion => {
-            error!(shared.log, "{label} - {}", error_text::INVALID_CLIENT_PROTOCOL);
+            error!(
+                shared.log,
+                "{label} - {}",
+                error_text::INVALID_CLIENT_PROTOCOL
+            );
         }
         CloseReason::NoRespondersRequiresHeaders => {
-            error!(shared.log, "{label} - {}", error_text::NO_RESPONDERS_REQUIRES_HEADERS);
+            error!(
+                shared.log,
+                "{label} - {}",
+                error_text::NO_RESPONDERS_REQUIRES_HEADERS
+            );
         }
         _ => {}
     }

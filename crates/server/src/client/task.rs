@@ -63,7 +63,8 @@ impl Passed {
 /// The task of one client connection.
 pub(crate) struct ClientTask {
     shared: Arc<Shared>,
-    client: Client,
+    /// Apart from the task's own state, which would otherwise hold it more than once.
+    client: Box<Client>,
 }
 
 /// The owner of one client connection.
@@ -111,7 +112,7 @@ impl ClientTask {
             write_mark: 0,
             stall: None,
         };
-        ClientTask { shared, client }
+        ClientTask { shared, client: Box::new(client) }
     }
 
     /// Serves the client until the connection ends.
@@ -428,17 +429,17 @@ impl Client {
     }
 
     /// Leaves: no more deliveries, the parting words go out, the record is kept.
-    async fn end(mut self, shared: &Shared, reason: CloseReason) {
+    async fn end(&mut self, shared: &Shared, reason: CloseReason) {
         self.connection.mark_closed();
         self.log_slowness(shared, reason);
         let subscriptions: Vec<Sub> = self.session.subscriptions().drain().collect();
         self.account.unsubscribe_all(&subscriptions);
         if super::has_parting_words(reason) {
-            let _ = tokio::time::timeout(PARTING, self.part(shared)).await;
+            let _ = Box::pin(tokio::time::timeout(PARTING, self.part(shared))).await;
         }
         self.connection.outbound.shut(reason);
         let goodbye = std::future::poll_fn(|cx| self.transport.poll_shutdown(cx));
-        let _ = tokio::time::timeout(PARTING, goodbye).await;
+        let _ = Box::pin(tokio::time::timeout(PARTING, goodbye)).await;
         super::record_end(shared, &self.connection, &subscriptions, reason);
     }
 

@@ -14,15 +14,30 @@ pub(crate) fn trace_in(shared: &Shared, connection: &Connection, frame: &[u8]) {
     let (verb, arguments) = split_verb(line_of(frame));
     let label = connection.label();
     match verb.as_str() {
-        "CONNECT" => trace!(shared.log, "{label} - <<- [CONNECT {}]", redact_connect(arguments)),
+        "CONNECT" => trace!(
+            shared.log,
+            "{label} - <<- [CONNECT {}]",
+            redact_connect(arguments)
+        ),
         // Nothing passes with these.
         "+OK" | "-ERR" | "INFO" => {}
         _ if arguments.is_empty() => trace!(shared.log, "{label} - <<- [{verb}]"),
         _ => {
-            trace!(shared.log, "{label} - <<- [{verb} {}]", String::from_utf8_lossy(arguments));
-            let payload = frame.splitn(2, |&byte| byte == b'\n').nth(1).unwrap_or_default();
+            trace!(
+                shared.log,
+                "{label} - <<- [{verb} {}]",
+                String::from_utf8_lossy(arguments)
+            );
+            let payload = frame
+                .splitn(2, |&byte| byte == b'\n')
+                .nth(1)
+                .unwrap_or_default();
             let payload = payload.strip_suffix(b"\r\n").unwrap_or(payload);
-            let header_len = if verb == "HPUB" { header_len(arguments) } else { 0 };
+            let header_len = if verb == "HPUB" {
+                header_len(arguments)
+            } else {
+                0
+            };
             trace_payload(shared, &format!("{label} - <<-"), payload, header_len);
         }
     }
@@ -45,25 +60,40 @@ fn trace_payload(shared: &Shared, start: &str, payload: &[u8], header_len: usize
     }
     let more = if limit < shown.len() { "..." } else { "" };
     let shown = String::from_utf8_lossy(&shown[..limit]);
-    trace!(shared.log, "{start} MSG_PAYLOAD: [\"{}{more}\"]", shown.escape_debug());
+    trace!(
+        shared.log,
+        "{start} MSG_PAYLOAD: [\"{}{more}\"]",
+        shown.escape_debug()
+    );
 }
 
 /// The header size that HPUB announces: the last but one of its arguments.
 fn header_len(arguments: &[u8]) -> usize {
-    let mut words = arguments.rsplit(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mut words = arguments
+        .rsplit(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
     let size = words.nth(1).and_then(|word| std::str::from_utf8(word).ok());
     size.and_then(|size| size.parse().ok()).unwrap_or(0)
 }
 
 /// The control line of a frame, without its end.
 pub(crate) fn line_of(frame: &[u8]) -> &[u8] {
-    let line = frame.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = frame
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// The verb of a control line in upper case, and its arguments.
 pub(crate) fn split_verb(line: &[u8]) -> (String, &[u8]) {
-    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    let end = line
+        .iter()
+        .position(u8::is_ascii_whitespace)
+        .unwrap_or(line.len());
     let (verb, arguments) = line.split_at(end);
-    (String::from_utf8_lossy(verb).to_ascii_uppercase(), arguments.trim_ascii())
+    (
+        String::from_utf8_lossy(verb).to_ascii_uppercase(),
+        arguments.trim_ascii(),
+    )
 }

@@ -21,8 +21,13 @@ use super::backlog::{Backlog, Blocks};
 use super::connection::Connection;
 use super::outbound::{Batch, Delivery, Sink, Totals};
 
-/// A stage is handed over early when it has gathered this many bytes.
-const STAGE_BYTES: usize = 128 * 1024;
+/// A stage is handed over early when it has gathered this many bytes: with few destinations,
+/// because large writes cost less; with many, because their stages together should not push each
+/// other out of the processor's cache.
+const STAGE_BYTES: (usize, usize) = (256 * 1024, 64 * 1024);
+
+/// From how many destinations on there are many.
+const MANY: usize = 8;
 
 /// Tails from this size on are written from the read buffer instead of being copied.
 const CUT_BYTES: usize = 8 * 1024;
@@ -112,7 +117,8 @@ impl Stages {
         self.staged += frame.tail.len();
         let stage = &mut self.stages[index];
         stage.push(frame);
-        (stage.total() >= STAGE_BYTES).then_some(index)
+        let full = if self.used > MANY { STAGE_BYTES.1 } else { STAGE_BYTES.0 };
+        (stage.total() >= full).then_some(index)
     }
 
     /// Appends protocol text for `to`, which is not counted as a message.

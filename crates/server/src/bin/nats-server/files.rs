@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use cognate_config::Options;
+use cognate_process::error;
 use cognate_process::pid_file::PidFile;
 use cognate_process::ports_file::{Ports, PortsFile, urls};
-use cognate_process::error;
 use cognate_server::Server;
 
 /// The files that tell others about this process. The pid file stays after the end, as scripts
@@ -22,7 +22,9 @@ impl Files {
     /// Why the pid file cannot be written: scripts would look after the wrong process.
     pub(crate) fn write(options: &Options, server: &Server) -> Result<Self, String> {
         write_pid(options)?;
-        Ok(Files { ports: write_ports(options, server) })
+        Ok(Files {
+            ports: write_ports(options, server),
+        })
     }
 
     /// Writes again what changed with a reload.
@@ -48,9 +50,13 @@ impl Files {
 }
 
 fn write_pid(options: &Options) -> Result<(), String> {
-    let Some(path) = &options.pid_file else { return Ok(()) };
+    let Some(path) = &options.pid_file else {
+        return Ok(());
+    };
     let written = PidFile::write(Path::new(path));
-    written.map(|_| ()).map_err(|problem| format!("Could not write pidfile: {problem}"))
+    written
+        .map(|_| ())
+        .map_err(|problem| format!("Could not write pidfile: {problem}"))
 }
 
 fn write_ports(options: &Options, server: &Server) -> Option<PortsFile> {
@@ -59,8 +65,14 @@ fn write_ports(options: &Options, server: &Server) -> Option<PortsFile> {
     let clients = if options.tls.is_some() { "tls" } else { "nats" };
     let monitors = if https { "https" } else { "http" };
     let ports = Ports {
-        nats: server.client_addr().map(|addr| urls(clients, addr)).unwrap_or_default(),
-        monitoring: server.monitor_addr().map(|addr| urls(monitors, addr)).unwrap_or_default(),
+        nats: server
+            .client_addr()
+            .map(|addr| urls(clients, addr))
+            .unwrap_or_default(),
+        monitoring: server
+            .monitor_addr()
+            .map(|addr| urls(monitors, addr))
+            .unwrap_or_default(),
         ..Ports::default()
     };
     match PortsFile::write(Path::new(directory), &ports) {

@@ -21,8 +21,10 @@ use cognate_process::signal_command;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> =
-        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
     match flags::parse_args(&arguments) {
         Ok(Command::Run(flags)) => run::run(&flags),
         Ok(Command::TestConfig(flags)) => options::test(&flags),
@@ -35,7 +37,10 @@ fn main() -> ExitCode {
 }
 
 fn version() -> String {
-    let (compatible, own) = (cognate_server::COMPATIBLE_VERSION, cognate_server::COGNATE_VERSION);
+    let (compatible, own) = (
+        cognate_server::COMPATIBLE_VERSION,
+        cognate_server::COGNATE_VERSION,
+    );
     format!("nats-server: v{compatible} (Cognate {own})\n")
 }
 
@@ -66,7 +71,11 @@ fn send_signal(signal: Signal, target: &str) -> ExitCode {
         Signal::Reload => "reload",
         Signal::LameDuck => "ldm",
     };
-    let argument = if target.is_empty() { name.to_owned() } else { format!("{name}={target}") };
+    let argument = if target.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}={target}")
+    };
     match signal_command::send(&argument) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {

@@ -42,8 +42,12 @@ pub(crate) fn resolve(flags: &Flags) -> Result<Resolved, String> {
             (loaded.options, loaded.warnings)
         }
     };
-    flags.apply(&mut options).map_err(|error| error.to_string())?;
-    options.validate().map_err(|problems| problems.join("\nnats-server: "))?;
+    flags
+        .apply(&mut options)
+        .map_err(|error| error.to_string())?;
+    options
+        .validate()
+        .map_err(|problems| problems.join("\nnats-server: "))?;
     // What only the server's parts can judge, certificates among it, is known before anything
     // starts, and said with the file that asked for it.
     cognate_server::check(&options).map_err(|problem| match &options.config_file {

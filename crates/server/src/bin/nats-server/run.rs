@@ -34,7 +34,10 @@ pub(crate) fn run(flags: &Flags) -> ExitCode {
         Ok(log) => log,
         Err(problem) => return fail(&problem.to_string()),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(problem) => return fail(&format!("cannot start: {problem}")),
     };
@@ -50,8 +53,13 @@ async fn serve(flags: &Flags, options: Options, log: &Logger) -> ExitCode {
         Ok(signals) => signals,
         Err(problem) => return fail(&format!("cannot handle signals: {problem}")),
     };
-    let arguments = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let builder = Server::builder().options(options).logger(log.clone()).command_line(arguments);
+    let arguments = std::env::args_os()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let builder = Server::builder()
+        .options(options)
+        .logger(log.clone())
+        .command_line(arguments);
     let server = match builder.start().await {
         Ok(server) => server,
         Err(problem) => {
@@ -66,7 +74,12 @@ async fn serve(flags: &Flags, options: Options, log: &Logger) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut process = Process { flags, server, files, notifier: notifier(log) };
+    let mut process = Process {
+        flags,
+        server,
+        files,
+        notifier: notifier(log),
+    };
     let _ = process.notifier.ready();
     loop {
         tokio::select! {
@@ -123,7 +136,9 @@ impl Process<'_> {
 
     fn try_reload(&mut self, log: &Logger) -> Result<(), String> {
         if self.flags.config.is_none() {
-            return Err("can only reload config when a file is provided using -c or --config".into());
+            return Err(
+                "can only reload config when a file is provided using -c or --config".into(),
+            );
         }
         let resolved = resolve(self.flags)?;
         for warning in &resolved.warnings {
@@ -131,13 +146,15 @@ impl Process<'_> {
         }
         let old = self.server.options();
         let before = log.options();
-        log.reconfigure(log_options(&resolved.options)).map_err(|problem| problem.to_string())?;
+        log.reconfigure(log_options(&resolved.options))
+            .map_err(|problem| problem.to_string())?;
         if let Err(problem) = self.server.reload(resolved.options) {
             // What worked a moment ago works again; if not, the log itself says so.
             let _ = log.reconfigure(before);
             return Err(problem.to_string());
         }
-        self.files.update(&old, &self.server.options(), &self.server);
+        self.files
+            .update(&old, &self.server.options(), &self.server);
         Ok(())
     }
 }
@@ -173,5 +190,11 @@ fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Where that is not allowed, the server works with what it has.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
 }
