@@ -28,7 +28,8 @@ const LINE_BYTES: usize = 4096;
 /// One finding in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Path of the file, as it was given or as the include resolved.
+    /// Path of the file, as it was given or as the include resolved; empty when the file could not
+    /// be read at all (the message names it).
     pub file: String,
     /// Line from 1; 0 when the finding is about the file as a whole.
     pub line: u32,
@@ -59,7 +60,8 @@ impl Diagnostic {
             expected,
             hint,
         } = problem;
-        let message = shortened(message);
+        let message = shortened(&message);
+        let [expected, hint] = [expected, hint].map(|text| text.as_deref().map(shortened));
         let (file, line, column, excerpt) = match span {
             Some(span) => (
                 files.file(span.file).0,
@@ -170,13 +172,14 @@ impl Excerpt {
     }
 }
 
-/// Cuts a message that repeats a very long key or value.
-fn shortened(mut message: String) -> String {
-    if let Some((cut, _)) = message.char_indices().nth(MESSAGE_CHARS) {
-        message.truncate(cut);
-        message.push('…');
+/// Makes one line of a text that repeats a key or value, and cuts it if that is very long.
+fn shortened(text: &str) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let mut shortened: String = text.chars().take(MESSAGE_CHARS).map(printable).collect();
+    if text.chars().nth(MESSAGE_CHARS).is_some() {
+        shortened.push('…');
     }
-    message
+    shortened
 }
 
 /// Replaces the values of keys that sound secret by asterisks, character by character.
@@ -202,7 +205,10 @@ fn mask_secrets(line: &str) -> String {
                 continue;
             }
             let value_end = match chars[value] {
-                quote @ ('"' | '\'') => run(&chars, value + 1, |c| c != quote),
+                '"' => quoted_end(&chars, value + 1),
+                '\'' => run(&chars, value + 1, |c| c != '\''),
+                // Several values, or one that may go on behind blanks.
+                '(' | '[' => chars.len(),
                 _ => run(&chars, value, |c| !c.is_whitespace() && !",;}]".contains(c)),
             };
             out[value..value_end].fill('*');
@@ -210,6 +216,15 @@ fn mask_secrets(line: &str) -> String {
         }
     }
     out.into_iter().collect()
+}
+
+/// Where a text between `"` ends, which `\"` does not end.
+fn quoted_end(chars: &[char], from: usize) -> usize {
+    let mut at = from;
+    while at < chars.len() && chars[at] != '"' {
+        at += if chars[at] == '\\' { 2 } else { 1 };
+    }
+    at.min(chars.len())
 }
 
 /// Whether a key is likely to hold a secret; slips such as `pasword` count.

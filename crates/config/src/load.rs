@@ -35,7 +35,9 @@ pub fn load(path: &str, source: &dyn Source) -> Result<Loaded, ConfigError> {
         mut warnings,
     } = parse_file(path, source);
     if !errors.is_empty() {
-        return Err(failure(errors, warnings, &files, path));
+        // A file that cannot be read has no places; the message names it.
+        let about = if files.is_empty() { "" } else { path };
+        return Err(failure(errors, warnings, &files, about));
     }
     if root.is_empty() {
         let message = "config has no values or is empty".to_owned();

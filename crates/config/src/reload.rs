@@ -6,7 +6,7 @@
 //! by the server on reload. Absent: applying the changes.
 
 use crate::duration;
-use crate::options::{HttpOptions, Options, Port, WriteTimeout};
+use crate::options::{Credential, HttpOptions, Options, Port, Secret, User, WriteTimeout};
 use crate::schema::{Reload, reload_of};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,12 +25,23 @@ pub struct Change {
     pub new: String,
 }
 
-/// What the log says about a change that was applied, after `Reloaded: `.
+/// What the log says about a change that was applied, after `Reloaded: `, in nats-server's words.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}", self.key, self.new)
+        match (self.key, self.new.as_str()) {
+            ("server_tags", _) => f.write_str("tags"),
+            ("server_metadata", _) => f.write_str("metadata"),
+            ("mappings", _) => f.write_str("accounts"),
+            ("no_fast_producer_stall", "true") => f.write_str("fast producers will not be stalled"),
+            ("no_fast_producer_stall", _) => f.write_str("fast producers will be stalled"),
+            (key, REDACTED) => f.write_str(key),
+            (key, new) => write!(f, "{key} = {new}"),
+        }
     }
 }
+
+/// Stands for a value that holds secrets.
+const REDACTED: &str = "[REDACTED]";
 
 /// Changes that need a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +129,19 @@ macro_rules! field {
     };
 }
 
+/// Who may connect; changes are told without their values.
+macro_rules! secret {
+    ($name:literal, $key:literal, $read:expr) => {
+        Field {
+            name: $name,
+            key: $key,
+            changed: |old, new| $read(old) != $read(new),
+            may_change: |_, _| true,
+            show: |_| REDACTED.to_owned(),
+        }
+    };
+}
+
 /// Every option, in the order in which nats-server compares them.
 #[rustfmt::skip]
 const FIELDS: &[Field] = &[
@@ -142,13 +166,20 @@ const FIELDS: &[Field] = &[
     field!("MaxConn", "max_connections", max_connections),
     field!("MaxSubs", "max_subscriptions", max_subscriptions),
     field!("MaxSubTokens", "max_sub_tokens", max_sub_tokens),
+    secret!("Username", "authorization username", |o: &Options| user_name(o)),
+    secret!("Password", "authorization password", |o: &Options| password(o)),
+    secret!("Authorization", "authorization token", |o: &Options| token(o)),
     Field {
-        name: "Users",
-        key: "authorization",
-        changed: |old, new| old.authorization != new.authorization,
+        name: "AuthTimeout",
+        key: "authorization timeout",
+        changed: |old, new| old.auth_timeout() != new.auth_timeout(),
         may_change: |_, _| true,
-        show: |_| "[REDACTED]".to_owned(),
+        show: |options| options.auth_timeout().as_secs_f64().to_string(),
     },
+    secret!("Nkeys", "authorization nkey users", |o: &Options| users(o, true)),
+    secret!("Users", "authorization users", |o: &Options| {
+        (users(o, false), o.authorization.default_permissions.clone())
+    }),
     Field {
         name: "NoAuthUser",
         key: "no_auth_user",
@@ -230,6 +261,36 @@ fn no_auth_user_may_change(old: &Options, new: &Options) -> bool {
     }
 }
 
+fn user_name(options: &Options) -> Option<String> {
+    match &options.authorization.credential {
+        Credential::UserPassword { user, .. } => Some(user.clone()),
+        _ => None,
+    }
+}
+
+fn password(options: &Options) -> Option<Secret> {
+    match &options.authorization.credential {
+        Credential::UserPassword { password, .. } => Some(password.clone()),
+        _ => None,
+    }
+}
+
+fn token(options: &Options) -> Option<Secret> {
+    match &options.authorization.credential {
+        Credential::Token(token) => Some(token.clone()),
+        _ => None,
+    }
+}
+
+/// The users with a password, or those with an nkey.
+fn users(options: &Options, nkeys: bool) -> Vec<User> {
+    let users = options.authorization.credential.users().iter();
+    users
+        .filter(|user| matches!(user, User::Nkey { .. }) == nkeys)
+        .cloned()
+        .collect()
+}
+
 fn monitoring_port(options: &Options, tls: bool) -> Option<Port> {
     options
         .http
@@ -273,7 +334,7 @@ impl Shown for Duration {
 impl Shown for WriteTimeout {
     fn shown(&self) -> String {
         match self {
-            Self::Default => "default",
+            Self::Default => "",
             Self::Close => "close",
             Self::Retry => "retry",
         }

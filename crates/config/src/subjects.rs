@@ -11,9 +11,10 @@ pub(crate) fn is_filter(text: &str) -> bool {
     is_valid_config_subject(text.as_bytes())
 }
 
-/// Why a mapping from `source` to `destination` is impossible, if it is.
-pub(crate) fn transform_error(source: &str, destination: &str) -> Option<String> {
+/// Why a mapping from `source` to `destination` is impossible, if it is: in the words that
+/// nats-server has for it, and in words that say what to do.
+pub(crate) fn transform_error(source: &str, destination: &str) -> Option<(String, String)> {
     Transform::new_mapping(source, destination)
         .err()
-        .map(|error| error.to_string())
+        .map(|error| (error.wire_text(), error.to_string()))
 }

@@ -260,7 +260,7 @@ nats.conf:1:6: variable reference for 'y' on line 1 can not be found
   |      ^^
   = expected a key defined before this line, or an environment variable
   = hint: put text that begins with '$' in quotes
-nats.conf:2:9: error parsing include file "missing.conf": no such file or directory
+nats.conf:2:9: error parsing include file 'missing.conf', open missing.conf: no such file or directory
   |
 2 | include "missing.conf"
   |         ^^^^^^^^^^^^^^
@@ -288,6 +288,28 @@ nats.conf:1:24: "token" is an integer
   = hint: text that looks like a number needs quotes
 "#,
     );
+}
+
+#[test]
+fn a_secret_beside_a_mistake_is_masked_to_its_end() {
+    for value in [
+        r#""s3\"cr3t""#,
+        r#""\\\"s3cr3t""#,
+        "(s3 cr3t)",
+        "[s3, cr3t]",
+    ] {
+        let said = said(&format!("authorization {{ pass: {value}, tmeout: 1 }}\n"));
+        assert!(!said.is_empty());
+        assert!(!said.contains("cr3t"), "{said}");
+    }
+}
+
+#[test]
+fn a_value_with_line_ends_leaves_a_finding_on_its_line() {
+    let said = said(r#"mappings { a: "b\x0a.$1\x0d\x1b[31m" }"#);
+    let line = said.lines().next().unwrap_or_default();
+    assert!(line.contains("$1"), "{said}");
+    assert!(!said.contains(['\r', '\x1b']), "{said:?}");
 }
 
 #[test]
@@ -473,7 +495,7 @@ fn a_file_that_cannot_be_read_says_why() {
     let error = load("gone.conf", &MemorySource::new()).expect_err("the file does not exist");
     assert_eq!(
         error.to_string(),
-        "gone.conf: error opening config file \"gone.conf\": no such file or directory"
+        "open gone.conf: no such file or directory"
     );
 }
 

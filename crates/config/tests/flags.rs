@@ -101,7 +101,9 @@ fn everything_else_that_a_command_line_can_ask_for() {
         ),
         (
             "-p 70000",
-            Err("0: invalid value \"70000\" for flag -p: value out of range"),
+            Err(
+                "1: invalid value \"70000\" for flag -p: invalid port: write 1 to 65535, or -1 for any that is free",
+            ),
         ),
         (
             "-D=maybe",

@@ -58,7 +58,7 @@ fn secrets_are_not_shown() {
     check(
         "authorization { token: old }",
         "authorization { token: new }",
-        Ok(&["authorization: [REDACTED] -> [REDACTED]"]),
+        Ok(&["authorization token: [REDACTED] -> [REDACTED]"]),
     );
 }
 
@@ -105,7 +105,7 @@ fn no_auth_user_goes_only_with_its_user() {
         &users(both, "no_auth_user: a"),
         &users("{user: b}", ""),
         Ok(&[
-            "authorization: [REDACTED] -> [REDACTED]",
+            "authorization users: [REDACTED] -> [REDACTED]",
             "no_auth_user: a -> ",
         ]),
     );

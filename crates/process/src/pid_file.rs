@@ -10,6 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::text::io_error_text;
+
 /// What NATS creates its own files with; a file that exists keeps its mode.
 const PID_FILE_MODE: u32 = 0o600;
 
@@ -39,7 +41,7 @@ impl PidFile {
             }),
             Err(error) => Err(io::Error::new(
                 error.kind(),
-                format!("{}: {error}", path.display()),
+                format!("open {}: {}", path.display(), io_error_text(&error)),
             )),
         }
     }

@@ -1,6 +1,7 @@
-//! Durations and times as NATS writes them in monitoring, events and the log. Pure.
+//! Durations, times and system errors as NATS writes them in monitoring, events and the log. Pure.
 
 use std::fmt::Write as _;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -51,6 +52,24 @@ pub fn duration_text(duration: Duration) -> String {
     }
 }
 
+/// What the system said, in the words that NATS has for it: `no such file or directory`, where
+/// Rust says `No such file or directory (os error 2)`.
+pub fn io_error_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    if error.raw_os_error().is_none() {
+        return text;
+    }
+    let text = text.split(" (os error ").next().unwrap_or_default();
+    let mut chars = text.chars();
+    match chars.next() {
+        // An abbreviation stays as it is.
+        Some(first) if !text.chars().nth(1).is_some_and(char::is_uppercase) => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// A time in UTC to the nanosecond, without zeros at the end of the fraction:
 /// `2026-01-02T15:04:05.123456789Z`. Times beyond the year 9999 are shown as its end.
 pub fn rfc3339_nano(time: SystemTime) -> String {
@@ -71,6 +90,16 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+
+    #[test]
+    fn system_errors_read_as_in_nats() {
+        let text = |error: io::Error| io_error_text(&error);
+        assert_eq!(
+            text(io::Error::from_raw_os_error(2)),
+            "no such file or directory"
+        );
+        assert_eq!(text(io::Error::other("Own words")), "Own words");
+    }
 
     #[test]
     fn uptimes() {

@@ -64,7 +64,14 @@ pub struct CacheStats {
 impl<D> MatchCache<D> {
     /// An empty cache. `seed` makes the places of subjects unpredictable to clients.
     pub fn new(seed: u64) -> Self {
-        MatchCache { places: Vec::new(), last: 0, seed, weight: 0, look_ups: 0, misses: 0 }
+        MatchCache {
+            places: Vec::new(),
+            last: 0,
+            seed,
+            weight: 0,
+            look_ups: 0,
+            misses: 0,
+        }
     }
 
     /// Finds what a publish to `subject` reaches; `with_interest` is asked only on a miss.
@@ -110,9 +117,16 @@ impl<D> MatchCache<D> {
 
     /// What the cache did and holds.
     pub fn stats(&self) -> CacheStats {
-        let mut stats =
-            CacheStats { look_ups: self.look_ups, misses: self.misses, ..CacheStats::default() };
-        for weight in self.places.iter().map(|place| place.matched.weight() as u64) {
+        let mut stats = CacheStats {
+            look_ups: self.look_ups,
+            misses: self.misses,
+            ..CacheStats::default()
+        };
+        for weight in self
+            .places
+            .iter()
+            .map(|place| place.matched.weight() as u64)
+        {
             stats.answers += u64::from(weight > 0);
             stats.fanout += weight;
             stats.max_fanout = stats.max_fanout.max(weight);
@@ -129,10 +143,16 @@ impl<D> MatchCache<D> {
     }
 
     fn settle(&mut self, index: usize) {
-        let Some(place) = self.places.get_mut(index) else { return };
+        let Some(place) = self.places.get_mut(index) else {
+            return;
+        };
         let count = std::mem::take(&mut place.unsettled);
         if count > 0 {
-            place.matched.plain().iter().for_each(|sub| sub.settle(count));
+            place
+                .matched
+                .plain()
+                .iter()
+                .for_each(|sub| sub.settle(count));
         }
     }
 
@@ -144,7 +164,9 @@ impl<D> MatchCache<D> {
         subject: &[u8],
         total: u64,
     ) -> bool {
-        let Some(place) = self.places.get_mut(index) else { return false };
+        let Some(place) = self.places.get_mut(index) else {
+            return false;
+        };
         if place.account != account || place.subject != subject {
             return false;
         }
@@ -205,7 +227,9 @@ impl<D> MatchCache<D> {
         subject: &[u8],
         interest: &Interest<D>,
     ) -> &Matched<D> {
-        let slot = self.look_up(account, generations, subject, |m| interest.collect(subject, m));
+        let slot = self.look_up(account, generations, subject, |m| {
+            interest.collect(subject, m)
+        });
         self.matched(slot)
     }
 }

@@ -88,7 +88,10 @@ impl Buckets {
         let (first, second) = leading_tokens(subject);
         let first_hash = fold(0xcbf2_9ce4_8422_2325, first);
         let pair_hash = fold(first_hash ^ 0x9e37_79b9, second.unwrap_or(b""));
-        Buckets { first: (first_hash >> 40) as u16 % FIRSTS as u16, pair: (pair_hash >> 40) as u16 % PAIRS as u16 }
+        Buckets {
+            first: spread(first_hash, FIRSTS),
+            pair: spread(pair_hash, PAIRS),
+        }
     }
 }
 
@@ -103,7 +106,15 @@ fn is_wildcard(token: &[u8]) -> bool {
 
 /// A cheap hash; buckets only trade precision for space, so it needs no seed.
 fn fold(seed: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(seed, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(seed, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// One of `buckets`, by all bits of the hash.
+fn spread(hash: u64, buckets: usize) -> u16 {
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 48) as u16 % buckets as u16
 }
 
 #[cfg(test)]

@@ -46,7 +46,11 @@ pub struct Interest<D> {
 impl<D> Interest<D> {
     /// No subscriptions. `seed` makes the hashing of subjects unpredictable to clients.
     pub fn new(seed: u64) -> Self {
-        Interest { tree: Tree::new(seed), inserted: 0, removed: 0 }
+        Interest {
+            tree: Tree::new(seed),
+            inserted: 0,
+            removed: 0,
+        }
     }
 
     /// The number of subscriptions.
@@ -71,7 +75,9 @@ impl<D> Interest<D> {
 
     /// Adds a subscription. Adding the same one twice is the caller's error.
     pub fn insert(&mut self, subscription: &Sub<D>, generations: &Generations) {
-        let entry = self.tree.get_or_insert_with(subscription.subject(), Entry::default);
+        let entry = self
+            .tree
+            .get_or_insert_with(subscription.subject(), Entry::default);
         match subscription.queue_name() {
             None => entry.plain.push(subscription),
             Some(name) => entry.queue_mut(name).push(subscription),
@@ -82,7 +88,9 @@ impl<D> Interest<D> {
 
     /// Removes a subscription; returns whether it was there.
     pub fn remove(&mut self, subscription: &Sub<D>, generations: &Generations) -> bool {
-        let Some(entry) = self.tree.get_mut(subscription.subject()) else { return false };
+        let Some(entry) = self.tree.get_mut(subscription.subject()) else {
+            return false;
+        };
         let removed = match subscription.queue_name() {
             None => entry.plain.remove(subscription),
             Some(name) => entry.remove_from_queue(name, subscription),
@@ -103,7 +111,12 @@ impl<D> Interest<D> {
         matched.clear();
         self.tree.for_each_match(subject, |entry| {
             let open = |sub: &&Sub<D>| !sub.denies(subject);
-            entry.plain.as_slice().iter().filter(open).for_each(|sub| matched.push_plain(sub));
+            entry
+                .plain
+                .as_slice()
+                .iter()
+                .filter(open)
+                .for_each(|sub| matched.push_plain(sub));
             for queue in entry.queues.iter().flat_map(|queues| queues.iter()) {
                 let members = queue.members.as_slice().iter().filter(open);
                 members.for_each(|sub| matched.push_queue(&queue.name, sub));
@@ -124,7 +137,10 @@ impl<D> Interest<D> {
 
 impl<D> Default for Entry<D> {
     fn default() -> Self {
-        Entry { plain: Members::None, queues: None }
+        Entry {
+            plain: Members::None,
+            queues: None,
+        }
     }
 }
 
@@ -138,7 +154,10 @@ impl<D> Entry<D> {
         let index = match queues.iter().position(|queue| queue.name == *name) {
             Some(index) => index,
             None => {
-                queues.push(Queue { name: Arc::clone(name), members: Members::None });
+                queues.push(Queue {
+                    name: Arc::clone(name),
+                    members: Members::None,
+                });
                 queues.len() - 1
             }
         };
@@ -146,8 +165,12 @@ impl<D> Entry<D> {
     }
 
     fn remove_from_queue(&mut self, name: &Arc<[u8]>, subscription: &Sub<D>) -> bool {
-        let Some(queues) = self.queues.as_mut() else { return false };
-        let Some(index) = queues.iter().position(|queue| queue.name == *name) else { return false };
+        let Some(queues) = self.queues.as_mut() else {
+            return false;
+        };
+        let Some(index) = queues.iter().position(|queue| queue.name == *name) else {
+            return false;
+        };
         let removed = queues[index].members.remove(subscription);
         if queues[index].members.as_slice().is_empty() {
             queues.swap_remove(index);
@@ -183,7 +206,10 @@ impl<D> Members<D> {
 
     fn remove(&mut self, subscription: &Sub<D>) -> bool {
         let position = subscription.position();
-        let here = self.as_slice().get(position).is_some_and(|sub| Arc::ptr_eq(sub, subscription));
+        let here = self
+            .as_slice()
+            .get(position)
+            .is_some_and(|sub| Arc::ptr_eq(sub, subscription));
         if !here {
             return false;
         }

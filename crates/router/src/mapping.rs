@@ -82,8 +82,13 @@ impl Mappings {
 
     /// Rewrites `subject` into `out`. `random` decides weighted choices and random transforms.
     pub fn apply(&self, subject: &[u8], random: u64, out: &mut Vec<u8>) -> Mapped {
-        let found = self.ordered.iter().find(|m| matches(m.source.as_bytes(), subject));
-        let Some(mapping) = found else { return Mapped::Unchanged };
+        let found = self
+            .ordered
+            .iter()
+            .find(|m| matches(m.source.as_bytes(), subject));
+        let Some(mapping) = found else {
+            return Mapped::Unchanged;
+        };
         let draw = ((u128::from(random) * 100) >> 64) as u64;
         let Some(chosen) = mapping.destinations.iter().find(|dest| draw < dest.up_to) else {
             return Mapped::Dropped;
@@ -106,32 +111,50 @@ fn compile(
     let mut seen = std::collections::HashSet::new();
     for destination in destinations {
         if !seen.insert(&destination.subject) {
-            return Err(problem(&format!("duplicate entry for \"{}\"", destination.subject)));
+            return Err(problem(&format!(
+                "duplicate entry for \"{}\"",
+                destination.subject
+            )));
         }
-        let scope = destinations.iter().filter(|other| other.cluster == destination.cluster);
+        let scope = destinations
+            .iter()
+            .filter(|other| other.cluster == destination.cluster);
         if scope.map(|other| u64::from(other.weight)).sum::<u64>() > 100 {
             return Err(problem("the weights add up to more than 100%"));
         }
     }
-    let scoped = destinations.iter().any(|d| !d.cluster.is_empty() && d.cluster == cluster);
+    let scoped = destinations
+        .iter()
+        .any(|d| !d.cluster.is_empty() && d.cluster == cluster);
     let scope = if scoped { cluster } else { "" };
     let mut weighted = Vec::new();
     let mut total = 0;
     for destination in destinations.iter().filter(|d| d.cluster == scope) {
         total += u64::from(destination.weight);
-        weighted.push(Weighted { up_to: total, transform: transform(source, &destination.subject)? });
+        weighted.push(Weighted {
+            up_to: total,
+            transform: transform(source, &destination.subject)?,
+        });
     }
     // Listing the source itself with a lower weight is how an operator asks for loss.
     let wants_loss = destinations.iter().any(|d| d.subject == source);
     if total < 100 && !wants_loss {
-        weighted.push(Weighted { up_to: 100, transform: identity(source)? });
+        weighted.push(Weighted {
+            up_to: 100,
+            transform: identity(source)?,
+        });
     }
-    Ok(Mapping { source: source.to_owned(), destinations: weighted })
+    Ok(Mapping {
+        source: source.to_owned(),
+        destinations: weighted,
+    })
 }
 
 fn transform(source: &str, destination: &str) -> Result<Transform, MappingError> {
     Transform::new(source, destination).map_err(|error| {
-        MappingError(format!("the mapping of \"{source}\" to \"{destination}\": {error}"))
+        MappingError(format!(
+            "the mapping of \"{source}\" to \"{destination}\": {error}"
+        ))
     })
 }
 
@@ -153,7 +176,14 @@ fn identity(source: &str) -> Result<Transform, MappingError> {
 
 /// Sorts literal sources before wildcard ones, fewer wildcards and later wildcards first.
 fn specificity(source: &[u8]) -> (bool, usize, std::cmp::Reverse<usize>) {
-    let wildcards = source.split(|&b| b == b'.').filter(|t| matches!(*t, b"*" | b">")).count();
+    let wildcards = source
+        .split(|&b| b == b'.')
+        .filter(|t| matches!(*t, b"*" | b">"))
+        .count();
     let full = source.ends_with(b">");
-    (has_wildcard(source), wildcards + usize::from(full), std::cmp::Reverse(source.len()))
+    (
+        has_wildcard(source),
+        wildcards + usize::from(full),
+        std::cmp::Reverse(source.len()),
+    )
 }

@@ -43,7 +43,10 @@ pub struct Matched<D> {
 
 impl<D> Default for Matched<D> {
     fn default() -> Self {
-        Matched { plain: Vec::new(), groups: Vec::new() }
+        Matched {
+            plain: Vec::new(),
+            groups: Vec::new(),
+        }
     }
 }
 
@@ -65,7 +68,12 @@ impl<D> Matched<D> {
 
     /// How many subscriptions it refers to.
     pub fn weight(&self) -> usize {
-        self.plain.len() + self.groups.iter().map(|group| group.members.len()).sum::<usize>()
+        self.plain.len()
+            + self
+                .groups
+                .iter()
+                .map(|group| group.members.len())
+                .sum::<usize>()
     }
 
     /// Empties it and keeps its memory for the next answer.

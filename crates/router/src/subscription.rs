@@ -32,7 +32,10 @@ impl Sid {
     fn inline(sid: &[u8]) -> Option<Self> {
         let mut bytes = [0; SID_INLINE];
         bytes.get_mut(..sid.len())?.copy_from_slice(sid);
-        Some(Sid { len: sid.len() as u8, bytes })
+        Some(Sid {
+            len: sid.len() as u8,
+            bytes,
+        })
     }
 
     fn as_bytes(&self) -> &[u8] {
@@ -78,12 +81,20 @@ impl<D> Subscription<D> {
     pub fn new(spec: SubscriptionSpec<'_, D>) -> Self {
         let inline = Sid::inline(spec.sid);
         let long_sid = inline.is_none().then(|| spec.sid.into());
-        let special = (spec.queue.is_some() || spec.gate.is_some() || long_sid.is_some()).then(|| {
-            Box::new(Special { queue: spec.queue.map(Arc::from), gate: spec.gate, long_sid })
-        });
+        let special =
+            (spec.queue.is_some() || spec.gate.is_some() || long_sid.is_some()).then(|| {
+                Box::new(Special {
+                    queue: spec.queue.map(Arc::from),
+                    gate: spec.gate,
+                    long_sid,
+                })
+            });
         Subscription {
             destination: spec.destination,
-            sid: inline.unwrap_or(Sid { len: 0, bytes: [0; SID_INLINE] }),
+            sid: inline.unwrap_or(Sid {
+                len: 0,
+                bytes: [0; SID_INLINE],
+            }),
             max: AtomicU64::new(UNLIMITED),
             delivered: AtomicU64::new(0),
             position: AtomicU32::new(0),
@@ -105,7 +116,10 @@ impl<D> Subscription<D> {
     /// The client's id for it.
     pub fn sid(&self) -> &[u8] {
         match self.special.as_deref() {
-            Some(Special { long_sid: Some(sid), .. }) => sid,
+            Some(Special {
+                long_sid: Some(sid),
+                ..
+            }) => sid,
             _ => self.sid.as_bytes(),
         }
     }
@@ -122,7 +136,9 @@ impl<D> Subscription<D> {
     /// Whether a message on `subject` must be withheld from it.
     pub fn denies(&self, subject: &[u8]) -> bool {
         match self.special.as_deref() {
-            Some(Special { gate: Some(gate), .. }) => gate.denies(subject),
+            Some(Special {
+                gate: Some(gate), ..
+            }) => gate.denies(subject),
             _ => false,
         }
     }
@@ -223,10 +239,18 @@ mod tests {
         assert!(!sub.limit(4));
         assert_eq!(
             [sub.reserve(), sub.reserve(), sub.reserve(), sub.reserve()],
-            [Permit::Granted, Permit::Last, Permit::Refused, Permit::Refused]
+            [
+                Permit::Granted,
+                Permit::Last,
+                Permit::Refused,
+                Permit::Refused
+            ]
         );
         assert_eq!(sub.delivered(), 4);
-        assert!(sub.limit(3), "a maximum below what was delivered ends it at once");
+        assert!(
+            sub.limit(3),
+            "a maximum below what was delivered ends it at once"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cognate_process::{error};
+use cognate_process::error;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 use crate::client::serve_tcp;
@@ -44,7 +44,11 @@ pub(crate) async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
 
 fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -70,7 +74,10 @@ pub(crate) async fn accept_clients(shared: Arc<Shared>, listener: TcpListener) {
                 spawn_client(&shared, socket, peer);
             }
             Err(problem) => {
-                error!(shared.log, "Client accept error: {problem}; trying again in {pause:?}");
+                error!(
+                    shared.log,
+                    "Client accept error: {problem}; trying again in {pause:?}"
+                );
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
             }

@@ -43,7 +43,11 @@ impl Server {
     /// The URL for clients on this machine; `None` if the server has no client port.
     pub fn client_url(&self) -> Option<String> {
         let address = self.client_addr()?;
-        let scheme = if self.shared.tls().is_some() { "tls" } else { "nats" };
+        let scheme = if self.shared.tls().is_some() {
+            "tls"
+        } else {
+            "nats"
+        };
         let host = match address.ip() {
             ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
             std::net::IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
@@ -137,8 +141,14 @@ impl Drop for Server {
 
 async fn lame_duck(shared: Arc<Shared>) {
     let options = shared.options();
-    info!(shared.log, "Entering lame duck mode, stop accepting new clients");
+    info!(
+        shared.log,
+        "Entering lame duck mode, stop accepting new clients"
+    );
     shared.broadcast_info();
+    if shared.registry.len() == 0 {
+        return shut_down(&shared).await;
+    }
     let grace = options.lame_duck_grace_period;
     wait_or_stop(&shared, grace).await;
     let mut leaving = shared.registry.living();
@@ -176,7 +186,11 @@ async fn shut_down(shared: &Shared) {
         before
     });
     if !first {
-        let _ = shared.stage.subscribe().wait_for(|stage| *stage == Stage::Stopped).await;
+        let _ = shared
+            .stage
+            .subscribe()
+            .wait_for(|stage| *stage == Stage::Stopped)
+            .await;
         return;
     }
     info!(shared.log, "Initiating Shutdown...");
@@ -193,7 +207,11 @@ async fn shut_down(shared: &Shared) {
         }
     };
     if tokio::time::timeout(SHUTDOWN_WAIT, gone).await.is_err() {
-        warn!(shared.log, "{} connections did not close in time", shared.registry.len());
+        warn!(
+            shared.log,
+            "{} connections did not close in time",
+            shared.registry.len()
+        );
     }
     info!(shared.log, "Server Exiting..");
     shared.stage.send_replace(Stage::Stopped);

@@ -20,7 +20,6 @@ use crate::data::{Account, Blocks, Workers};
 use crate::info::Facts;
 use crate::registry::Registry;
 
-
 /// The version whose behaviour we follow; clients switch features by it.
 pub const COMPATIBLE_VERSION: &str = "2.14.5";
 
@@ -99,7 +98,16 @@ pub(crate) struct Parts {
 impl Shared {
     /// Puts the parts together.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { options, authenticator, tls, log, facts, account, threads, seed } = parts;
+        let Parts {
+            options,
+            authenticator,
+            tls,
+            log,
+            facts,
+            account,
+            threads,
+            seed,
+        } = parts;
         let now = SystemTime::now();
         Shared {
             registry: Registry::new(options.max_closed_clients as usize),
@@ -190,7 +198,11 @@ impl Shared {
 
     /// Whether one more TLS handshake fits into `connection_rate_limit` in this second.
     pub(crate) fn admit_handshake(&self) -> bool {
-        let limit = self.options().tls.as_ref().map_or(0, |tls| tls.connection_rate_limit);
+        let limit = self
+            .options()
+            .tls
+            .as_ref()
+            .map_or(0, |tls| tls.connection_rate_limit);
         let second = self.now().as_secs();
         let mut handshakes = self.handshakes.lock();
         if handshakes.0 != second {

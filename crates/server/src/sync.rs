@@ -14,6 +14,8 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-        self.0.lock().expect("no test panics while it holds the lock")
+        self.0
+            .lock()
+            .expect("no test panics while it holds the lock")
     }
 }

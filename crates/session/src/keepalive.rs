@@ -55,7 +55,13 @@ impl Keepalive {
     }
 
     /// The CONNECT arrived: a first estimate of the round-trip time since `started`.
-    pub fn handle_connect(&mut self, now: Duration, started: Duration, interval: Duration, jitter: u64) {
+    pub fn handle_connect(
+        &mut self,
+        now: Duration,
+        started: Duration,
+        interval: Duration,
+        jitter: u64,
+    ) {
         self.rtt = Some(now.saturating_sub(started).max(Duration::from_nanos(1)));
         self.next = now + first_delay(interval, jitter);
     }
@@ -75,13 +81,20 @@ impl Keepalive {
     }
 
     /// The timer fired.
-    pub fn handle_timeout(&mut self, now: Duration, interval: Duration, ping_max: u32) -> PingAction {
+    pub fn handle_timeout(
+        &mut self,
+        now: Duration,
+        interval: Duration,
+        ping_max: u32,
+    ) -> PingAction {
         if now < self.next {
             return PingAction::Wait;
         }
         self.next = now + interval;
         // The estimate made at CONNECT does not count.
-        let measured = self.rtt_measured.is_some_and(|then| now.saturating_sub(then) <= RTT_REFRESH);
+        let measured = self
+            .rtt_measured
+            .is_some_and(|then| now.saturating_sub(then) <= RTT_REFRESH);
         if now.saturating_sub(self.last_heard) < interval && measured {
             return PingAction::Wait;
         }
@@ -119,21 +132,39 @@ mod tests {
     fn a_silent_client_is_pinged_and_then_given_up() {
         let mut keepalive = Keepalive::new(at(10), INTERVAL, 0);
         assert_eq!(keepalive.next_timeout(), at(12));
-        assert_eq!(keepalive.handle_timeout(at(12), INTERVAL, 2), PingAction::Ping);
-        assert_eq!(keepalive.handle_timeout(at(132), INTERVAL, 2), PingAction::Ping);
-        assert_eq!(keepalive.handle_timeout(at(252), INTERVAL, 2), PingAction::Stale);
+        assert_eq!(
+            keepalive.handle_timeout(at(12), INTERVAL, 2),
+            PingAction::Ping
+        );
+        assert_eq!(
+            keepalive.handle_timeout(at(132), INTERVAL, 2),
+            PingAction::Ping
+        );
+        assert_eq!(
+            keepalive.handle_timeout(at(252), INTERVAL, 2),
+            PingAction::Stale
+        );
     }
 
     #[test]
     fn an_active_client_is_left_alone_until_its_round_trip_is_old() {
         let mut keepalive = Keepalive::new(at(10), INTERVAL, 0);
-        assert_eq!(keepalive.handle_timeout(at(12), INTERVAL, 2), PingAction::Ping);
+        assert_eq!(
+            keepalive.handle_timeout(at(12), INTERVAL, 2),
+            PingAction::Ping
+        );
         keepalive.handle_pong(at(13));
         assert_eq!(keepalive.rtt(), Some(at(1)));
         keepalive.handle_activity(at(130));
-        assert_eq!(keepalive.handle_timeout(at(132), INTERVAL, 2), PingAction::Wait);
+        assert_eq!(
+            keepalive.handle_timeout(at(132), INTERVAL, 2),
+            PingAction::Wait
+        );
         keepalive.handle_activity(at(3700));
-        assert_eq!(keepalive.handle_timeout(at(3701), INTERVAL, 2), PingAction::Ping);
+        assert_eq!(
+            keepalive.handle_timeout(at(3701), INTERVAL, 2),
+            PingAction::Ping
+        );
     }
 
     #[test]

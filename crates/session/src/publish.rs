@@ -19,11 +19,10 @@ impl<S> Session<S> {
         if self.features.pedantic && !is_valid_literal(message.subject) {
             self.complain(error_text::INVALID_PUBLISH_SUBJECT, host);
         }
-        if self.access.permissions.is_some() || unusual {
-            if !self.may_publish(message.subject, host) {
-                host.report(Report::PublishViolation(message.subject));
-                return self.complain(&error_text::publish_violation(message.subject), host);
-            }
+        let restricted = self.access.permissions.is_some() || unusual;
+        if restricted && !self.may_publish(message.subject, host) {
+            host.report(Report::PublishViolation(message.subject));
+            return self.complain(&error_text::publish_violation(message.subject), host);
         }
         if let Some(reply) = message.reply
             && is_reserved_reply(reply)
@@ -45,9 +44,14 @@ impl<S> Session<S> {
         if subject.starts_with(GATEWAY_REPLY) || subject.starts_with(CONSENSUS) {
             return false;
         }
-        let Some(permissions) = &self.access.permissions else { return true };
+        let Some(permissions) = &self.access.permissions else {
+            return true;
+        };
         let seed = self.cache_seed();
-        let cache = self.publish_cache.get_or_insert_with(|| Box::new(PublishCache::new(seed)));
-        cache.can_publish(permissions, subject) || (self.access.may_respond && host.may_respond(subject))
+        let cache = self
+            .publish_cache
+            .get_or_insert_with(|| Box::new(PublishCache::new(seed)));
+        cache.can_publish(permissions, subject)
+            || (self.access.may_respond && host.may_respond(subject))
     }
 }

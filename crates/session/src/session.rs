@@ -106,7 +106,11 @@ impl<S> Session<S> {
             max_payload: settings.max_payload,
             headers: false,
         };
-        let phase = if settings.auth_required { Phase::AwaitConnect } else { Phase::Open };
+        let phase = if settings.auth_required {
+            Phase::AwaitConnect
+        } else {
+            Phase::Open
+        };
         let keepalive = Keepalive::new(now, settings.ping_interval, seed);
         Session {
             limits,
@@ -170,18 +174,30 @@ impl<S> Session<S> {
                         return Fed::Closed(close);
                     }
                 }
-                Step::Incomplete { total } => return Fed::More { consumed: at, total },
+                Step::Incomplete { total } => {
+                    return Fed::More {
+                        consumed: at,
+                        total,
+                    };
+                }
                 Step::Fault(fault) => return Fed::Closed(self.fail(fault, rest, host)),
             }
         }
         if self.phase == Phase::Verifying {
             return Fed::Paused { consumed: at };
         }
-        Fed::More { consumed: at, total: None }
+        Fed::More {
+            consumed: at,
+            total: None,
+        }
     }
 
     /// Goes on after [`Verdict::Pending`] with the verdict.
-    pub fn resume<H: Host<Sub = S>>(&mut self, verdict: Verdict, host: &mut H) -> Result<(), Close> {
+    pub fn resume<H: Host<Sub = S>>(
+        &mut self,
+        verdict: Verdict,
+        host: &mut H,
+    ) -> Result<(), Close> {
         if let Some(close) = self.closed {
             return Err(close);
         }
@@ -253,7 +269,11 @@ impl<S> Session<S> {
             }
             None => {
                 host.report(Report::AuthorizationViolation);
-                self.refuse(error_text::AUTHORIZATION_VIOLATION, CloseReason::AuthenticationFailure, host)
+                self.refuse(
+                    error_text::AUTHORIZATION_VIOLATION,
+                    CloseReason::AuthenticationFailure,
+                    host,
+                )
             }
         }
     }
@@ -261,7 +281,11 @@ impl<S> Session<S> {
     fn handle_op<H: Host<Sub = S>>(&mut self, op: ClientOp<'_>, host: &mut H) -> Result<(), Close> {
         match op {
             ClientOp::Pub(message) => self.handle_publish(&message, host),
-            ClientOp::Sub { subject, queue, sid } => self.handle_subscribe(subject, queue, sid, host),
+            ClientOp::Sub {
+                subject,
+                queue,
+                sid,
+            } => self.handle_subscribe(subject, queue, sid, host),
             ClientOp::Unsub { sid, max } => self.handle_unsubscribe(sid, max, host),
             ClientOp::Ping => self.handle_ping(host),
             ClientOp::Pong => self.keepalive.handle_pong(self.now),
@@ -301,7 +325,8 @@ impl<S> Session<S> {
             }
         };
         let (settings, jitter) = (&self.settings, self.jitter);
-        self.keepalive.handle_connect(self.now, self.started, settings.ping_interval, jitter);
+        self.keepalive
+            .handle_connect(self.now, self.started, settings.ping_interval, jitter);
         let first = self.connects == 0;
         self.connects += 1;
         self.features = Features {
@@ -315,7 +340,9 @@ impl<S> Session<S> {
         if !first || self.settings.auth_required {
             // A client may not carry subscriptions from one identity over to another, and where
             // clients must say who they are, the one that has not is the silent user.
-            self.subscriptions.drain().for_each(|sub| host.unsubscribe(&sub));
+            self.subscriptions
+                .drain()
+                .for_each(|sub| host.unsubscribe(&sub));
         }
         let verdict = host.authenticate(&options, first);
         if matches!(verdict, Verdict::Pending) {

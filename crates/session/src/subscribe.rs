@@ -29,24 +29,44 @@ impl<S> Session<S> {
             SubscribeVerdict::Allowed => None,
             SubscribeVerdict::AllowedWithFilter(filter) => Some(filter),
             SubscribeVerdict::Denied => {
-                host.report(Report::SubscribeViolation { subject, queue, sid });
+                host.report(Report::SubscribeViolation {
+                    subject,
+                    queue,
+                    sid,
+                });
                 return self.complain(&error_text::subscribe_violation(subject, queue), host);
             }
         };
-        if self.settings.max_sub_tokens.is_some_and(|max| token_count(subject) > max) {
+        if self
+            .settings
+            .max_sub_tokens
+            .is_some_and(|max| token_count(subject) > max)
+        {
             host.report(Report::TooManyTokens(subject));
             return self.complain(&error_text::too_many_tokens(subject), host);
         }
-        if self.settings.max_subscriptions.is_some_and(|max| self.subscriptions.len() >= max) {
+        if self
+            .settings
+            .max_subscriptions
+            .is_some_and(|max| self.subscriptions.len() >= max)
+        {
             host.report(Report::MaxSubscriptions);
             return self.complain(error_text::MAX_SUBSCRIPTIONS, host);
         }
-        let taken = self.subscriptions.find(sid).is_some_and(|taken| !host.is_spent(taken));
+        let taken = self
+            .subscriptions
+            .find(sid)
+            .is_some_and(|taken| !host.is_spent(taken));
         if !taken {
             if !is_valid_filter(subject) {
                 return self.complain(error_text::INVALID_SUBJECT, host);
             }
-            let subscription = host.subscribe(SubscribeRequest { subject, queue, sid, deny });
+            let subscription = host.subscribe(SubscribeRequest {
+                subject,
+                queue,
+                sid,
+                deny,
+            });
             self.subscriptions.insert(sid, subscription);
         }
         self.acknowledge(host);

@@ -85,7 +85,11 @@ impl<S> Subscriptions<S> {
 
     /// Takes out those that `keep` refuses.
     pub fn take_unless(&mut self, mut keep: impl FnMut(&S) -> bool) -> Vec<S> {
-        let mut taken: Vec<S> = self.numbered.extract_if(|_, s| !keep(s)).map(|(_, s)| s).collect();
+        let mut taken: Vec<S> = self
+            .numbered
+            .extract_if(|_, s| !keep(s))
+            .map(|(_, s)| s)
+            .collect();
         taken.extend(self.named.extract_if(|_, s| !keep(s)).map(|(_, s)| s));
         taken
     }
@@ -112,8 +116,16 @@ mod tests {
 
     #[test]
     fn sids_are_told_apart_by_their_text() {
-        let sids: [&[u8]; 8] =
-            [b"0", b"1", b"01", b"1a", b"999999999999999999", b"9999999999999999999", b"-1", b"x"];
+        let sids: [&[u8]; 8] = [
+            b"0",
+            b"1",
+            b"01",
+            b"1a",
+            b"999999999999999999",
+            b"9999999999999999999",
+            b"-1",
+            b"x",
+        ];
         let mut subs = Subscriptions::new(7);
         for (index, sid) in sids.iter().enumerate() {
             assert!(!subs.contains(sid));
@@ -131,7 +143,10 @@ mod tests {
         use std::hash::BuildHasher as _;
         let mut subs = Subscriptions::new(7);
         subs.insert(b"1", 1);
-        let (numbered, named) = (subs.numbered.hasher().hash_one(1), subs.named.hasher().hash_one(1));
+        let (numbered, named) = (
+            subs.numbered.hasher().hash_one(1),
+            subs.named.hasher().hash_one(1),
+        );
         assert_eq!(subs.drain().count(), 1);
         assert_eq!(subs.numbered.hasher().hash_one(1), numbered);
         assert_eq!(subs.named.hasher().hash_one(1), named);

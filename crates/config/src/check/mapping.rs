@@ -109,10 +109,13 @@ pub(crate) fn weight(check: &mut Check<'_>, value: &Value, draft: &mut Destinati
         .filter(|weight| *weight <= 100);
     if draft.weight.is_none() {
         draft.bad_weight = true;
-        check.error(
-            Problem::new(value.span, "Invalid weight for mapping destination")
-                .expected("0 to 100, with or without %"),
-        );
+        let written = match &value.kind {
+            ValueKind::Int(number) => format!(" {number}"),
+            ValueKind::String(text) => format!(" {text:?}"),
+            _ => String::new(),
+        };
+        let message = format!("Invalid weight{written} for mapping destination");
+        check.error(Problem::new(value.span, message).expected("0 to 100, with or without %"));
     }
 }
 
@@ -128,20 +131,24 @@ fn weights(check: &mut Check<'_>, source: &str, destinations: &[(MapDestination,
             weight,
             cluster,
         } = destination;
-        let mut fail = |reason: String| {
-            let message = format!("Error adding mapping for {source:?} to {subject:?}: {reason}");
-            check.error(Problem::new(value.span, message));
+        let mut fail = |reason: String, hint: Option<String>| {
+            let message = format!("Error adding mapping for {source:?} to {subject:?} : {reason}");
+            let problem = Problem::new(value.span, message);
+            check.error(match hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
         };
         if !seen.insert(subject) {
-            fail(format!("duplicate entry for {subject:?}"));
+            fail(format!("duplicate entry for {subject:?}"), None);
         }
         let total = totals.entry(cluster).or_default();
         *total += u32::from(*weight);
         if *total > 100 {
-            fail("total weight needs to be <= 100".to_owned());
+            fail("total weight needs to be <= 100".to_owned(), None);
         }
-        if let Some(reason) = transform_error(source, subject) {
-            fail(reason);
+        if let Some((reason, hint)) = transform_error(source, subject) {
+            fail(reason, Some(hint));
         }
     }
 }

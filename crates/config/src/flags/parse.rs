@@ -118,9 +118,10 @@ fn set(flag: &Flag, name: &str, value: &str, reading: &mut Reading) -> Result<()
         },
         Kind::Int(set) => match parse_int(value) {
             Some(number) => {
-                if let Err(why) = set(reading, number) {
-                    return invalid(format!("value {value:?} for flag"), why);
-                }
+                // A number that cannot be used is no slip of syntax: the status is not 0.
+                set(reading, number).map_err(|why| {
+                    FlagError::plain(format!("invalid value {value:?} for flag -{name}: {why}"))
+                })?;
                 number == 0
             }
             None => return invalid(format!("value {value:?} for flag"), "parse error"),

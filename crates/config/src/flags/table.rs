@@ -222,6 +222,6 @@ fn port(number: i64) -> Result<Option<Port>, &'static str> {
         Ok(0) => Ok(None),
         Ok(number) => Ok(Some(Port::Number(number))),
         Err(_) if number == -1 => Ok(Some(Port::Random)),
-        Err(_) => Err("value out of range"),
+        Err(_) => Err("invalid port: write 1 to 65535, or -1 for any that is free"),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn parse_file(path: &str, source: &dyn Source) -> Parsed {
         Ok(root) => load.parsed.root = root,
         Err(reason) => load.parsed.errors.push(Problem {
             span: None,
-            message: format!("error opening config file {path:?}: {reason}"),
+            message: format!("open {path}: {reason}"),
             expected: None,
             hint: None,
         }),

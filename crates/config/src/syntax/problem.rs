@@ -34,6 +34,11 @@ impl Files {
         id
     }
 
+    /// Whether no file could be read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Name and text of a file.
     pub(crate) fn file(&self, id: u16) -> (&str, &str) {
         self.files

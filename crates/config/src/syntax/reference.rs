@@ -74,7 +74,7 @@ impl Parser<'_, '_> {
             Box::new(
                 Problem::new(
                     span,
-                    format!("error parsing include file {written:?}: {reason}"),
+                    format!("error parsing include file '{written}', open {path}: {reason}"),
                 )
                 .hint(format!(
                     "the path is relative to the including file, so {path:?} was tried"

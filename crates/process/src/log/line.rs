@@ -104,11 +104,7 @@ struct Clock {
 
 impl Clock {
     fn new(utc: bool) -> Clock {
-        let zone = if utc {
-            TimeZone::UTC
-        } else {
-            TimeZone::system()
-        };
+        let zone = if utc { TimeZone::UTC } else { local_zone() };
         Clock {
             zone,
             second: u64::MAX,

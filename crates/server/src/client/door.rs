@@ -15,9 +15,10 @@ use cognate_auth::users::{
     Authenticator, BcryptLogin, ConnectionType, Decision, DenyCause, Login, User, UserChange,
     diff_users,
 };
-use cognate_process::{debug, error};
+use cognate_process::{Level, debug, error, info};
+use cognate_router::Subscription;
 use cognate_session::{Access, Report, Verdict};
-use cognate_wire::{CloseReason, ConnectOptions, Fault, error_text};
+use cognate_wire::{CloseReason, ConnectOptions, Fault, Publish, error_text};
 use tokio::task::JoinHandle;
 
 use crate::data::{Connection, Door, Via};
@@ -38,6 +39,8 @@ pub(crate) struct ClientDoor {
     known: Option<(Arc<Authenticator>, Arc<User>)>,
     /// Who the client said it is, for the log; empty if it did not say.
     claim: String,
+    /// What its label shows of that once it is let in.
+    login: String,
     verification: Option<(Arc<Authenticator>, Verification)>,
     drop_for_stalled: bool,
 }
@@ -50,6 +53,7 @@ impl ClientDoor {
         nonce: String,
         seed: u64,
     ) -> Self {
+        connection.set_traced(shared.log.enabled(Level::Trace));
         ClientDoor {
             shared: Arc::clone(shared),
             connection: Arc::clone(connection),
@@ -57,6 +61,7 @@ impl ClientDoor {
             seed,
             known: None,
             claim: String::new(),
+            login: String::new(),
             verification: None,
             drop_for_stalled: shared.options().no_fast_producer_stall,
         }
@@ -94,6 +99,8 @@ impl ClientDoor {
     /// Takes over options that changed with a reload.
     pub(crate) fn refresh(&mut self) {
         self.drop_for_stalled = self.shared.options().no_fast_producer_stall;
+        self.connection
+            .set_traced(self.shared.log.enabled(Level::Trace));
     }
 
     /// Judges the user anew after a reload.
@@ -155,7 +162,10 @@ impl ClientDoor {
             .as_ref()
             .and_then(|permissions| permissions.responses());
         let name = user.display_name().unwrap_or_default();
-        self.connection.update_detail(|detail| detail.user = name);
+        self.connection.update_detail(|detail| {
+            detail.user = name;
+            detail.login.clone_from(&self.login);
+        });
         self.connection.set_replies(
             responses.map(|limits| Box::new(ReplyPermissions::new(limits, self.seed))),
         );
@@ -200,6 +210,7 @@ impl Door for ClientDoor {
 
     fn authenticate(&mut self, options: &ConnectOptions, _first: bool) -> Verdict {
         self.claim = claim(options);
+        self.login = login(options);
         self.connection.update_detail(|detail| {
             detail.name.clone_from(&options.name);
             detail.lang.clone_from(&options.lang);
@@ -290,9 +301,39 @@ impl Door for ClientDoor {
     fn trace(&mut self, frame: &[u8]) {
         super::trace::trace_in(&self.shared, &self.connection, frame);
     }
+
+    fn trace_text(&self, text: &[u8]) {
+        super::trace::trace_text(&self.shared, &self.connection, text);
+    }
+
+    fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>) {
+        super::trace::trace_message(&self.shared, sub, subject, message);
+    }
+
+    fn trace_end(&self, sid: &[u8]) {
+        super::trace::trace_end(&self.shared, &self.connection, sid);
+    }
 }
 
 impl ClientDoor {
+    /// Says that a subscription was removed because its user may no longer have it.
+    pub(crate) fn report_removed(&self, sub: &Subscription<Connection>) {
+        let text = String::from_utf8_lossy;
+        let (subject, sid) = (text(sub.subject()), text(sub.sid()));
+        let who = if self.claim.is_empty() {
+            "User \"N/A\""
+        } else {
+            &self.claim
+        };
+        let group = sub.queue().map_or_else(String::new, |queue| {
+            format!(" using queue {:?}", text(queue))
+        });
+        info!(
+            self.shared.log,
+            "Removed sub {subject:?}{group} (sid {sid:?}) for {who} - not authorized"
+        );
+    }
+
     fn report_refusal(&self) {
         let (label, claim) = (self.connection.label(), &self.claim);
         let dash = if claim.is_empty() { "" } else { " - " };
@@ -376,6 +417,22 @@ fn claim(options: &ConnectOptions) -> String {
         (_, false, ..) => format!("User {user:?}"),
         (_, _, false, _) => "JWT User".to_owned(),
         (.., false) => "Token \"[REDACTED]\"".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// What the label of a connection shows of its login.
+fn login(options: &ConnectOptions) -> String {
+    let ConnectOptions {
+        nkey,
+        user,
+        auth_token,
+        ..
+    } = options;
+    match (nkey.is_empty(), user.is_empty(), auth_token.is_empty()) {
+        (false, ..) => format!("nkey:{nkey}"),
+        (_, false, _) => format!("user:{user}"),
+        (.., false) => "token".to_owned(),
         _ => String::new(),
     }
 }

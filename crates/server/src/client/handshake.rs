@@ -79,7 +79,9 @@ async fn greet_tls(
     }
     if !shared.admit_handshake() {
         let text = error_text::CONNECTION_THROTTLING;
-        let _ = socket.write_all(format!("-ERR '{text}'\r\n").as_bytes()).await;
+        let _ = socket
+            .write_all(format!("-ERR '{text}'\r\n").as_bytes())
+            .await;
         return newcomer.leave(CloseReason::MaxConnectionsExceeded);
     }
     match tls.accept(socket).await {
@@ -154,7 +156,12 @@ impl Newcomer {
         } else {
             String::new()
         };
-        Newcomer { shared: Arc::clone(shared), connection, nonce, seed: shared.fresh_seed() }
+        Newcomer {
+            shared: Arc::clone(shared),
+            connection,
+            nonce,
+            seed: shared.fresh_seed(),
+        }
     }
 
     fn info(&self) -> Vec<u8> {
@@ -163,15 +170,30 @@ impl Newcomer {
 
     /// Enters the connection in the registry and serves it.
     async fn serve(self, mut transport: Transport) {
-        let Newcomer { shared, connection, nonce, seed } = self;
+        let Newcomer {
+            shared,
+            connection,
+            nonce,
+            seed,
+        } = self;
         let max = shared.options().max_connections as usize;
-        let limit = if shared.stage() > Stage::Running { 0 } else { max };
+        let limit = if shared.stage() > Stage::Running {
+            0
+        } else {
+            max
+        };
         if !shared.registry.enter(&connection, limit) {
             return Box::pin(turn_away(&shared, &connection, &mut transport)).await;
         }
-        debug!(shared.log, "{} - Client connection created", connection.label());
+        debug!(
+            shared.log,
+            "{} - Client connection created",
+            connection.label()
+        );
         let door = ClientDoor::new(&shared, &connection, nonce, seed);
-        ClientTask::new(shared, connection, transport, door, seed).run().await;
+        ClientTask::new(shared, connection, transport, door, seed)
+            .run()
+            .await;
     }
 
     fn say(&self, text: &[u8]) {
@@ -190,7 +212,9 @@ async fn turn_away(shared: &Shared, connection: &Arc<Connection>, transport: &mu
     let text = error_text::MAX_CONNECTIONS;
     error!(shared.log, "{} - {text}", connection.label());
     let line = format!("-ERR '{text}'\r\n");
-    connection.outbound.shut(CloseReason::MaxConnectionsExceeded);
+    connection
+        .outbound
+        .shut(CloseReason::MaxConnectionsExceeded);
     let goodbye = async {
         match transport {
             Transport::Tcp(sink) => {

@@ -76,6 +76,11 @@ fn record_end(
         _ => {}
     }
     debug!(shared.log, "{label} - Client connection closed: {reason}");
+    if connection.is_traced() {
+        subscriptions
+            .iter()
+            .for_each(|sub| trace::trace_end(shared, connection, sub.sid()));
+    }
     shared.registry.leave(Closed {
         connection: Arc::clone(connection),
         stopped_at: SystemTime::now(),

@@ -26,7 +26,7 @@ use super::door::ClientDoor;
 use super::input::{Carry, Filled};
 use super::transport::Transport;
 use crate::data::{
-    Account, Borrowed, Connection, Control, Outcome, Pass, Pending, Pressure, Totals, Worker,
+    Account, Borrowed, Connection, Control, Door, Outcome, Pass, Pending, Pressure, Totals, Worker,
 };
 use crate::shared::Shared;
 
@@ -56,7 +56,12 @@ struct Passed {
 impl Passed {
     fn close(reason: CloseReason) -> Self {
         let (received, sent) = Default::default();
-        Passed { received, sent, now: Duration::ZERO, closed: Some(Close(reason)) }
+        Passed {
+            received,
+            sent,
+            now: Duration::ZERO,
+            closed: Some(Close(reason)),
+        }
     }
 }
 
@@ -112,7 +117,10 @@ impl ClientTask {
             write_mark: 0,
             stall: None,
         };
-        ClientTask { shared, client: Box::new(client) }
+        ClientTask {
+            shared,
+            client: Box::new(client),
+        }
     }
 
     /// Serves the client until the connection ends.
@@ -137,7 +145,13 @@ impl Client {
         }
     }
 
-    fn step(&mut self, shared: &Shared, cx: &mut Context<'_>, pending: Pending, signalled: bool) -> Result<(), Close> {
+    fn step(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+        pending: Pending,
+        signalled: bool,
+    ) -> Result<(), Close> {
         if signalled {
             self.handle_control(shared)?;
         }
@@ -182,11 +196,21 @@ impl Client {
     fn pass(&mut self, shared: &Shared, worker: &mut Worker, input: &[u8]) -> Passed {
         self.forget_ended();
         let now = shared.now();
-        let Client { connection, account, session, door, .. } = self;
+        let Client {
+            connection,
+            account,
+            session,
+            door,
+            ..
+        } = self;
         let drop_for_stalled = door.drops_for_stalled();
         let mut pass = Pass::new(connection, account, door, worker, input, drop_for_stalled);
         let fed = session.feed(input, now, &mut pass);
-        let Outcome { received, sent, pressure } = pass.finish();
+        let Outcome {
+            received,
+            sent,
+            pressure,
+        } = pass.finish();
         let closed = match fed {
             Fed::More { consumed, total } => {
                 self.carry.keep(&input[consumed..], total);
@@ -199,7 +223,12 @@ impl Client {
             Fed::Closed(close) => Some(close),
         };
         self.heed(shared, pressure);
-        Passed { received, sent, now, closed }
+        Passed {
+            received,
+            sent,
+            now,
+            closed,
+        }
     }
 
     /// Slows this client down if it overwhelms others: for a while if one of them is about to be
@@ -207,24 +236,36 @@ impl Client {
     fn heed(&mut self, shared: &Shared, pressure: Pressure) {
         let others = |to: &Arc<Connection>| !Arc::ptr_eq(to, &self.connection);
         let (to, pause) = match pressure {
-            Pressure { stalled: Some(to), .. } if others(&to) => {
+            Pressure {
+                stalled: Some(to), ..
+            } if others(&to) => {
                 to.count_stall();
                 shared.registry.lifetime.stalls.fetch_add(1, Relaxed);
                 (to, STALL_TOTAL)
             }
-            Pressure { crowded: Some(to), relaxed: false, .. } if others(&to) => (to, CROWD_PAUSE),
+            Pressure {
+                crowded: Some(to),
+                relaxed: false,
+                ..
+            } if others(&to) => (to, CROWD_PAUSE),
             _ => return,
         };
         self.stall = Some((to, Instant::now() + pause));
     }
 
     /// What others see of this connection is brought up to date after each pass.
-    fn settle_up(&mut self, shared: &Shared, desk: &Borrowed<'_>, passed: Passed) -> Result<(), Close> {
+    fn settle_up(
+        &mut self,
+        shared: &Shared,
+        desk: &Borrowed<'_>,
+        passed: Passed,
+    ) -> Result<(), Close> {
         desk.count(passed.received, passed.sent);
         if passed.now > Duration::ZERO {
             self.connection.count_in(passed.received, passed.now);
         }
-        self.connection.set_subscription_count(self.session.subscriptions().len());
+        self.connection
+            .set_subscription_count(self.session.subscriptions().len());
         if self.auth_deadline.is_some() && !self.session.awaits_authentication() {
             self.auth_deadline = None;
         }
@@ -240,7 +281,10 @@ impl Client {
     fn forget_ended(&mut self) {
         for ended in self.connection.take_ended() {
             let subscriptions = self.session.subscriptions();
-            if subscriptions.find(ended.sid()).is_some_and(|own| Arc::ptr_eq(own, &ended)) {
+            if subscriptions
+                .find(ended.sid())
+                .is_some_and(|own| Arc::ptr_eq(own, &ended))
+            {
                 subscriptions.remove(ended.sid());
             }
         }
@@ -252,7 +296,9 @@ impl Client {
             let front = self.connection.outbound.take_front();
             let (written, blocked) = match self.transport.poll_write(cx, &front) {
                 Poll::Pending => (0, true),
-                Poll::Ready(Ok(0)) if !front.is_empty() => return Err(Close(CloseReason::WriteError)),
+                Poll::Ready(Ok(0)) if !front.is_empty() => {
+                    return Err(Close(CloseReason::WriteError));
+                }
                 Poll::Ready(Ok(count)) => (count, false),
                 Poll::Ready(Err(_)) => return Err(Close(CloseReason::WriteError)),
             };
@@ -290,7 +336,9 @@ impl Client {
 
     /// Whether reading must wait for a destination that cannot keep up.
     fn is_stalled(&mut self, shared: &Shared, cx: &mut Context<'_>) -> bool {
-        let Some((to, until)) = &self.stall else { return false };
+        let Some((to, until)) = &self.stall else {
+            return false;
+        };
         if Instant::now() < *until && to.outbound.poll_relief(cx).is_pending() {
             return true;
         }
@@ -334,7 +382,9 @@ impl Client {
 
     /// Ends the subscriptions that new permissions no longer allow, and says so.
     fn revoke_subscriptions(&mut self) {
-        let Some(permissions) = self.door.permissions() else { return };
+        let Some(permissions) = self.door.permissions() else {
+            return;
+        };
         let taken = self.session.subscriptions().take_unless(|sub| {
             !matches!(
                 permissions.check_subscribe(sub.subject(), sub.queue()),
@@ -343,16 +393,30 @@ impl Client {
         });
         self.account.unsubscribe_all(&taken);
         for sub in &taken {
-            self.complain(&error_text::subscription_removed(sub.subject(), sub.queue(), sub.sid()));
+            self.door.report_removed(sub);
+            self.complain(&error_text::subscription_removed(
+                sub.subject(),
+                sub.queue(),
+                sub.sid(),
+            ));
         }
-        self.connection.set_subscription_count(self.session.subscriptions().len());
+        self.connection
+            .set_subscription_count(self.session.subscriptions().len());
     }
 
     /// Goes on when a login was checked elsewhere.
     fn check_login(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Close> {
-        let Some(verdict) = self.door.poll_verified(cx) else { return Ok(()) };
+        let Some(verdict) = self.door.poll_verified(cx) else {
+            return Ok(());
+        };
         let mut desk = shared.workers.borrow();
-        let Client { connection, account, session, door, .. } = self;
+        let Client {
+            connection,
+            account,
+            session,
+            door,
+            ..
+        } = self;
         let mut pass = Pass::new(connection, account, door, desk.worker(), &[], false);
         let resumed = session.resume(verdict, &mut pass);
         pass.finish();
@@ -425,6 +489,9 @@ impl Client {
     }
 
     fn say(&self, text: &[u8]) {
+        if self.connection.is_traced() {
+            self.door.trace_text(text);
+        }
         self.connection.outbound.deliver(&text, Totals::default());
     }
 

@@ -4,7 +4,8 @@
 //! arguments as sent, a line of its own for a payload.
 
 use cognate_process::trace;
-use cognate_wire::redact_connect;
+use cognate_router::Subscription;
+use cognate_wire::{Publish, redact_connect};
 
 use crate::data::Connection;
 use crate::shared::Shared;
@@ -41,6 +42,61 @@ pub(crate) fn trace_in(shared: &Shared, connection: &Connection, frame: &[u8]) {
             trace_payload(shared, &format!("{label} - <<-"), payload, header_len);
         }
     }
+}
+
+/// Logs protocol text that is sent to a client; INFO is not shown.
+pub(crate) fn trace_text(shared: &Shared, connection: &Connection, text: &[u8]) {
+    let line = String::from_utf8_lossy(line_of(text));
+    let label = connection.label();
+    match line
+        .strip_prefix("-ERR '")
+        .and_then(|rest| rest.strip_suffix('\''))
+    {
+        Some(problem) => trace!(shared.log, "{label} - ->> [-ERR {problem}]"),
+        None if line.starts_with("INFO ") => {}
+        None => trace!(
+            shared.log,
+            "{label} - ->> [{}]",
+            line.trim_start_matches('+')
+        ),
+    }
+}
+
+/// Logs a message on its way to a subscription.
+pub(crate) fn trace_message(
+    shared: &Shared,
+    sub: &Subscription<Connection>,
+    subject: &[u8],
+    message: &Publish<'_>,
+) {
+    let to = sub.destination();
+    let Publish {
+        reply,
+        payload,
+        header_len,
+        ..
+    } = *message;
+    let (payload, header_len) = match header_len {
+        Some(len) if !to.takes_headers() => (payload.get(len..).unwrap_or_default(), None),
+        header_len => (payload, header_len),
+    };
+    let text = String::from_utf8_lossy;
+    let verb = if header_len.is_some() { "HMSG" } else { "MSG" };
+    let reply = reply.map_or_else(String::new, |reply| format!(" {}", text(reply)));
+    let headers = header_len.map_or_else(String::new, |len| format!(" {len}"));
+    let (subject, sid, size) = (text(subject), text(sub.sid()), payload.len());
+    let start = format!("{} - ->>", to.label());
+    trace!(
+        shared.log,
+        "{start} [{verb} {subject} {sid}{reply}{headers} {size}]"
+    );
+    trace_payload(shared, &start, payload, header_len.unwrap_or(0));
+}
+
+/// Logs the end of a subscription.
+pub(crate) fn trace_end(shared: &Shared, connection: &Connection, sid: &[u8]) {
+    let sid = String::from_utf8_lossy(sid);
+    trace!(shared.log, "{} - <-> [DELSUB {sid}]", connection.label());
 }
 
 /// Logs a payload as the options want it: cut, or its headers only; an empty one is not shown.

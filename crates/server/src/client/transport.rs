@@ -46,7 +46,11 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Reads what is there. `Ok(0)` is the end.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Transport::Tcp(sink) => poll_read_tcp(&sink.0, cx, buf),
             Transport::Stream(stream) => {
@@ -58,7 +62,11 @@ impl Transport {
     }
 
     /// Writes some of a backlog.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, backlog: &Backlog) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        backlog: &Backlog,
+    ) -> Poll<io::Result<usize>> {
         if backlog.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -95,7 +103,11 @@ impl Transport {
     }
 }
 
-fn poll_read_tcp(socket: &TcpStream, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+fn poll_read_tcp(
+    socket: &TcpStream,
+    cx: &mut Context<'_>,
+    buf: &mut [u8],
+) -> Poll<io::Result<usize>> {
     loop {
         ready!(socket.poll_read_ready(cx))?;
         let mut short = None;

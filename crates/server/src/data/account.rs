@@ -41,12 +41,16 @@ impl Account {
 
     /// Puts a subscription in force.
     pub(crate) fn subscribe(&self, subscription: &Arc<Subscription<Connection>>) {
-        self.interest.write().insert(subscription, &self.generations);
+        self.interest
+            .write()
+            .insert(subscription, &self.generations);
     }
 
     /// Ends a subscription; returns whether it was in force.
     pub(crate) fn unsubscribe(&self, subscription: &Arc<Subscription<Connection>>) -> bool {
-        self.interest.write().remove(subscription, &self.generations)
+        self.interest
+            .write()
+            .remove(subscription, &self.generations)
     }
 
     /// Ends many subscriptions, a bounded number under each lock.

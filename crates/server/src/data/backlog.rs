@@ -26,7 +26,10 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     fn take(&self) -> Vec<u8> {
-        self.free.lock().pop().unwrap_or_else(|| Vec::with_capacity(BLOCK))
+        self.free
+            .lock()
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(BLOCK))
     }
 
     fn give_back(&self, mut block: Vec<u8>) {
@@ -58,19 +61,27 @@ impl Backlog {
     /// Appends bytes.
     pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &Blocks) {
         while !bytes.is_empty() {
-            let room = self.blocks.back().map_or(0, |block| BLOCK.saturating_sub(block.len()));
+            let room = self
+                .blocks
+                .back()
+                .map_or(0, |block| BLOCK.saturating_sub(block.len()));
             if room == 0 {
                 // Short texts for a connection that is otherwise idle get a block of their size.
                 let small = self.blocks.is_empty() && bytes.len() < BLOCK / 16;
-                self.blocks.push_back(if small { Vec::new() } else { pool.take() });
+                self.blocks
+                    .push_back(if small { Vec::new() } else { pool.take() });
                 if small {
-                    let Some(block) = self.blocks.back_mut() else { return };
+                    let Some(block) = self.blocks.back_mut() else {
+                        return;
+                    };
                     return block.extend_from_slice(bytes);
                 }
                 continue;
             }
             let (now, later) = bytes.split_at(room.min(bytes.len()));
-            let Some(block) = self.blocks.back_mut() else { return };
+            let Some(block) = self.blocks.back_mut() else {
+                return;
+            };
             if block.capacity() < block.len() + now.len() && block.capacity() != BLOCK {
                 // A small block filled up: go on in one of full size.
                 self.blocks.push_back(pool.take());
@@ -83,7 +94,10 @@ impl Backlog {
 
     /// Puts the bytes of `other` behind these.
     pub(crate) fn append(&mut self, other: &mut Backlog) {
-        debug_assert_eq!(other.gone, 0, "only a backlog that nobody reads from is appended");
+        debug_assert_eq!(
+            other.gone, 0,
+            "only a backlog that nobody reads from is appended"
+        );
         self.blocks.append(&mut other.blocks);
     }
 
@@ -139,7 +153,10 @@ mod tests {
     fn contents(backlog: &Backlog) -> Vec<u8> {
         let mut parts = [IoSlice::new(&[]); 64];
         let count = backlog.pieces(&mut parts);
-        parts[..count].iter().flat_map(|part| part.to_vec()).collect()
+        parts[..count]
+            .iter()
+            .flat_map(|part| part.to_vec())
+            .collect()
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! reference goes, so that a data-path table indexed by it never confuses two connections.
 //! Counters have one writer each and are read by anyone.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -18,6 +19,7 @@ use cognate_router::Subscription;
 use cognate_wire::CloseReason;
 use parking_lot::Mutex;
 
+use super::account::GLOBAL;
 use super::outbound::{Outbound, Totals};
 
 /// Flags that deliveries look at.
@@ -32,6 +34,8 @@ mod flag {
     pub(super) const STALLED: u32 = 8;
     /// A subscription reached its maximum and must be dropped from the client's table.
     pub(super) const HAS_ENDED: u32 = 16;
+    /// What is sent to the client is traced.
+    pub(super) const TRACED: u32 = 32;
 }
 
 /// The kind of transport a client came over.
@@ -74,6 +78,8 @@ pub(crate) struct Detail {
     pub version: String,
     /// The user it was let in as: name, nkey, or a redacted token.
     pub user: String,
+    /// What it logged in with, for the log: `user:<name>`, `nkey:<key>` or `token`.
+    pub login: String,
     /// TLS facts, once the handshake is done.
     pub tls: Option<TlsDetail>,
 }
@@ -151,7 +157,13 @@ pub(crate) struct Birth {
 impl Connection {
     /// A new connection with a slot of its own.
     pub(crate) fn new(birth: Birth, slots: &Arc<Slots>) -> Self {
-        let Birth { cid, outbound, peer, via, started_at } = birth;
+        let Birth {
+            cid,
+            outbound,
+            peer,
+            via,
+            started_at,
+        } = birth;
         Connection {
             cid,
             slot: slots.take(),
@@ -186,11 +198,21 @@ impl Connection {
         if !detail.version.is_empty() {
             parts.push(format!("v{}", detail.version));
         }
-        parts.extend([&detail.lang, &detail.name].into_iter().filter(|s| !s.is_empty()).cloned());
-        if parts.is_empty() {
-            return format!("{place} - cid:{}", self.cid);
+        parts.extend(
+            [&detail.lang, &detail.name]
+                .into_iter()
+                .filter(|s| !s.is_empty())
+                .cloned(),
+        );
+        let mut label = format!("{place} - cid:{}", self.cid);
+        // Writing to a String cannot fail.
+        if !parts.is_empty() {
+            let _ = write!(label, " - {:?}", parts.join(":"));
         }
-        format!("{place} - cid:{} - {:?}", self.cid, parts.join(":"))
+        if !detail.login.is_empty() {
+            let _ = write!(label, " - {:?}", format!("{GLOBAL}/{}", detail.login));
+        }
+        label
     }
 
     /// Whether deliveries are pointless.
@@ -209,9 +231,20 @@ impl Connection {
     }
 
     /// Whether a delivery must look at more than where it goes: headers may have to be left out,
-    /// or the reply remembered.
+    /// the reply remembered, or the message traced.
     pub(crate) fn needs_care(&self) -> bool {
-        self.flags.load(Relaxed) & (flag::HEADERS | flag::TRACKS_REPLIES) != flag::HEADERS
+        let care = flag::HEADERS | flag::TRACKS_REPLIES | flag::TRACED;
+        self.flags.load(Relaxed) & care != flag::HEADERS
+    }
+
+    /// Whether what is sent to the client is traced.
+    pub(crate) fn is_traced(&self) -> bool {
+        self.has(flag::TRACED)
+    }
+
+    /// Sets whether what is sent to the client is traced.
+    pub(crate) fn set_traced(&self, traced: bool) {
+        self.set(flag::TRACED, traced);
     }
 
     /// Whether delivered replies must be recorded.
@@ -247,7 +280,10 @@ impl Connection {
 
     /// Whether a response permission covers a publish to `subject`; uses it up.
     pub(crate) fn may_respond(&self, subject: &[u8], now: Duration) -> bool {
-        self.replies.lock().as_mut().is_some_and(|replies| replies.check(subject, now))
+        self.replies
+            .lock()
+            .as_mut()
+            .is_some_and(|replies| replies.check(subject, now))
     }
 
     /// Closes the connection from outside its task.
@@ -289,14 +325,19 @@ impl Connection {
 
     /// Adds to what the client sent, at `now` (since the server's start); called by its task only.
     pub(crate) fn count_in(&self, received: Totals, now: Duration) {
-        self.in_msgs.store(self.in_msgs.load(Relaxed) + received.msgs, Relaxed);
-        self.in_bytes.store(self.in_bytes.load(Relaxed) + received.bytes, Relaxed);
+        self.in_msgs
+            .store(self.in_msgs.load(Relaxed) + received.msgs, Relaxed);
+        self.in_bytes
+            .store(self.in_bytes.load(Relaxed) + received.bytes, Relaxed);
         self.last_activity.store(now.as_nanos() as u64, Relaxed);
     }
 
     /// Messages and payload bytes received.
     pub(crate) fn received(&self) -> Totals {
-        Totals { msgs: self.in_msgs.load(Relaxed), bytes: self.in_bytes.load(Relaxed) }
+        Totals {
+            msgs: self.in_msgs.load(Relaxed),
+            bytes: self.in_bytes.load(Relaxed),
+        }
     }
 
     /// Time from the server's start to the client's last activity.
@@ -321,12 +362,15 @@ impl Connection {
 
     /// Sets the number of its subscriptions; called by its task only.
     pub(crate) fn set_subscription_count(&self, count: usize) {
-        self.subscriptions.store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
+        self.subscriptions
+            .store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
     }
 
     /// The last measured round-trip time.
     pub(crate) fn rtt(&self) -> Option<Duration> {
-        Some(self.rtt.load(Relaxed)).filter(|&rtt| rtt > 0).map(Duration::from_nanos)
+        Some(self.rtt.load(Relaxed))
+            .filter(|&rtt| rtt > 0)
+            .map(Duration::from_nanos)
     }
 
     /// Publishes a measured round-trip time.

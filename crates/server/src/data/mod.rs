@@ -17,9 +17,7 @@ mod worker;
 
 pub(crate) use account::{Account, GLOBAL};
 pub(crate) use backlog::{Backlog, Blocks};
-pub(crate) use connection::{
-    Birth, Connection, Control, Slots, TlsDetail, Via,
-};
+pub(crate) use connection::{Birth, Connection, Control, Slots, TlsDetail, Via};
 pub(crate) use outbound::{Outbound, Pending, Sink, Totals};
 pub(crate) use pass::{Door, Outcome, Pass};
 pub(crate) use stage::Pressure;

@@ -142,7 +142,11 @@ impl Outbound {
             waiting: Vec::new(),
             totals: Totals::default(),
         };
-        Outbound { queue: Mutex::new(queue), max_pending, pool }
+        Outbound {
+            queue: Mutex::new(queue),
+            max_pending,
+            pool,
+        }
     }
 
     /// Hands over a batch: writes it at once if the socket is free, queues it otherwise.
@@ -168,7 +172,11 @@ impl Outbound {
     pub(crate) fn poll_pending(&self, cx: &mut Context<'_>) -> (Pending, bool) {
         let mut queue = self.queue.lock();
         let signalled = std::mem::take(&mut queue.signalled);
-        if !queue.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+        if !queue
+            .task
+            .as_ref()
+            .is_some_and(|task| task.will_wake(cx.waker()))
+        {
             queue.task = Some(cx.waker().clone());
         }
         let pending = match (queue.closed, queue.writer) {
@@ -262,7 +270,11 @@ impl Outbound {
         if queue.queued < CROWDED_BYTES / 2 || queue.closed.is_some() {
             return Poll::Ready(());
         }
-        if !queue.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+        if !queue
+            .waiting
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()))
+        {
             queue.waiting.push(cx.waker().clone());
         }
         Poll::Pending
@@ -277,7 +289,11 @@ impl Outbound {
         self.max_pending / 4 * 3
     }
 
-    fn enqueue<G: std::ops::DerefMut<Target = Queue>>(&self, mut queue: G, batch: &impl Batch) -> Delivery {
+    fn enqueue<G: std::ops::DerefMut<Target = Queue>>(
+        &self,
+        mut queue: G,
+        batch: &impl Batch,
+    ) -> Delivery {
         queue.queued += batch.total();
         if queue.queued > self.max_pending {
             queue.close(CloseReason::SlowConsumerPendingBytes);
@@ -316,7 +332,9 @@ impl Outbound {
         written: Result<usize, io::Error>,
     ) -> Delivery {
         let mut queue = self.queue.lock();
-        let Ok(written) = written else { return self.fail(queue) };
+        let Ok(written) = written else {
+            return self.fail(queue);
+        };
         queue.queued = queue.queued.saturating_sub(written);
         if queue.closed.is_some() {
             return Delivery::Closed;
@@ -334,7 +352,9 @@ impl Outbound {
             drop(queue);
             let result = write_backlog(&mut front, sink, &self.pool);
             queue = self.queue.lock();
-            let Ok(written) = result else { return self.fail(queue) };
+            let Ok(written) = result else {
+                return self.fail(queue);
+            };
             queue.queued = queue.queued.saturating_sub(written);
             if queue.closed.is_some() {
                 return Delivery::Closed;

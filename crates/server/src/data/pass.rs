@@ -42,6 +42,12 @@ pub(crate) trait Door {
     fn report(&mut self, report: Report<'_>);
     /// Notes a frame from the client for the trace log.
     fn trace(&mut self, frame: &[u8]);
+    /// Notes protocol text to the client for the trace log.
+    fn trace_text(&self, text: &[u8]);
+    /// Notes a message to `sub` for the trace log; `subject` is the one it is delivered under.
+    fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>);
+    /// Notes the end of one of the client's subscriptions for the trace log.
+    fn trace_end(&self, sid: &[u8]);
 }
 
 /// A pass over one client's input.
@@ -85,7 +91,13 @@ impl<'a, D: Door> Pass<'a, D> {
         input: &'a [u8],
         drop_for_stalled: bool,
     ) -> Self {
-        let Worker { stages, cache, mapped, random, .. } = worker;
+        let Worker {
+            stages,
+            cache,
+            mapped,
+            random,
+            ..
+        } = worker;
         stages.begin();
         Pass {
             own,
@@ -133,10 +145,22 @@ impl<'a, D: Door> Pass<'a, D> {
     }
 
     fn look_up(&mut self, subject: &[u8]) -> Slot {
-        let Pass { account, cache, interest, .. } = self;
-        cache.look_up(account.id, &account.generations, subject, |matched: &mut Matched<_>| {
-            interest.get_or_insert_with(|| account.interest()).collect(subject, matched);
-        })
+        let Pass {
+            account,
+            cache,
+            interest,
+            ..
+        } = self;
+        cache.look_up(
+            account.id,
+            &account.generations,
+            subject,
+            |matched: &mut Matched<_>| {
+                interest
+                    .get_or_insert_with(|| account.interest())
+                    .collect(subject, matched);
+            },
+        )
     }
 
     fn deliver(&mut self, subject: &[u8], message: &Publish<'_>, echo: bool) -> bool {
@@ -170,11 +194,11 @@ impl<'a, D: Door> Pass<'a, D> {
             message,
             tail: tail_bytes,
             tail_start,
-            now: || self.door.now(),
+            door: self.door,
             echo,
             drop_for_stalled: self.drop_for_stalled,
         };
-        let delivered = delivery.to_all(self.cache.matched(slot), accounting, self.random);
+        let delivered = delivery.deliver_to_all(self.cache.matched(slot), accounting, self.random);
         let full = delivery.full;
         self.tail = tail;
         if let Some(index) = full {
@@ -205,7 +229,7 @@ enum Accounting {
 }
 
 /// One message on its way to everybody who wants it.
-struct Delivery<'a, N> {
+struct Delivery<'a, D> {
     own: &'a Arc<Connection>,
     stages: &'a mut Stages,
     ended: &'a mut Vec<Sub>,
@@ -214,13 +238,18 @@ struct Delivery<'a, N> {
     message: &'a Publish<'a>,
     tail: &'a [u8],
     tail_start: Option<usize>,
-    now: N,
+    door: &'a D,
     echo: bool,
     drop_for_stalled: bool,
 }
 
-impl<N: Fn() -> Duration> Delivery<'_, N> {
-    fn to_all(&mut self, matched: &Matched<Connection>, how: Accounting, random: &mut u64) -> bool {
+impl<D: Door> Delivery<'_, D> {
+    fn deliver_to_all(
+        &mut self,
+        matched: &Matched<Connection>,
+        how: Accounting,
+        random: &mut u64,
+    ) -> bool {
         let mut delivered = false;
         for sub in matched.plain() {
             if how == Accounting::Counted {
@@ -231,21 +260,22 @@ impl<N: Fn() -> Duration> Delivery<'_, N> {
                     sub.unsettle();
                 }
             } else {
-                delivered |= self.to_one(sub);
+                delivered |= self.deliver_to(sub);
             }
         }
         for group in matched.groups() {
             let draw = next_random(random);
-            let chosen = group.members_from(draw).find(|sub| {
-                !sub.destination().is_stalled() && self.to_one(sub)
-            });
-            delivered |= chosen.is_some() || group.members_from(draw).any(|sub| self.to_one(sub));
+            let chosen = group
+                .members_from(draw)
+                .find(|sub| !sub.destination().is_stalled() && self.deliver_to(sub));
+            delivered |=
+                chosen.is_some() || group.members_from(draw).any(|sub| self.deliver_to(sub));
         }
         delivered
     }
 
     /// Delivers to one subscription if it can be, counting it.
-    fn to_one(&mut self, sub: &Sub) -> bool {
+    fn deliver_to(&mut self, sub: &Sub) -> bool {
         if !self.is_open(sub) {
             return false;
         }
@@ -280,8 +310,11 @@ impl<N: Fn() -> Duration> Delivery<'_, N> {
 
     #[inline]
     fn stage_frame(&mut self, sub: &Sub) {
-        let verb: &'static [u8] =
-            if self.message.header_len.is_some() { b"HMSG " } else { b"MSG " };
+        let verb: &'static [u8] = if self.message.header_len.is_some() {
+            b"HMSG "
+        } else {
+            b"MSG "
+        };
         let frame = Frame {
             verb,
             subject: self.subject,
@@ -295,21 +328,31 @@ impl<N: Fn() -> Duration> Delivery<'_, N> {
         }
     }
 
-    /// For the few destinations that want replies recorded or take no headers.
+    /// For the few destinations that want replies recorded, take no headers or are traced.
     #[cold]
     fn stage_with_care(&mut self, sub: &Sub) {
         let to = sub.destination();
         if let Some(reply) = self.message.reply
             && to.tracks_replies()
         {
-            to.record_reply(reply, (self.now)());
+            to.record_reply(reply, self.door.now());
+        }
+        if to.is_traced() {
+            self.door.trace_message(sub, self.subject, self.message);
         }
         match self.message.header_len {
             Some(header_len) if !to.takes_headers() => {
                 let body = self.message.payload.len().saturating_sub(header_len);
                 let out = self.stages.frame_buffer(to, body);
                 let Publish { reply, payload, .. } = *self.message;
-                encode::write_msg_stripped(out, self.subject, sub.sid(), reply, header_len, payload);
+                encode::write_msg_stripped(
+                    out,
+                    self.subject,
+                    sub.sid(),
+                    reply,
+                    header_len,
+                    payload,
+                );
             }
             _ => self.stage_frame(sub),
         }
@@ -332,25 +375,54 @@ impl<D: Door> Host for Pass<'_, D> {
     fn no_responders(&mut self, subject: &[u8], reply: &[u8]) {
         let mut matched = Matched::default();
         let account = self.account;
-        self.interest.get_or_insert_with(|| account.interest()).collect(reply, &mut matched);
+        self.interest
+            .get_or_insert_with(|| account.interest())
+            .collect(reply, &mut matched);
         let own = |sub: &&Sub| Arc::ptr_eq(sub.destination(), self.own);
-        let Some(sub) = matched.plain().iter().find(own) else { return };
-        let subject = if self.rewritten { &self.mapped[..] } else { subject };
+        let Some(sub) = matched.plain().iter().find(own) else {
+            return;
+        };
+        let subject = if self.rewritten {
+            &self.mapped[..]
+        } else {
+            subject
+        };
         let mut block = Vec::with_capacity(64 + subject.len());
         headers::write_no_responders(&mut block, subject);
         let mut frame = Vec::with_capacity(block.len() + reply.len() + 48);
-        encode::write_msg(&mut frame, reply, sub.sid(), None, Some(block.len()), &block);
+        encode::write_msg(
+            &mut frame,
+            reply,
+            sub.sid(),
+            None,
+            Some(block.len()),
+            &block,
+        );
         self.stages.push_text(self.own, &frame);
     }
 
     fn subscribe(&mut self, request: SubscribeRequest<'_>) -> Sub {
         self.interest = None;
-        let SubscribeRequest { subject, queue, sid, deny } = request;
+        let SubscribeRequest {
+            subject,
+            queue,
+            sid,
+            deny,
+        } = request;
         let gate = deny.map(|filter| {
-            Box::new(DenyGate { filter, queue: queue.map(Box::from) }) as Box<dyn Gate>
+            Box::new(DenyGate {
+                filter,
+                queue: queue.map(Box::from),
+            }) as Box<dyn Gate>
         });
         let destination = Arc::clone(self.own);
-        let spec = SubscriptionSpec { destination, subject, queue, sid, gate };
+        let spec = SubscriptionSpec {
+            destination,
+            subject,
+            queue,
+            sid,
+            gate,
+        };
         let subscription = Arc::new(Subscription::new(spec));
         self.account.subscribe(&subscription);
         subscription
@@ -358,6 +430,9 @@ impl<D: Door> Host for Pass<'_, D> {
 
     fn unsubscribe(&mut self, subscription: &Sub) {
         self.interest = None;
+        if self.own.is_traced() {
+            self.door.trace_end(subscription.sid());
+        }
         self.account.unsubscribe(subscription);
     }
 
@@ -367,10 +442,15 @@ impl<D: Door> Host for Pass<'_, D> {
     }
 
     fn is_spent(&self, subscription: &Sub) -> bool {
-        subscription.max().is_some_and(|max| subscription.delivered() >= max)
+        subscription
+            .max()
+            .is_some_and(|max| subscription.delivered() >= max)
     }
 
     fn send(&mut self, text: &[u8]) {
+        if self.own.is_traced() {
+            self.door.trace_text(text);
+        }
         self.stages.push_text(self.own, text);
     }
 
@@ -403,7 +483,9 @@ impl<D: Door> Host for Pass<'_, D> {
 impl<D: Door> Pass<'_, D> {
     #[cold]
     fn publish_mapped(&mut self, message: &Publish<'_>, echo: bool) -> bool {
-        let Some(mappings) = self.mappings.clone() else { return false };
+        let Some(mappings) = self.mappings.clone() else {
+            return false;
+        };
         let mut mapped = std::mem::take(self.mapped);
         let outcome = mappings.apply(message.subject, next_random(self.random), &mut mapped);
         let delivered = match outcome {

@@ -24,10 +24,10 @@ use super::outbound::{Batch, Delivery, Sink, Totals};
 /// A stage is handed over early when it has gathered this many bytes: with few destinations,
 /// because large writes cost less; with many, because their stages together should not push each
 /// other out of the processor's cache.
-const STAGE_BYTES: (usize, usize) = (256 * 1024, 64 * 1024);
+const STAGE_BYTES: (usize, usize) = (128 * 1024, 64 * 1024);
 
 /// From how many destinations on there are many.
-const MANY: usize = 8;
+const MANY: usize = 2;
 
 /// Tails from this size on are written from the read buffer instead of being copied.
 const CUT_BYTES: usize = 8 * 1024;
@@ -117,7 +117,11 @@ impl Stages {
         self.staged += frame.tail.len();
         let stage = &mut self.stages[index];
         stage.push(frame);
-        let full = if self.used > MANY { STAGE_BYTES.1 } else { STAGE_BYTES.0 };
+        let full = if self.used > MANY {
+            STAGE_BYTES.1
+        } else {
+            STAGE_BYTES.0
+        };
         (stage.total() >= full).then_some(index)
     }
 
@@ -128,7 +132,11 @@ impl Stages {
     }
 
     /// A place to write one message frame for `to` by hand; `payload_len` is for the statistics.
-    pub(crate) fn frame_buffer(&mut self, to: &Arc<Connection>, payload_len: usize) -> &mut Vec<u8> {
+    pub(crate) fn frame_buffer(
+        &mut self,
+        to: &Arc<Connection>,
+        payload_len: usize,
+    ) -> &mut Vec<u8> {
         let index = self.stage_of(to);
         let stage = &mut self.stages[index];
         stage.count.msgs += 1;
@@ -146,7 +154,14 @@ impl Stages {
         }
         self.totals.msgs += count.msgs;
         self.totals.bytes += count.bytes;
-        let delivery = to.outbound.deliver(&Gathered { stage, input, total }, count);
+        let delivery = to.outbound.deliver(
+            &Gathered {
+                stage,
+                input,
+                total,
+            },
+            count,
+        );
         to.set_stalled(delivery == Delivery::Stalled);
         match delivery {
             Delivery::Accepted | Delivery::Closed => self.pressure.relaxed = true,
@@ -220,7 +235,14 @@ impl Stage {
     }
 
     fn push(&mut self, frame: &Frame<'_>) {
-        let Frame { verb, subject, sid, tail, tail_start, payload_len } = *frame;
+        let Frame {
+            verb,
+            subject,
+            sid,
+            tail,
+            tail_start,
+            payload_len,
+        } = *frame;
         self.count.msgs += 1;
         self.count.bytes += payload_len as u64;
         let cut = tail_start.filter(|_| tail.len() >= CUT_BYTES);
@@ -235,7 +257,11 @@ impl Stage {
         match cut {
             None => bytes.extend_from_slice(tail),
             Some(start) => {
-                self.cuts.push(Cut { at: bytes.len(), start, len: tail.len() });
+                self.cuts.push(Cut {
+                    at: bytes.len(),
+                    start,
+                    len: tail.len(),
+                });
                 self.cut_bytes += tail.len();
             }
         }
@@ -268,11 +294,13 @@ impl<'a> Gathered<'a> {
             [before, &input[cut.start..cut.start + cut.len]]
         });
         let last = stage.cuts.last().map_or(0, |cut| cut.at);
-        copied.chain(std::iter::once(&stage.bytes[last..])).filter_map(move |piece| {
-            let skipped = skip.min(piece.len());
-            skip -= skipped;
-            Some(&piece[skipped..]).filter(|piece| !piece.is_empty())
-        })
+        copied
+            .chain(std::iter::once(&stage.bytes[last..]))
+            .filter_map(move |piece| {
+                let skipped = skip.min(piece.len());
+                skip -= skipped;
+                Some(&piece[skipped..]).filter(|piece| !piece.is_empty())
+            })
     }
 }
 

@@ -16,7 +16,7 @@ use super::outbound::Totals;
 use super::stage::Stages;
 
 /// Bytes read at a time.
-pub(crate) const READ_BYTES: usize = 256 * 1024;
+pub(crate) const READ_BYTES: usize = 128 * 1024;
 
 /// One set of working memory.
 pub(crate) struct Worker {
@@ -64,10 +64,14 @@ impl Workers {
     /// `count` sets; `seed` is random.
     pub(crate) fn new(count: usize, seed: u64) -> Self {
         let desk = |n: usize| Desk {
-            worker: Mutex::new(Worker::new(seed ^ (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+            worker: Mutex::new(Worker::new(
+                seed ^ (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            )),
             totals: WorkerTotals::default(),
         };
-        Workers { desks: (0..count.max(1)).map(desk).collect() }
+        Workers {
+            desks: (0..count.max(1)).map(desk).collect(),
+        }
     }
 
     /// Borrows a set. Never waits long: a set is held for one pass.
@@ -76,11 +80,17 @@ impl Workers {
         for offset in 0..self.desks.len() {
             let desk = &self.desks[(favourite + offset) % self.desks.len()];
             if let Some(worker) = desk.worker.try_lock() {
-                return Borrowed { worker, totals: &desk.totals };
+                return Borrowed {
+                    worker,
+                    totals: &desk.totals,
+                };
             }
         }
         let desk = &self.desks[favourite % self.desks.len()];
-        Borrowed { worker: desk.worker.lock(), totals: &desk.totals }
+        Borrowed {
+            worker: desk.worker.lock(),
+            totals: &desk.totals,
+        }
     }
 
     /// What went through all sets: received, then sent.

@@ -29,10 +29,10 @@ impl Files {
 
     /// Writes again what changed with a reload.
     pub(crate) fn update(&mut self, old: &Options, new: &Options, server: &Server) {
-        if old.pid_file != new.pid_file {
-            if let Err(problem) = write_pid(new) {
-                error!(server.logger(), "{problem}");
-            }
+        if old.pid_file != new.pid_file
+            && let Err(problem) = write_pid(new)
+        {
+            error!(server.logger(), "{problem}");
         }
         if old.ports_file_dir != new.ports_file_dir {
             self.remove();

@@ -1,0 +1,5 @@
+//! Subjects: wildcards, queue groups and mappings.
+
+mod mappings;
+mod queues;
+mod wildcards;
