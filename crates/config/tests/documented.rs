@@ -198,6 +198,7 @@ fn user(name: &str, password: &str, permissions: Permissions) -> User {
     }
 }
 
+// tidy: long-function: one documented file and all that it means, side by side
 #[test]
 fn users_with_permissions_and_mappings() {
     let permissions = |publish: &[&str], subscribe: &[&str]| Permissions {

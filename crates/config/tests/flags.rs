@@ -54,6 +54,7 @@ fn one_dash_or_two_and_values_in_either_form() {
     }
 }
 
+// tidy: long-function: a table of command lines and what each asks for
 #[test]
 fn everything_else_that_a_command_line_can_ask_for() {
     let signal = |signal, target: &str| {

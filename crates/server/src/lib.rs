@@ -13,6 +13,7 @@ mod convert;
 mod data;
 mod info;
 mod listen;
+mod local;
 mod monitoring;
 mod random;
 mod registry;
@@ -22,6 +23,7 @@ mod shared;
 mod sync;
 
 pub use builder::{Builder, StartError, check};
+pub use local::{LocalClient, LocalError, LocalMessage, LocalSubscription};
 pub use reload::ReloadFailure;
 pub use server::Server;
 pub use shared::{COGNATE_VERSION, COMPATIBLE_VERSION};

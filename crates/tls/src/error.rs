@@ -121,6 +121,7 @@ pub enum TlsError {
 }
 
 impl fmt::Display for TlsError {
+    // tidy: long-function: the table of texts, one arm per error
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TlsError::NoCertificates => f.write_str(

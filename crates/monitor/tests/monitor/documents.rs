@@ -165,6 +165,7 @@ fn any_method_is_answered_and_head_has_no_body() {
     assert_eq!(old.body, "{\"status\":\"ok\"}");
 }
 
+// tidy: long-function: a table of queries with their status and text
 #[test]
 fn health_is_told_by_status_and_text() {
     let healthy = site();

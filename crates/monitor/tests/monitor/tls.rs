@@ -1,4 +1,4 @@
-//! Monitoring over TLS.
+//! Monitoring over TLS serves the same documents, and a peer that does not speak TLS harms nobody.
 
 use std::io::{Read, Write};
 use std::sync::Arc;

@@ -160,9 +160,14 @@ impl Client {
         } else if self.flushing {
             self.flush(cx)?;
         }
-        self.check_login(shared, cx)?;
         self.check_timer(shared, cx)?;
-        self.read(shared, cx)
+        loop {
+            self.read(shared, cx)?;
+            // A login begun by what was just read must be polled, or nobody wakes this task.
+            if !self.check_login(shared, cx)? {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads and works through what the client sent.
@@ -404,10 +409,10 @@ impl Client {
             .set_subscription_count(self.session.subscriptions().len());
     }
 
-    /// Goes on when a login was checked elsewhere.
-    fn check_login(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Close> {
+    /// Goes on when a login was checked elsewhere; returns whether one was.
+    fn check_login(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<bool, Close> {
         let Some(verdict) = self.door.poll_verified(cx) else {
-            return Ok(());
+            return Ok(false);
         };
         let mut desk = shared.workers.borrow();
         let Client {
@@ -423,7 +428,8 @@ impl Client {
         resumed?;
         let rest = self.carry.take();
         let passed = self.pass(shared, desk.worker(), &rest);
-        self.settle_up(shared, &desk, passed)
+        self.settle_up(shared, &desk, passed)?;
+        Ok(true)
     }
 
     fn check_timer(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Close> {

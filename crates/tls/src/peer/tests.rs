@@ -1,3 +1,5 @@
+//! What is read from a client's certificate, checked on certificates made here and on damaged ones.
+
 use super::*;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, SanType};

@@ -1,4 +1,4 @@
-//! The nkey challenge.
+//! The nkey challenge: whoever signs the nonce of its INFO is let in, and nobody else is.
 
 use cognate_conformance::{Client, Server};
 

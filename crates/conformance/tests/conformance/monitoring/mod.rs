@@ -1,4 +1,4 @@
-//! Monitoring over HTTP.
+//! Monitoring over HTTP, one file per document, with what every request has in common in `http`.
 
 mod connz;
 mod connz_paging;

@@ -6,6 +6,7 @@ use crate::support::{Closed, End, Open, QUIET, check};
 
 const UNKNOWN: &str = "-ERR 'Unknown Protocol Operation'\r\n";
 
+// tidy: long-function: a table of spellings of the same operations
 #[test]
 fn separators_and_line_ends_are_tolerated() {
     let server = Server::start();

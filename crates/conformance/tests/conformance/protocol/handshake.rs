@@ -113,6 +113,7 @@ fn client_ids_grow_and_each_connection_is_told_its_own() {
     assert!(two.cid() > one.cid());
 }
 
+// tidy: long-function: a table of CONNECT texts and what follows from each
 #[test]
 fn connect_takes_defaults_for_missing_keys() {
     let server = Server::start();

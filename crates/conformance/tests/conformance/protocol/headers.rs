@@ -1,4 +1,4 @@
-//! HPUB and HMSG.
+//! HPUB and HMSG: header blocks pass through unchanged, or are left out for clients without them.
 
 use cognate_conformance::Server;
 
