@@ -212,6 +212,7 @@ impl<D> MatchCache<D> {
         place.subject.clear();
         place.subject.extend_from_slice(subject);
         collect(&mut place.matched);
+        place.matched.trim();
         self.weight += place.matched.weight();
         place.account = account;
         place.seen_total = seen_total;

@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use crate::Subscription;
 
+/// An answer's list with more places than this is cut when it is mostly empty.
+const ROOMY: usize = 64;
+
 /// The members of one queue group that a subject reaches.
 pub struct Group<D> {
     name: Arc<[u8]>,
@@ -80,6 +83,13 @@ impl<D> Matched<D> {
     pub fn clear(&mut self) {
         self.plain.clear();
         self.groups.clear();
+    }
+
+    /// Gives back memory that a much larger answer needed before.
+    pub(crate) fn trim(&mut self) {
+        if self.plain.capacity() > ROOMY && self.plain.len() < self.plain.capacity() / 4 {
+            self.plain.shrink_to(self.plain.len() * 2);
+        }
     }
 
     pub(crate) fn push_plain(&mut self, subscription: &Arc<Subscription<D>>) {

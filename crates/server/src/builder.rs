@@ -15,7 +15,7 @@ use crate::data::Account;
 use crate::info::Facts;
 use crate::listen;
 use crate::server::Server;
-use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Parts, Shared};
+use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Parts, Shared, Stage};
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -43,18 +43,24 @@ impl fmt::Display for StartError {
         match self {
             StartError::Options(problem) => f.write_str(problem),
             StartError::Listen { place, cause } => {
-                let cause = io_error_text(cause);
-                write!(
-                    f,
-                    "Error listening on port: {place}, \"listen tcp {place}: {cause}\""
-                )
+                let cause = listen_error_text(place, cause);
+                write!(f, "Error listening on port: {place}, \"{cause}\"")
             }
             StartError::Monitor { place, cause } => {
-                let cause = io_error_text(cause);
                 f.write_str("Can't start monitoring: can't listen to the monitor port: ")?;
-                write!(f, "listen tcp {place}: {cause}")
+                f.write_str(&listen_error_text(place, cause))
             }
         }
+    }
+}
+
+/// The words of nats-server, which tools and people search for.
+fn listen_error_text(place: &str, cause: &std::io::Error) -> String {
+    let text = io_error_text(cause);
+    match (cause.raw_os_error(), place.rsplit_once(':')) {
+        // Only the look-up of a name fails without a number from the system.
+        (None, Some((host, _))) => format!("listen tcp: lookup {host}: {text}"),
+        _ => format!("listen tcp {place}: bind: {text}"),
     }
 }
 
@@ -150,9 +156,19 @@ impl Builder {
         let shared = Arc::new(assemble(options, log, command_line)?);
         announce(&shared);
         crate::monitoring::start(&shared).await?;
-        let client_listener = open_client_listener(&shared).await?;
-        if let Some(listener) = client_listener {
-            tokio::spawn(listen::accept_clients(Arc::clone(&shared), listener));
+        match open_client_listener(&shared).await {
+            Ok(None) => {}
+            Ok(Some(listener)) => {
+                let listening = shared.registry.listeners.enter();
+                let accepting = listen::accept_clients(Arc::clone(&shared), listener, listening);
+                tokio::spawn(accepting);
+            }
+            Err(error) => {
+                // Monitoring listens already; whoever tries again finds its port free.
+                shared.stage.send_replace(Stage::Stopped);
+                shared.registry.listeners.closed().await;
+                return Err(error);
+            }
         }
         info!(shared.log, "Server is ready");
         Ok(Server { shared })
@@ -246,7 +262,7 @@ async fn open_client_listener(shared: &Shared) -> Result<Option<TcpListener>, St
     if options.dont_listen {
         return Ok(None);
     }
-    let place = format!("{}:{}", options.host, options.port);
+    let place = format!("{}:{}", options.host, options.port.to_bind());
     let failed = |cause| StartError::Listen {
         place: place.clone(),
         cause,

@@ -20,7 +20,6 @@ mod registry;
 mod reload;
 mod server;
 mod shared;
-mod sync;
 
 pub use builder::{Builder, StartError, check};
 pub use local::{LocalClient, LocalError, LocalMessage, LocalSubscription};

@@ -2,7 +2,8 @@
 //!
 //! Errors of `accept` (too many open files, for example) are reported and retried with a growing
 //! pause, since they say nothing about the listener itself. Stops when the server leaves the
-//! running stage.
+//! running stage. [`Listeners`] counts what listens, so that a shutdown returns only when the ports
+//! are free again.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use cognate_process::error;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::watch;
 
 use crate::client::serve_tcp;
 use crate::shared::{Shared, Stage};
@@ -20,6 +22,33 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4096;
+
+/// The listeners of one server that are open.
+#[derive(Default)]
+pub(crate) struct Listeners(watch::Sender<usize>);
+
+/// Counts as one open listener; whoever owns the listener drops this after it.
+pub(crate) struct Listening(watch::Sender<usize>);
+
+impl Listeners {
+    /// Counts one more.
+    pub(crate) fn enter(&self) -> Listening {
+        self.0.send_modify(|open| *open += 1);
+        Listening(self.0.clone())
+    }
+
+    /// Ready when none is open.
+    pub(crate) async fn closed(&self) {
+        // An error means that the sender is gone, which it cannot be while `self` lives.
+        let _ = self.0.subscribe().wait_for(|open| *open == 0).await;
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
 
 /// Binds a listener to the first address of `host` that can be had.
 pub(crate) async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
@@ -60,7 +89,17 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts clients until the server stops taking new ones.
-pub(crate) async fn accept_clients(shared: Arc<Shared>, listener: TcpListener) {
+pub(crate) async fn accept_clients(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    listening: Listening,
+) {
+    accept_until_stopped(&shared, &listener).await;
+    drop(listener);
+    drop(listening);
+}
+
+async fn accept_until_stopped(shared: &Arc<Shared>, listener: &TcpListener) {
     let mut stage = shared.stage.subscribe();
     let mut pause = PAUSES.0;
     loop {
@@ -71,14 +110,17 @@ pub(crate) async fn accept_clients(shared: Arc<Shared>, listener: TcpListener) {
         match accepted {
             Ok((socket, peer)) => {
                 pause = PAUSES.0;
-                spawn_client(&shared, socket, peer);
+                spawn_client(shared, socket, peer);
             }
             Err(problem) => {
                 error!(
                     shared.log,
                     "Client accept error: {problem}; trying again in {pause:?}"
                 );
-                tokio::time::sleep(pause).await;
+                let stopping = stage.wait_for(|stage| *stage > Stage::Running);
+                if tokio::time::timeout(pause, stopping).await.is_ok() {
+                    return;
+                }
                 pause = (pause * 2).min(PAUSES.1);
             }
         }

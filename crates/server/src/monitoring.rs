@@ -31,7 +31,7 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
     };
     let host = options.http_host();
     let failed = |cause| StartError::Monitor {
-        place: format!("{host}:{}", http.port),
+        place: format!("{host}:{}", http.port.to_bind()),
         cause,
     };
     let listener = listen::bind(host, http.port.to_bind())
@@ -58,8 +58,10 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
     let stopped = async move {
         let _ = stage.wait_for(|stage| *stage > Stage::LameDuck).await;
     };
+    let listening = shared.registry.listeners.enter();
     tokio::spawn(async move {
         cognate_monitor::serve(listener, tls, base_path, source, stopped).await;
+        drop(listening);
     });
     Ok(())
 }

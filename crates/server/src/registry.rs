@@ -1,4 +1,4 @@
-//! Every client connection, living and lately closed.
+//! Every client connection, living and lately closed, and the listeners they came through.
 //!
 //! Living ones are found by number; a closed one leaves a record in a ring of `max_closed_clients`
 //! for monitoring, and its totals in the server's sums. Connection tasks enter and leave;
@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
 use cognate_wire::CloseReason;
 use parking_lot::Mutex;
 
 use crate::data::{Connection, Slots};
+use crate::listen::Listeners;
 
 /// A connection that ended, as monitoring remembers it.
 #[derive(Clone)]
@@ -64,6 +65,8 @@ struct Ring {
 /// The connections of one server.
 pub(crate) struct Registry {
     living: Mutex<BTreeMap<u64, Arc<Connection>>>,
+    /// Nobody enters any more; changed under the lock of `living`.
+    shut: AtomicBool,
     closed: Mutex<Ring>,
     next_cid: AtomicU64,
     /// Dense numbers for the data path.
@@ -72,6 +75,8 @@ pub(crate) struct Registry {
     pub lifetime: Lifetime,
     /// Signalled when a connection leaves.
     pub left: tokio::sync::Notify,
+    /// The listeners that are open.
+    pub listeners: Listeners,
 }
 
 impl Registry {
@@ -79,6 +84,7 @@ impl Registry {
     pub(crate) fn new(max_closed: usize) -> Self {
         Registry {
             living: Mutex::default(),
+            shut: AtomicBool::new(false),
             closed: Mutex::new(Ring {
                 records: VecDeque::new(),
                 limit: max_closed,
@@ -88,6 +94,7 @@ impl Registry {
             slots: Arc::default(),
             lifetime: Lifetime::default(),
             left: tokio::sync::Notify::new(),
+            listeners: Listeners::default(),
         }
     }
 
@@ -96,10 +103,10 @@ impl Registry {
         self.next_cid.fetch_add(1, Relaxed) + 1
     }
 
-    /// Enters a connection unless `max` are there already.
+    /// Enters a connection unless `max` are there already or the registry is shut.
     pub(crate) fn enter(&self, connection: &Arc<Connection>, max: usize) -> bool {
         let mut living = self.living.lock();
-        if living.len() >= max {
+        if living.len() >= max || self.shut.load(Relaxed) {
             return false;
         }
         living.insert(connection.cid, Arc::clone(connection));
@@ -129,6 +136,14 @@ impl Registry {
         }
         drop(closed);
         self.left.notify_waiters();
+    }
+
+    /// Lets nobody enter any more and returns those that are there, which are then all that are
+    /// left to be closed.
+    pub(crate) fn shut(&self) -> Vec<Arc<Connection>> {
+        let living = self.living.lock();
+        self.shut.store(true, Relaxed);
+        living.values().cloned().collect()
     }
 
     /// How many connections live.

@@ -117,7 +117,7 @@ impl Server {
         self.shared.stage() == Stage::LameDuck
     }
 
-    /// Closes every connection and stops. Ready when nothing is left.
+    /// Closes every connection and stops. Ready when nothing is left and the ports are free.
     pub async fn shutdown(&self) {
         shut_down(&self.shared).await;
     }
@@ -132,7 +132,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        for connection in self.shared.registry.living() {
+        for connection in self.shared.registry.shut() {
             connection.close(CloseReason::ServerShutdown);
         }
         self.shared.stage.send_replace(Stage::Stopped);
@@ -194,17 +194,18 @@ async fn shut_down(shared: &Shared) {
         return;
     }
     info!(shared.log, "Initiating Shutdown...");
-    for connection in shared.registry.living() {
+    for connection in shared.registry.shut() {
         connection.close(CloseReason::ServerShutdown);
     }
     let gone = async {
         loop {
             let left = shared.registry.left.notified();
             if shared.registry.len() == 0 {
-                return;
+                break;
             }
             left.await;
         }
+        shared.registry.listeners.closed().await;
     };
     if tokio::time::timeout(SHUTDOWN_WAIT, gone).await.is_err() {
         warn!(

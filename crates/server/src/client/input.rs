@@ -11,13 +11,18 @@ use std::task::{Context, Poll, ready};
 use super::transport::Transport;
 use crate::data::READ_BYTES;
 
+/// A larger buffer is given back when what it carried has been worked through.
+const KEEP_BYTES: usize = 1024;
+
 /// Room for new bytes that a read must at least have.
 const MIN_READ: usize = READ_BYTES / 2;
 
 /// Bytes of an incomplete frame.
 #[derive(Default)]
 pub(crate) struct Carry {
+    /// The first `filled` bytes have arrived; the rest is room.
     bytes: Vec<u8>,
+    filled: usize,
     /// Length of the frame, once its control line said so.
     total: Option<usize>,
 }
@@ -43,16 +48,16 @@ impl Carry {
         if let Some(total) = self.total.filter(|&total| total > READ_BYTES) {
             return self.poll_collect(cx, transport, total);
         }
-        let needed = (self.bytes.len() + MIN_READ).max(READ_BYTES);
+        let needed = (self.filled + MIN_READ).max(READ_BYTES);
         if buffer.len() < needed {
             buffer.resize(needed, 0);
         }
-        let carried = self.bytes.len();
+        let carried = self.filled;
         let count = ready!(transport.poll_read(cx, &mut buffer[carried..]))?;
         if count == 0 {
             return Poll::Ready(Ok(Filled::End));
         }
-        buffer[..carried].copy_from_slice(&self.bytes);
+        buffer[..carried].copy_from_slice(&self.bytes[..carried]);
         self.clear();
         Poll::Ready(Ok(Filled::Buffer(carried + count)))
     }
@@ -60,21 +65,24 @@ impl Carry {
     /// Keeps `rest` until more arrives.
     pub(crate) fn keep(&mut self, rest: &[u8], total: Option<usize>) {
         self.total = total;
-        if let Some(total) = total.filter(|&total| total > READ_BYTES) {
-            self.bytes.reserve_exact(total);
-        }
+        self.bytes.truncate(self.filled);
         self.bytes.extend_from_slice(rest);
+        self.filled = self.bytes.len();
     }
 
     /// Takes everything that is carried.
     pub(crate) fn take(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.truncate(self.filled);
         self.total = None;
-        std::mem::take(&mut self.bytes)
+        self.filled = 0;
+        bytes
     }
 
     fn clear(&mut self) {
         self.total = None;
-        if self.bytes.capacity() > MIN_READ {
+        self.filled = 0;
+        if self.bytes.capacity() > KEEP_BYTES {
             self.bytes = Vec::new();
         }
         self.bytes.clear();
@@ -86,22 +94,18 @@ impl Carry {
         transport: &mut Transport,
         total: usize,
     ) -> Poll<io::Result<Filled>> {
-        while self.bytes.len() < total {
-            let have = self.bytes.len();
-            // Grows with what really arrives: an announcement alone commits no memory.
-            let chunk = (total - have).min(READ_BYTES * 4);
-            self.bytes.resize(have + chunk, 0);
-            let read = transport.poll_read(cx, &mut self.bytes[have..]);
-            let count = match &read {
-                Poll::Ready(Ok(count)) => *count,
-                _ => 0,
-            };
-            self.bytes.truncate(have + count);
-            if ready!(read)? == 0 {
+        while self.filled < total {
+            if self.bytes.len() == self.filled {
+                // Grows with what really arrives: an announcement alone commits no memory.
+                let more = self.filled.max(READ_BYTES).min(total - self.filled);
+                self.bytes.resize(self.filled + more, 0);
+            }
+            let count = ready!(transport.poll_read(cx, &mut self.bytes[self.filled..]))?;
+            if count == 0 {
                 return Poll::Ready(Ok(Filled::End));
             }
+            self.filled += count;
         }
-        self.total = None;
-        Poll::Ready(Ok(Filled::Own(std::mem::take(&mut self.bytes))))
+        Poll::Ready(Ok(Filled::Own(self.take())))
     }
 }

@@ -535,17 +535,19 @@ impl Client {
         }
     }
 
-    /// Waits until what was said has left.
+    /// Waits until what was said, and what others delivered before, has left.
     async fn part(&mut self, shared: &Shared) {
+        let mut rest = self.connection.outbound.take_rest();
+        let transport = &mut self.transport;
         std::future::poll_fn(|cx| {
-            let (pending, _) = self.connection.outbound.poll_pending(cx);
-            if pending != Pending::Bytes || self.drain(shared, cx).is_err() {
-                return Poll::Ready(());
+            while !rest.is_empty() {
+                match transport.poll_write(cx, &rest) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(count)) if count > 0 => rest.advance(count, &shared.blocks),
+                    Poll::Ready(_) => return Poll::Ready(()),
+                }
             }
-            match self.connection.outbound.poll_pending(cx).0 {
-                Pending::Bytes => Poll::Pending,
-                _ => Poll::Ready(()),
-            }
+            transport.poll_flush(cx).map(|_| ())
         })
         .await;
     }

@@ -29,18 +29,19 @@ use std::task::{Context, Poll, Waker};
 use cognate_wire::CloseReason;
 
 use super::backlog::{Backlog, Blocks};
-use crate::sync::Mutex;
+// Named by its place so that the model check can put another lock there.
+use super::sync::Mutex;
 
 /// Rounds in which a publisher writes what others queued behind it before it leaves the rest to
 /// the connection's task: bounds the work one publisher does for others.
-const ROUNDS: usize = 4;
+pub(super) const ROUNDS: usize = 4;
 
 /// Pieces of a backlog written at a time.
 const PIECES: usize = 16;
 
 /// Publishers all of whose destinations have more than this waiting pause for a moment: what is
 /// written straight from the publisher's buffers costs less than what has to be queued.
-const CROWDED_BYTES: usize = 256 * 1024;
+pub(super) const CROWDED_BYTES: usize = 256 * 1024;
 
 /// Where bytes go without waiting.
 pub(crate) trait Sink: Send + Sync {
@@ -205,22 +206,29 @@ impl Outbound {
     pub(crate) fn drained(&self, mut front: Backlog, written: usize) -> Pending {
         front.advance(written, &self.pool);
         let mut queue = self.queue.lock();
-        queue.queued = queue.queued.saturating_sub(written);
+        queue.note_written(written, self.stall_threshold());
+        queue.front = front;
         if let Some(reason) = queue.closed {
             return Pending::Closed(reason);
-        }
-        queue.front = front;
-        if queue.queued < self.stall_threshold() {
-            queue.stalled = false;
-        }
-        if queue.queued < CROWDED_BYTES / 2 {
-            queue.waiting.drain(..).for_each(Waker::wake);
         }
         if !queue.front.is_empty() || !queue.back.is_empty() {
             return Pending::Bytes;
         }
         queue.writer = Writer::Idle;
         Pending::Nothing
+    }
+
+    /// Takes what is still to be written to a connection that is being closed; nothing if a
+    /// publisher is at it.
+    pub(crate) fn take_rest(&self) -> Backlog {
+        let mut queue = self.queue.lock();
+        if queue.writer == Writer::Writing {
+            return Backlog::default();
+        }
+        let queue = &mut *queue;
+        let mut rest = std::mem::take(&mut queue.front);
+        rest.append(&mut queue.back);
+        rest
     }
 
     /// Closes the connection from outside its task; the first reason stands.
@@ -335,7 +343,7 @@ impl Outbound {
         let Ok(written) = written else {
             return self.fail(queue);
         };
-        queue.queued = queue.queued.saturating_sub(written);
+        queue.note_written(written, self.stall_threshold());
         if queue.closed.is_some() {
             return Delivery::Closed;
         }
@@ -355,7 +363,7 @@ impl Outbound {
             let Ok(written) = result else {
                 return self.fail(queue);
             };
-            queue.queued = queue.queued.saturating_sub(written);
+            queue.note_written(written, self.stall_threshold());
             if queue.closed.is_some() {
                 return Delivery::Closed;
             }
@@ -394,6 +402,18 @@ impl Outbound {
 }
 
 impl Queue {
+    /// Takes `written` bytes off the queue's length, and lets those go on who waited for that:
+    /// whoever wrote, since a publisher may empty the queue without the connection's task.
+    fn note_written(&mut self, written: usize, stall_threshold: usize) {
+        self.queued = self.queued.saturating_sub(written);
+        if self.queued < stall_threshold {
+            self.stalled = false;
+        }
+        if self.queued < CROWDED_BYTES / 2 {
+            self.waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+
     fn close(&mut self, reason: CloseReason) {
         self.closed.get_or_insert(reason);
         self.signalled = true;

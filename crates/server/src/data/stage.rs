@@ -24,10 +24,10 @@ use super::outbound::{Batch, Delivery, Sink, Totals};
 /// A stage is handed over early when it has gathered this many bytes: with few destinations,
 /// because large writes cost less; with many, because their stages together should not push each
 /// other out of the processor's cache.
-const STAGE_BYTES: (usize, usize) = (128 * 1024, 64 * 1024);
+const STAGE_BYTES: (usize, usize) = (256 * 1024, 64 * 1024);
 
 /// From how many destinations on there are many.
-const MANY: usize = 2;
+const MANY: usize = 16;
 
 /// Tails from this size on are written from the read buffer instead of being copied.
 const CUT_BYTES: usize = 8 * 1024;

@@ -1,0 +1,217 @@
+//! Subject mappings: which destination a message takes, and how often.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Dice, sweep};
+use cognate_router::{Mapped, MappingDestination, Mappings};
+
+/// Draws per distribution: a percent is a hundred of them.
+const DRAWS: u64 = 10_000;
+
+type Spec<'a> = (&'a str, &'a [(&'a str, u8, &'a str)]);
+
+/// Mappings from (source, [(destination, weight, cluster)]) on a server of `cluster`.
+fn compile(cluster: &str, specs: &[Spec<'_>]) -> Result<Mappings, String> {
+    let destination = |&(subject, weight, cluster): &(&str, u8, &str)| MappingDestination {
+        subject: subject.to_owned(),
+        weight,
+        cluster: cluster.to_owned(),
+    };
+    let source = |(source, destinations): &Spec<'_>| {
+        (
+            (*source).to_owned(),
+            destinations.iter().map(destination).collect(),
+        )
+    };
+    let sources: Vec<_> = specs.iter().map(source).collect();
+    Mappings::new(&sources, cluster).map_err(|error| error.to_string())
+}
+
+/// The subject that `subject` becomes; `None` if the message is lost.
+fn apply(mappings: &Mappings, subject: &str, random: u64) -> Option<String> {
+    let mut out = b"left over from before".to_vec();
+    match mappings.apply(subject.as_bytes(), random, &mut out) {
+        Mapped::Unchanged => Some(subject.to_owned()),
+        Mapped::Rewritten => Some(String::from_utf8(out).expect("text went in")),
+        Mapped::Dropped => None,
+    }
+}
+
+/// Checks how many percent of the messages on `subject` go where; "" stands for lost ones.
+fn check(cluster: &str, specs: &[Spec<'_>], subject: &str, expected: &[(&str, u64)]) {
+    let mappings = compile(cluster, specs).expect("it is a valid mapping");
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for random in sweep(DRAWS) {
+        *counts
+            .entry(apply(&mappings, subject, random).unwrap_or_default())
+            .or_default() += 1;
+    }
+    let places: Vec<&str> = counts.keys().map(String::as_str).collect();
+    let mut wanted: Vec<&str> = expected.iter().map(|(place, _)| *place).collect();
+    wanted.sort_unstable();
+    assert_eq!(places, wanted, "{specs:?} on {subject}");
+    for (place, percent) in expected {
+        let off = counts[*place].abs_diff(percent * DRAWS / 100);
+        assert!(off <= 2, "{specs:?} on {subject}: {counts:?}");
+    }
+}
+
+/// Checks that a mapping is refused, with a message that names everything in `mentions`.
+fn check_refused(spec: Spec<'_>, mentions: &[&str]) {
+    let Err(message) = compile("here", &[spec]) else {
+        panic!("{spec:?} was accepted")
+    };
+    for mention in mentions {
+        assert!(
+            message.contains(mention),
+            "{message:?} does not say {mention:?}"
+        );
+    }
+}
+
+#[test]
+fn weights_share_out_all_messages() {
+    check("", &[("a", &[("b", 100, "")])], "a", &[("b", 100)]);
+    check(
+        "",
+        &[("a", &[("b", 50, ""), ("c", 50, "")])],
+        "a",
+        &[("b", 50), ("c", 50)],
+    );
+    let three: Spec<'_> = ("a", &[("b", 1, ""), ("c", 20, ""), ("d", 79, "")]);
+    check("", &[three], "a", &[("b", 1), ("c", 20), ("d", 79)]);
+    check(
+        "",
+        &[("a", &[("b", 0, ""), ("c", 100, "")])],
+        "a",
+        &[("c", 100)],
+    );
+    check("", &[("a", &[("b", 100, "")])], "other", &[("other", 100)]);
+}
+
+#[test]
+fn what_the_weights_leave_over_stays_on_the_subject() {
+    check("", &[("a", &[("b", 30, "")])], "a", &[("a", 70), ("b", 30)]);
+    check("", &[("a", &[("b", 0, "")])], "a", &[("a", 100)]);
+    check("", &[("a", &[])], "a", &[("a", 100)]);
+    let wild: Spec<'_> = ("a.*.>", &[("b.$1.>", 30, "")]);
+    check("", &[wild], "a.x.y.z", &[("a.x.y.z", 70), ("b.x.y.z", 30)]);
+}
+
+#[test]
+fn the_source_as_its_own_destination_asks_for_loss() {
+    check("", &[("a", &[("a", 80, "")])], "a", &[("", 20), ("a", 80)]);
+    check(
+        "",
+        &[("a", &[("a", 50, ""), ("b", 20, "")])],
+        "a",
+        &[("", 30), ("a", 50), ("b", 20)],
+    );
+    check("", &[("a", &[("a", 100, "")])], "a", &[("a", 100)]);
+    check("", &[("a", &[("a", 0, "")])], "a", &[("", 100)]);
+}
+
+#[test]
+fn destinations_of_the_own_cluster_take_the_place_of_the_others() {
+    let spec: Spec<'_> = (
+        "a",
+        &[("b", 100, ""), ("e", 100, "east"), ("w", 60, "west")],
+    );
+    check("east", &[spec], "a", &[("e", 100)]);
+    check("west", &[spec], "a", &[("a", 40), ("w", 60)]);
+    check("north", &[spec], "a", &[("b", 100)]);
+    check("", &[spec], "a", &[("b", 100)]);
+    // Without destinations for everywhere, other clusters leave the subject alone.
+    let only: Spec<'_> = ("a", &[("e", 100, "east")]);
+    check("west", &[only], "a", &[("a", 100)]);
+    // The source listed anywhere asks for loss everywhere.
+    let loss: Spec<'_> = ("a", &[("a", 50, ""), ("e", 70, "east")]);
+    check("east", &[loss], "a", &[("", 30), ("e", 70)]);
+}
+
+#[test]
+fn the_most_specific_source_decides_and_only_once() {
+    let specs: [Spec<'_>; 5] = [
+        (">", &[("all.>", 100, "")]),
+        ("a.>", &[("tail.>", 100, "")]),
+        ("a.*", &[("star.$1", 100, "")]),
+        ("a.b", &[("literal", 100, "")]),
+        ("literal", &[("twice", 100, "")]),
+    ];
+    let reversed: Vec<_> = specs.iter().rev().copied().collect();
+    for specs in [&specs[..], &reversed] {
+        check("", specs, "a.b", &[("literal", 100)]);
+        check("", specs, "a.c", &[("star.c", 100)]);
+        check("", specs, "a.c.d", &[("tail.c.d", 100)]);
+        check("", specs, "x", &[("all.x", 100)]);
+    }
+}
+
+#[test]
+fn a_random_function_is_independent_of_the_choice_between_destinations() {
+    let spec: Spec<'_> = ("a.*", &[("b.$1.{{random(4)}}", 50, ""), ("c.$1", 50, "")]);
+    let mappings = compile("", &[spec]).expect("it is a valid mapping");
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut dice = Dice(11);
+    for _ in 0..DRAWS {
+        let place = apply(&mappings, "a.x", dice.roll()).expect("nothing is lost");
+        *counts.entry(place).or_default() += 1;
+    }
+    assert!(counts["c.x"].abs_diff(DRAWS / 2) < 300, "{counts:?}");
+    for number in 0..4 {
+        let count = counts[&format!("b.x.{number}")];
+        assert!(count.abs_diff(DRAWS / 8) < 200, "{counts:?}");
+    }
+}
+
+#[test]
+fn a_partition_is_the_same_for_every_draw() {
+    let spec: Spec<'_> = ("a.*", &[("p.{{partition(10,1)}}.$1", 100, "")]);
+    let mappings = compile("", &[spec]).expect("it is a valid mapping");
+    for subject in ["a.x", "a.y", "a.zebra"] {
+        let first = apply(&mappings, subject, 0);
+        assert!(sweep(100).all(|random| apply(&mappings, subject, random) == first));
+    }
+}
+
+#[test]
+fn wrong_mappings_are_refused_with_their_source_and_reason() {
+    check_refused(("a", &[("b", 60, ""), ("c", 41, "")]), &["\"a\"", "100%"]);
+    check_refused(("a", &[("b", 60, "x"), ("c", 41, "x")]), &["\"a\"", "100%"]);
+    check_refused(("a", &[("b", 101, "")]), &["\"a\"", "100%"]);
+    check_refused(
+        ("a", &[("b", 10, ""), ("b", 10, "")]),
+        &["\"a\"", "duplicate", "\"b\""],
+    );
+    check_refused(
+        ("a", &[("b", 10, ""), ("b", 10, "here")]),
+        &["\"a\"", "duplicate"],
+    );
+    check_refused(("a.*", &[("b.$2", 100, "")]), &["\"a.*\"", "\"b.$2\""]);
+    check_refused(("a", &[("b.$1", 100, "")]), &["\"a\"", "\"b.$1\""]);
+    check_refused(("a.>", &[("b", 100, "")]), &["\"a.>\"", "\"b\""]);
+    check_refused(("a", &[("b.>", 100, "")]), &["\"a\"", "\"b.>\""]);
+    check_refused(("a", &[("b..c", 100, "")]), &["\"a\"", "\"b..c\""]);
+    check_refused(
+        ("a.*", &[("b.{{nothing(1)}}", 100, "")]),
+        &["\"a.*\"", "nothing"],
+    );
+    // The sum counts per cluster, and one list may fill several.
+    let full: Spec<'_> = (
+        "a",
+        &[("b", 100, ""), ("c", 100, "east"), ("d", 100, "west")],
+    );
+    assert!(compile("here", &[full]).is_ok());
+}
+
+#[test]
+fn no_mappings_concern_nothing() {
+    let none = compile("here", &[]).expect("nothing is valid");
+    assert!(none.is_empty());
+    assert_eq!(apply(&none, "a", 1).as_deref(), Some("a"));
+    assert!(
+        !compile("here", &[("a", &[])])
+            .expect("no destination is valid")
+            .is_empty()
+    );
+}
