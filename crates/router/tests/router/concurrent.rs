@@ -15,6 +15,10 @@ const READERS: usize = 3;
 const CHANGES: usize = 3000;
 const NEVER: u64 = u64::MAX;
 
+/// A reader stops after this many answers, so that readers in a tight loop cannot keep writers
+/// from their locks for ever.
+const ANSWERS: usize = 20_000;
+
 const FILTERS: [&str; 12] = [
     "a", "a.b", "a.c", "a.*", "a.>", "*.b", "*", ">", "b.c.d", "b.*.d", "b.c.>", "*.*.d",
 ];
@@ -114,7 +118,7 @@ impl World {
         let mut cache = MatchCache::new(seed);
         let mut dice = Dice(seed);
         let mut answers = 0;
-        while answers < 100 || self.writers.load(SeqCst) > 0 {
+        while answers < 100 || (answers < ANSWERS && self.writers.load(SeqCst) > 0) {
             self.check(&mut cache, SUBJECTS[dice.below(SUBJECTS.len())]);
             answers += 1;
         }
