@@ -44,6 +44,8 @@ pub struct MatchCache<D> {
     weight: usize,
     look_ups: u64,
     misses: u64,
+    /// Whether answers are used again at all (`disable_sublist_cache` says no).
+    remembers: bool,
 }
 
 /// What a cache did and holds.
@@ -71,6 +73,15 @@ impl<D> MatchCache<D> {
             weight: 0,
             look_ups: 0,
             misses: 0,
+            remembers: true,
+        }
+    }
+
+    /// A cache that asks the interest every time.
+    pub fn without_memory(seed: u64) -> Self {
+        MatchCache {
+            remembers: false,
+            ..MatchCache::new(seed)
         }
     }
 
@@ -164,7 +175,7 @@ impl<D> MatchCache<D> {
         subject: &[u8],
         total: u64,
     ) -> bool {
-        let Some(place) = self.places.get_mut(index) else {
+        let Some(place) = self.places.get_mut(index).filter(|_| self.remembers) else {
             return false;
         };
         if place.account != account || place.subject != subject {
@@ -184,7 +195,7 @@ impl<D> MatchCache<D> {
         if self.places.is_empty() {
             self.places.resize_with(PLACES, Place::default);
         }
-        if subject.len() > MAX_SUBJECT {
+        if subject.len() > MAX_SUBJECT || !self.remembers {
             return 0;
         }
         let hash = hash(self.seed ^ account, subject);
@@ -260,4 +271,23 @@ fn hash(seed: u64, bytes: &[u8]) -> u64 {
     let mut hasher = foldhash::fast::FixedState::with_seed(seed).build_hasher();
     hasher.write(bytes);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_without_memory_asks_every_time() {
+        let generations = Generations::default();
+        for (mut cache, asked) in [
+            (MatchCache::<()>::new(1), 1),
+            (MatchCache::without_memory(1), 3),
+        ] {
+            for _ in 0..3 {
+                cache.look_up(0, &generations, b"a.b", Matched::clear);
+            }
+            assert_eq!(cache.stats().misses, asked);
+        }
+    }
 }

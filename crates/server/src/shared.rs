@@ -109,6 +109,7 @@ impl Shared {
             seed,
         } = parts;
         let now = SystemTime::now();
+        let workers = Workers::new(threads, seed, !options.no_sublist_cache);
         Shared {
             registry: Registry::new(options.max_closed_clients as usize),
             tracing: AtomicBool::new(options.trace),
@@ -118,7 +119,7 @@ impl Shared {
             log,
             facts,
             account: Arc::new(account),
-            workers: Workers::new(threads, seed),
+            workers,
             blocks: Arc::default(),
             verifications: Arc::new(Semaphore::new(threads.max(1))),
             stage: watch::Sender::new(Stage::Running),

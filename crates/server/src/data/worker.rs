@@ -61,11 +61,12 @@ thread_local! {
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 impl Workers {
-    /// `count` sets; `seed` is random.
-    pub(crate) fn new(count: usize, seed: u64) -> Self {
+    /// `count` sets; `seed` is random. Without `remembers` no match is used twice.
+    pub(crate) fn new(count: usize, seed: u64, remembers: bool) -> Self {
         let desk = |n: usize| Desk {
             worker: Mutex::new(Worker::new(
                 seed ^ (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                remembers,
             )),
             totals: WorkerTotals::default(),
         };
@@ -146,11 +147,16 @@ impl Borrowed<'_> {
 }
 
 impl Worker {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, remembers: bool) -> Self {
+        let cache = if remembers {
+            MatchCache::new(seed)
+        } else {
+            MatchCache::without_memory(seed)
+        };
         Worker {
             input: Vec::new(),
             stages: Stages::default(),
-            cache: MatchCache::new(seed),
+            cache,
             mapped: Vec::new(),
             random: seed | 1,
         }
