@@ -12,7 +12,7 @@ use cognate_config::Options;
 use cognate_process::Logger;
 use cognate_process::usage::CpuMeter;
 use cognate_session::Settings;
-use cognate_tls::ServerTls;
+use cognate_tls::{RateLimit, ServerTls};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, watch};
 
@@ -70,8 +70,8 @@ pub(crate) struct Shared {
     tracing: AtomicBool,
     /// How busy the process is.
     pub cpu: Mutex<CpuMeter>,
-    /// The second since the start, and the TLS handshakes begun in it.
-    handshakes: Mutex<(u64, u64)>,
+    /// How many TLS handshakes may still begin.
+    handshakes: Mutex<RateLimit>,
     seed: AtomicU64,
 }
 
@@ -109,6 +109,10 @@ impl Shared {
             seed,
         } = parts;
         let now = SystemTime::now();
+        let handshake_limit = options
+            .tls
+            .as_ref()
+            .map_or(0, |tls| tls.connection_rate_limit);
         let workers = Workers::new(threads, seed, !options.no_sublist_cache);
         Shared {
             registry: Registry::new(options.max_closed_clients as usize),
@@ -127,7 +131,7 @@ impl Shared {
             started_at: now,
             config_loaded_at: Mutex::new(now),
             cpu: Mutex::new(CpuMeter::start()),
-            handshakes: Mutex::default(),
+            handshakes: Mutex::new(RateLimit::new(handshake_limit)),
             seed: AtomicU64::new(seed),
         }
     }
@@ -197,20 +201,9 @@ impl Shared {
         }
     }
 
-    /// Whether one more TLS handshake fits into `connection_rate_limit` in this second.
+    /// Whether one more TLS handshake fits into `connection_rate_limit` now.
     pub(crate) fn admit_handshake(&self) -> bool {
-        let limit = self
-            .options()
-            .tls
-            .as_ref()
-            .map_or(0, |tls| tls.connection_rate_limit);
-        let second = self.now().as_secs();
-        let mut handshakes = self.handshakes.lock();
-        if handshakes.0 != second {
-            *handshakes = (second, 0);
-        }
-        handshakes.1 += 1;
-        limit == 0 || handshakes.1 <= limit
+        self.handshakes.lock().allow(Instant::now())
     }
 
     /// Where the server is in its life.
