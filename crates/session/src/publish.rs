@@ -13,6 +13,7 @@ const GATEWAY_REPLY: &[u8] = b"_GR_.";
 const CONSENSUS: &[u8] = b"$NRG.";
 
 impl<S> Session<S> {
+    #[inline(always)]
     pub(crate) fn handle_publish<H: Host<Sub = S>>(&mut self, message: &Publish<'_>, host: &mut H) {
         // Every reserved subject starts with one of two bytes, which ordinary ones rarely do.
         let unusual = matches!(message.subject.first(), Some(b'_' | b'$'));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cognate_auth::permissions::PublishCache;
 use cognate_wire::{
     ClientOp, CloseReason, ConnectOptions, Fault, Limits, Step, error_text, parse_client,
+    parse_publish,
 };
 
 use crate::{Access, Host, Keepalive, Report, Subscriptions, Verdict};
@@ -163,6 +164,14 @@ impl<S> Session<S> {
                 && let Err(close) = self.admit_silent(rest[0], host)
             {
                 return Fed::Closed(close);
+            }
+            if let Some((message, len)) = parse_publish(rest, &self.limits) {
+                at += len;
+                if self.settings.trace {
+                    host.trace(&rest[..len]);
+                }
+                self.handle_publish(&message, host);
+                continue;
             }
             match parse_client(rest, &self.limits) {
                 Step::Op { op, len } => {

@@ -32,4 +32,5 @@ pub use fault::Fault;
 pub use info::ServerInfo;
 pub use op::{ClientOp, Limits, Publish, Step};
 pub use parse::parse_client;
+pub use publish::parse_publish;
 pub use redact::redact_connect;

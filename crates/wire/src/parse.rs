@@ -47,8 +47,11 @@ use crate::{ClientOp, Fault, Limits, Step};
 /// has no meaning.
 #[inline]
 pub fn parse_client<'a>(buf: &'a [u8], limits: &Limits) -> Step<'a> {
-    match publish::parse_canonical(buf, limits) {
-        Some(step) => step,
+    match publish::parse_publish(buf, limits) {
+        Some((message, len)) => Step::Op {
+            op: ClientOp::Pub(message),
+            len,
+        },
         None => parse_any(buf, limits),
     }
 }

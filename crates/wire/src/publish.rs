@@ -1,6 +1,6 @@
 //! PUB and HPUB: the operations that carry a payload.
 //!
-//! Two readers give the same answers: [`parse_canonical`] takes the spelling
+//! Two readers give the same answers: [`parse_publish`] takes the spelling
 //! that every client library writes (single blanks, CR LF, no leading zeros,
 //! whole frame at hand) and declines everything else; [`parse_any`] takes the
 //! rest and finds the faults. Invariants: neither allocates; a size is at most
@@ -26,9 +26,12 @@ pub(crate) enum Kind {
     Hpub,
 }
 
-/// A whole, faultless frame in canonical spelling; `None` for all else.
-#[inline]
-pub(crate) fn parse_canonical<'a>(buf: &'a [u8], limits: &Limits) -> Option<Step<'a>> {
+/// A whole, faultless PUB or HPUB in canonical spelling and its length; `None` for all else.
+///
+/// The usual case apart, so that a message is handed on where it was made: copying it through the
+/// larger [`crate::Step`] costs more than reading it.
+#[inline(always)]
+pub fn parse_publish<'a>(buf: &'a [u8], limits: &Limits) -> Option<(Publish<'a>, usize)> {
     // Setting bit 5 makes letters lower case, and maps nothing else on a
     // letter but its upper case; the blank is compared as it is.
     let word = u32::from_le_bytes(*buf.first_chunk()?);
@@ -42,11 +45,11 @@ pub(crate) fn parse_canonical<'a>(buf: &'a [u8], limits: &Limits) -> Option<Step
 }
 
 /// The arguments start at `START`, after verb and blank.
-#[inline]
+#[inline(always)]
 fn canonical<'a, const START: usize, const HEADERS: bool>(
     buf: &'a [u8],
     limits: &Limits,
-) -> Option<Step<'a>> {
+) -> Option<(Publish<'a>, usize)> {
     if HEADERS && !limits.headers {
         return None;
     }
@@ -77,14 +80,14 @@ fn canonical<'a, const START: usize, const HEADERS: bool>(
     {
         return None;
     }
-    let op = ClientOp::Pub(Publish {
+    let message = Publish {
         subject: &buf[START..subject_end],
         reply,
         header_len: HEADERS.then_some(header_len),
         payload: &buf[body..end],
         tail: Some(&buf[second..len]),
-    });
-    Some(Step::Op { op, len })
+    };
+    Some((message, len))
 }
 
 /// Header size (0 without headers), total size, and where the CR LF after
@@ -106,7 +109,7 @@ fn canonical_sizes<const HEADERS: bool>(buf: &[u8], at: usize) -> Option<(usize,
 }
 
 /// A number of one to nine digits without leading zeros, and its end.
-#[inline]
+#[inline(always)]
 fn canonical_number(buf: &[u8], at: usize) -> Option<(usize, usize)> {
     let digits = buf.get(at..)?;
     let mut value = 0usize;

@@ -185,15 +185,24 @@ impl<'a, D: Door> Pass<'a, D> {
                 (&tail[..], None)
             }
         };
+        let frame = Frame {
+            verb: if message.header_len.is_some() {
+                b"HMSG "
+            } else {
+                b"MSG "
+            },
+            subject,
+            tail: tail_bytes,
+            tail_start,
+            payload_len: message.payload.len(),
+        };
         let mut delivery = Delivery {
             own: self.own,
             stages: self.stages,
             ended: &mut self.ended,
             full: None,
-            subject,
+            frame: &frame,
             message,
-            tail: tail_bytes,
-            tail_start,
             door: self.door,
             echo,
             drop_for_stalled: self.drop_for_stalled,
@@ -234,10 +243,8 @@ struct Delivery<'a, D> {
     stages: &'a mut Stages,
     ended: &'a mut Vec<Sub>,
     full: Option<usize>,
-    subject: &'a [u8],
+    frame: &'a Frame<'a>,
     message: &'a Publish<'a>,
-    tail: &'a [u8],
-    tail_start: Option<usize>,
     door: &'a D,
     echo: bool,
     drop_for_stalled: bool,
@@ -310,20 +317,7 @@ impl<D: Door> Delivery<'_, D> {
 
     #[inline]
     fn stage_frame(&mut self, sub: &Sub) {
-        let verb: &'static [u8] = if self.message.header_len.is_some() {
-            b"HMSG "
-        } else {
-            b"MSG "
-        };
-        let frame = Frame {
-            verb,
-            subject: self.subject,
-            sid: sub.sid(),
-            tail: self.tail,
-            tail_start: self.tail_start,
-            payload_len: self.message.payload.len(),
-        };
-        if let Some(full) = self.stages.push(sub.destination(), &frame) {
+        if let Some(full) = self.stages.push(sub.destination(), sub.sid(), self.frame) {
             self.full = Some(full);
         }
     }
@@ -338,7 +332,8 @@ impl<D: Door> Delivery<'_, D> {
             to.record_reply(reply, self.door.now());
         }
         if to.is_traced() {
-            self.door.trace_message(sub, self.subject, self.message);
+            self.door
+                .trace_message(sub, self.frame.subject, self.message);
         }
         match self.message.header_len {
             Some(header_len) if !to.takes_headers() => {
@@ -347,7 +342,7 @@ impl<D: Door> Delivery<'_, D> {
                 let Publish { reply, payload, .. } = *self.message;
                 encode::write_msg_stripped(
                     out,
-                    self.subject,
+                    self.frame.subject,
                     sub.sid(),
                     reply,
                     header_len,

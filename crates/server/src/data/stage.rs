@@ -21,13 +21,13 @@ use super::backlog::{Backlog, Blocks};
 use super::connection::Connection;
 use super::outbound::{Batch, Delivery, Sink, Totals};
 
-/// A stage is handed over early when it has gathered this many bytes: with few destinations,
-/// because large writes cost less; with many, because their stages together should not push each
-/// other out of the processor's cache.
-const STAGE_BYTES: (usize, usize) = (256 * 1024, 64 * 1024);
+/// A stage is handed over early when it has gathered this many bytes, at most and at least. The
+/// most is what one full read comes to, and a little more: large writes cost less.
+const STAGE_BYTES: (usize, usize) = (640 * 1024, 64 * 1024);
 
-/// From how many destinations on there are many.
-const MANY: usize = 16;
+/// What the stages of a pass share before they are handed over early: together they should not
+/// push each other out of the processor's cache.
+const CACHED_BYTES: usize = 512 * 1024;
 
 /// Tails from this size on are written from the read buffer instead of being copied.
 const CUT_BYTES: usize = 8 * 1024;
@@ -69,14 +69,12 @@ pub(crate) struct Pressure {
     pub relaxed: bool,
 }
 
-/// One frame to be staged.
+/// A message as a frame, but for the sid, in which the frames for different subscriptions differ.
 pub(crate) struct Frame<'a> {
     /// The verb with its blank: `MSG ` or `HMSG `.
     pub verb: &'static [u8],
     /// Subject as delivered.
     pub subject: &'a [u8],
-    /// The subscription's id.
-    pub sid: &'a [u8],
     /// Everything after the sid: reply, sizes, payload, line end.
     pub tail: &'a [u8],
     /// Where the tail starts in the pass's input, if it is part of it.
@@ -90,6 +88,8 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct Stages {
     stages: Vec<Stage>,
     used: usize,
+    /// From how many bytes on a stage is full.
+    full: usize,
     /// By connection slot: the epoch in which the entry was made, and the stage.
     table: Vec<(u32, u32)>,
     epoch: u32,
@@ -112,17 +112,18 @@ impl Stages {
     }
 
     /// Appends a frame for `to`. Returns the stage's index if it is full and should be handed over.
-    pub(crate) fn push(&mut self, to: &Arc<Connection>, frame: &Frame<'_>) -> Option<usize> {
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        to: &Arc<Connection>,
+        sid: &[u8],
+        frame: &Frame<'_>,
+    ) -> Option<usize> {
         let index = self.stage_of(to);
         self.staged += frame.tail.len();
         let stage = &mut self.stages[index];
-        stage.push(frame);
-        let full = if self.used > MANY {
-            STAGE_BYTES.1
-        } else {
-            STAGE_BYTES.0
-        };
-        (stage.total() >= full).then_some(index)
+        stage.push(sid, frame);
+        (stage.total() >= self.full).then_some(index)
     }
 
     /// Appends protocol text for `to`, which is not counted as a message.
@@ -217,6 +218,7 @@ impl Stages {
     fn open_stage(&mut self, to: &Arc<Connection>, slot: usize) -> usize {
         let index = self.used;
         self.used += 1;
+        self.full = (CACHED_BYTES / self.used).clamp(STAGE_BYTES.1, STAGE_BYTES.0);
         if index == self.stages.len() {
             self.stages.push(Stage::default());
         }
@@ -234,17 +236,17 @@ impl Stage {
         self.bytes.len() + self.cut_bytes
     }
 
-    fn push(&mut self, frame: &Frame<'_>) {
+    #[inline]
+    fn push(&mut self, sid: &[u8], frame: &Frame<'_>) {
         let Frame {
             verb,
             subject,
-            sid,
             tail,
             tail_start,
             payload_len,
-        } = *frame;
+        } = frame;
         self.count.msgs += 1;
-        self.count.bytes += payload_len as u64;
+        self.count.bytes += *payload_len as u64;
         let cut = tail_start.filter(|_| tail.len() >= CUT_BYTES);
         let copied = if cut.is_some() { 0 } else { tail.len() };
         let bytes = &mut self.bytes;

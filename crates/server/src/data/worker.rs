@@ -16,7 +16,7 @@ use super::outbound::Totals;
 use super::stage::Stages;
 
 /// Bytes read at a time.
-pub(crate) const READ_BYTES: usize = 256 * 1024;
+pub(crate) const READ_BYTES: usize = 512 * 1024;
 
 /// One set of working memory.
 pub(crate) struct Worker {

@@ -1,0 +1,1 @@
+//! The consumer: which message is delivered next, and what became of it.

@@ -1,0 +1,1 @@
+//! A stream and its consumers, stepped as one.

@@ -1,0 +1,1 @@
+//! The stream: which message is stored, and what becomes of it.
