@@ -7,6 +7,7 @@
 
 mod auth;
 mod cross;
+mod jetstream;
 mod mapping;
 mod tls;
 mod values;
@@ -17,6 +18,11 @@ pub(crate) use auth::{
     subject_rules, user_list, user_nkey,
 };
 pub(crate) use cross::cross_check;
+pub(crate) use jetstream::{
+    JetStreamDraft, batch_limits, concurrent_io, domain, jetstream, jetstream_limits,
+    limit_duration, limit_of, maximum, not_negative, queue_limit, storage_size, store_dir,
+    sync_interval,
+};
 pub(crate) use mapping::{DestinationDraft, mappings, weight};
 pub use tls::offered_cipher_suites;
 pub(crate) use tls::{

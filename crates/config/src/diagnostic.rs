@@ -14,7 +14,7 @@
 //! quoted line never shows a password, token or secret; a finding is bounded in size whatever the
 //! file looks like. Built by the loader. Absent: colours, and where it is printed.
 
-use crate::suggest::nearest;
+use crate::mask;
 use crate::syntax::{Files, Problem, Span};
 use std::fmt;
 
@@ -148,7 +148,8 @@ impl Excerpt {
         while !text.is_char_boundary(shown_end) {
             shown_end -= 1;
         }
-        let line = mask_secrets(text.get(line_start..shown_end)?);
+        let inside = files.spread_texts(span.file);
+        let line = mask::line(text.get(line_start..shown_end)?, line_start, inside);
         let line: Vec<char> = line
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
@@ -180,77 +181,6 @@ fn shortened(text: &str) -> String {
         shortened.push('…');
     }
     shortened
-}
-
-/// Replaces the values of keys that sound secret by asterisks, character by character.
-fn mask_secrets(line: &str) -> String {
-    let chars: Vec<char> = line.chars().collect();
-    let mut out = chars.clone();
-    let mut at = 0;
-    while at < chars.len() {
-        if !is_word(chars[at]) {
-            at += 1;
-            continue;
-        }
-        let end = run(&chars, at, is_word);
-        let start = at;
-        let word: String = chars[at..end].iter().collect::<String>().to_lowercase();
-        at = end;
-        if is_seed(&word) {
-            out[start..end].fill('*');
-        } else if sounds_secret(&word) {
-            let mut value = run(&chars, at, |c| c == '"' || c == '\'');
-            value = run(&chars, value, |c| c.is_whitespace() || c == ':' || c == '=');
-            if value == at || value >= chars.len() {
-                continue;
-            }
-            let value_end = match chars[value] {
-                '"' => quoted_end(&chars, value + 1),
-                '\'' => run(&chars, value + 1, |c| c != '\''),
-                // Several values, or one that may go on behind blanks.
-                '(' | '[' => chars.len(),
-                _ => run(&chars, value, |c| !c.is_whitespace() && !",;}]".contains(c)),
-            };
-            out[value..value_end].fill('*');
-            at = value_end;
-        }
-    }
-    out.into_iter().collect()
-}
-
-/// Where a text between `"` ends, which `\"` does not end.
-fn quoted_end(chars: &[char], from: usize) -> usize {
-    let mut at = from;
-    while at < chars.len() && chars[at] != '"' {
-        at += if chars[at] == '\\' { 2 } else { 1 };
-    }
-    at.min(chars.len())
-}
-
-/// Whether a key is likely to hold a secret; slips such as `pasword` count.
-fn sounds_secret(word: &str) -> bool {
-    ["pass", "token", "secret"]
-        .iter()
-        .any(|secret| word.contains(secret))
-        || nearest(word, ["password", "pass", "token"].into_iter()).is_some()
-}
-
-/// Whether a word has the form of an nkey seed, which is a private key.
-fn is_seed(word: &str) -> bool {
-    word.len() >= 56 && word.starts_with('s') && word.chars().all(|c| c.is_ascii_alphanumeric())
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// The end of the run of characters from `at` that satisfy `keep`.
-fn run(chars: &[char], at: usize, keep: impl Fn(char) -> bool) -> usize {
-    chars
-        .iter()
-        .skip(at)
-        .position(|&c| !keep(c))
-        .map_or(chars.len(), |length| at + length)
 }
 
 /// Why a configuration cannot be used: every error that was found, and the warnings.

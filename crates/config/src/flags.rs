@@ -108,6 +108,10 @@ pub struct Flags {
     pub syslog: Option<bool>,
     /// `-r`, `--remote_syslog`.
     pub remote_syslog: Option<String>,
+    /// `-js`, `--jetstream`.
+    pub jetstream: Option<bool>,
+    /// `-sd`, `--store_dir`.
+    pub store_dir: Option<String>,
     /// `--user`.
     pub user: Option<String>,
     /// `--pass`.

@@ -17,6 +17,7 @@ mod diagnostic;
 mod duration;
 pub mod flags;
 mod load;
+mod mask;
 mod nkey;
 pub mod options;
 pub mod reload;

@@ -11,6 +11,7 @@
 //! field for them can be read by mistake.
 
 mod auth;
+mod jetstream;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use auth::{
     Authorization, ConnectionType, Credential, Permissions, ResponsePermission, SubjectPermission,
     SubjectRule, User,
 };
+pub use jetstream::{BatchLimits, JETSTREAM_DIR, JetStreamLimits, JetStreamOptions, SyncPolicy};
 pub use tls::{
     CertificatePair, CurvePreference, HandshakeFirst, PinnedCert, TlsOptions, TlsVersion,
 };
@@ -143,6 +145,12 @@ pub struct Options {
     pub system_account: Option<String>,
     /// Subject mappings of the global account, in the order of the file.
     pub mappings: Vec<Mapping>,
+
+    /// JetStream; `None` is off.
+    pub jetstream: Option<JetStreamOptions>,
+    /// What the configuration says about JetStream while it is off, for a flag that turns it on;
+    /// the defaults while it is on. A server has no use for it.
+    pub dormant_jetstream: JetStreamOptions,
 }
 
 impl Default for Options {
@@ -198,6 +206,8 @@ impl Default for Options {
             no_auth_user: None,
             system_account: Some(DEFAULT_SYSTEM_ACCOUNT.to_owned()),
             mappings: Vec::new(),
+            jetstream: None,
+            dormant_jetstream: JetStreamOptions::default(),
         }
     }
 }

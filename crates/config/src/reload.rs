@@ -5,6 +5,8 @@
 //! nothing, so one change that may not happen live refuses all; secrets are never shown. Called
 //! by the server on reload. Absent: applying the changes.
 
+mod jetstream;
+
 use crate::duration;
 use crate::options::{Credential, HttpOptions, Options, Port, Secret, User, WriteTimeout};
 use crate::schema::{Reload, reload_of};
@@ -34,6 +36,11 @@ impl fmt::Display for Change {
             ("mappings", _) => f.write_str("accounts"),
             ("no_fast_producer_stall", "true") => f.write_str("fast producers will not be stalled"),
             ("no_fast_producer_stall", _) => f.write_str("fast producers will be stalled"),
+            (key @ ("max_memory_store" | "max_file_store"), new) => {
+                let key = key.replace("memory", "mem");
+                let size = new.parse().map(jetstream::friendly_size);
+                write!(f, "JetStream {key} = {}", size.unwrap_or_default())
+            }
             (key, REDACTED) => f.write_str(key),
             (key, new) => write!(f, "{key} = {new}"),
         }
@@ -81,7 +88,7 @@ impl std::error::Error for ReloadError {}
 /// The changes that need a restart; then nothing should be applied.
 pub fn diff(old: &Options, new: &Options) -> Result<Vec<Change>, ReloadError> {
     let (mut live, mut refused) = (Vec::new(), Vec::new());
-    for field in FIELDS {
+    for field in FIELDS.iter().chain(jetstream::FIELDS) {
         if !(field.changed)(old, new) {
             continue;
         }
@@ -142,7 +149,7 @@ macro_rules! secret {
     };
 }
 
-/// Every option, in the order in which nats-server compares them.
+/// Every option but JetStream's, in the order in which nats-server compares them.
 #[rustfmt::skip]
 const FIELDS: &[Field] = &[
     field!("ServerName", "server_name", server_name),
@@ -323,7 +330,7 @@ macro_rules! shown_as_is {
     })+ };
 }
 
-shown_as_is!(bool u8 u32 u64 usize String Port);
+shown_as_is!(bool u8 u16 u32 u64 usize String Port);
 
 impl Shown for Duration {
     fn shown(&self) -> String {

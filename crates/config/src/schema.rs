@@ -7,11 +7,13 @@
 //! documentation.
 
 mod auth;
+mod jetstream;
 mod tls;
 mod top;
 mod unsupported;
 
 pub(crate) use auth::{AUTHORIZATION, PERMISSIONS, RESPONSES, SUBJECT_PERMISSION, USER};
+pub(crate) use jetstream::{BATCH_LIMITS, JETSTREAM, JETSTREAM_LIMITS};
 pub(crate) use tls::{CERTIFICATE, TLS};
 pub(crate) use top::{MAP_DESTINATION, TOP};
 pub(crate) use unsupported::{unsupported, unsupported_names};
@@ -94,6 +96,9 @@ pub fn reference() -> Vec<KeyReference> {
     list("permissions", PERMISSIONS, &mut keys);
     list("subject permissions", SUBJECT_PERMISSION, &mut keys);
     list("allow_responses", RESPONSES, &mut keys);
+    list("jetstream", JETSTREAM, &mut keys);
+    list("limits", JETSTREAM_LIMITS, &mut keys);
+    list("batch", BATCH_LIMITS, &mut keys);
     keys.extend(unsupported::reference());
     keys
 }
@@ -125,7 +130,16 @@ pub(crate) fn block_of(key: &str) -> Option<String> {
 
 /// Whether a change of the top-level key reaches a running server.
 pub(crate) fn reload_of(name: &str) -> Option<Reload> {
-    TOP.iter()
+    reload_in(TOP, name)
+}
+
+/// Whether a change of the key in `jetstream {}` reaches a running server.
+pub(crate) fn reload_of_jetstream(name: &str) -> Option<Reload> {
+    reload_in(JETSTREAM, name)
+}
+
+fn reload_in<T>(rows: &[Row<T>], name: &str) -> Option<Reload> {
+    rows.iter()
         .find(|row| row.names.contains(&name))
         .map(|row| row.reload)
 }

@@ -3,9 +3,10 @@
 //! The digests are those that nats-server 2.14.5 prints for the same files.
 
 use cognate_config::options::{
-    Authorization, CertificatePair, ConnectionType, Credential, CurvePreference, HandshakeFirst,
-    HttpOptions, MapDestination, Mapping, Permissions, Port, ResponsePermission, Secret,
-    SubjectPermission, SubjectRule, TlsOptions, User,
+    Authorization, BatchLimits, CertificatePair, ConnectionType, Credential, CurvePreference,
+    HandshakeFirst, HttpOptions, JetStreamLimits, JetStreamOptions, MapDestination, Mapping,
+    Permissions, Port, ResponsePermission, Secret, SubjectPermission, SubjectRule, SyncPolicy,
+    TlsOptions, User,
 };
 use cognate_config::{Loaded, MemorySource, Options, load};
 use std::time::Duration;
@@ -23,6 +24,7 @@ fn loaded(name: &str) -> Loaded {
         .with_file("limits.conf", include_str!("files/limits.conf"))
         .with_file("auth.conf", include_str!("files/auth.conf"))
         .with_file("tls.conf", include_str!("files/tls.conf"))
+        .with_file("jetstream.conf", include_str!("files/jetstream.conf"))
         .with_file("./server-cert.pem", "")
         .with_file("./server-key.pem", "")
         .with_file("./ca.pem", "")
@@ -161,6 +163,43 @@ fn tls_for_clients_and_monitoring() {
     assert_eq!(
         loaded("tls.conf").options.auth_timeout(),
         Duration::from_secs(3)
+    );
+}
+
+#[test]
+fn streams_on_this_server() {
+    check(
+        "jetstream.conf",
+        "sha256:f186addb319b9c0d1a4082d1803a7bb471de4e9af226ca7e6fc324c803c2ded6",
+        Options {
+            server_name: text("store-1"),
+            jetstream: Some(JetStreamOptions {
+                store_dir: text("/data/nats"),
+                max_memory_store: Some(1 << 30),
+                max_file_store: Some(100 << 30),
+                domain: text("hub"),
+                strict: false,
+                sync_interval: SyncPolicy::Interval(Duration::from_secs(30)),
+                limits: JetStreamLimits {
+                    max_ack_pending: Some(5_000),
+                    max_ha_assets: Some(100),
+                    max_request_batch: Some(1_000),
+                    duplicate_window: Some(Duration::from_secs(120)),
+                    batch: BatchLimits {
+                        max_inflight_per_stream: Some(20),
+                        max_inflight_total: Some(200),
+                        max_msgs: Some(500),
+                        timeout: Some(Duration::from_secs(5)),
+                    },
+                },
+                max_buffered_size: 256 << 20,
+                max_buffered_msgs: 50_000,
+                request_queue_limit: 2_000,
+                info_queue_limit: 500,
+                max_concurrent_io: 64,
+            }),
+            ..Options::default()
+        },
     );
 }
 

@@ -113,10 +113,10 @@ fn everything_else_that_a_command_line_can_ask_for() {
         ("---x", Err("0: bad flag syntax: ---x")),
         ("-=x", Err("0: bad flag syntax: -=x")),
         (
-            "-js",
+            "--profile 6060",
             Err(
-                "1: the flag -js is recognised, but this version of Cognate does not support \
-                 JetStream yet; remove the flag to start this server without it",
+                "1: the flag -profile is recognised, but this version of Cognate does not support \
+                 the profiling port yet; remove the flag to start this server without it",
             ),
         ),
         (
@@ -127,7 +127,7 @@ fn everything_else_that_a_command_line_can_ask_for() {
             ),
         ),
         (
-            "-js=false --profile 0 --no_advertise=false",
+            "--profile 0 --no_advertise=false",
             Ok(Command::Run(Flags::default())),
         ),
         ("-js -v", Ok(Command::Version)),

@@ -174,6 +174,8 @@ const CHANGED: &[(&str, &str)] = &[
     ("no_auth_user", "a"),
     ("no_system_account", "true"),
     ("mappings", "{a: b}"),
+    ("jetstream", "enabled"),
+    ("store_dir", "d"),
 ];
 
 /// A key that reload forgot would be changed in the file and not in the server, in silence.
@@ -193,6 +195,7 @@ fn reload_sees_every_key_and_agrees_with_its_row() {
         // Some keys need company, which both sides have.
         let company = match name {
             "https" | "https_port" => "tls {cert_file: c, key_file: k}",
+            "store_dir" => "jetstream: enabled",
             "no_auth_user" => "authorization {users: [{user: a}]}",
             _ => "",
         };

@@ -15,6 +15,7 @@
 pub mod cli;
 pub mod client;
 pub mod http;
+pub mod jetstream;
 pub mod server;
 pub mod wait;
 

@@ -259,6 +259,13 @@ impl Server {
         })
     }
 
+    /// Kills the process as `kill -9` does, and waits until it is gone.
+    pub fn kill(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.child.kill();
+        self.status = self.child.wait().ok();
+    }
+
     /// Waits for the process to end by itself.
     #[track_caller]
     pub fn wait_exit(&mut self) -> ExitStatus {

@@ -5,9 +5,16 @@
 //! fact carries a password or a token. The server crate implements the trait; everything else in
 //! this crate only reads it. Absent: how facts are spelled in JSON (see the documents).
 
+mod jetstream;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+pub use jetstream::{
+    JetStream, JetStreamAccount, JetStreamConfig, JetStreamFacts, JetStreamLimits, StreamDetails,
+    StreamFacts, StreamService, WantedConsumers,
+};
 
 /// A server that can be monitored.
 ///
@@ -34,6 +41,26 @@ pub trait Monitored: Send + Sync + 'static {
 
     /// Whether the server can do its work.
     fn health(&self) -> Health;
+
+    /// Whether there is JetStream, and its facts apart from streams. Waits for no stream.
+    fn jetstream(&self) -> JetStream;
+
+    /// Calls `visit` with each stream of all accounts, by account and name, those that could not
+    /// be recovered last. At most the visited stream is locked meanwhile, so `visit` copies what
+    /// it keeps and returns at once.
+    fn streams(&self, visit: &mut dyn FnMut(StreamFacts<'_>));
+
+    /// Calls `visit` with the details of each stream of the account with this id, by name. No
+    /// stream is locked meanwhile.
+    fn stream_details(
+        &self,
+        account: &str,
+        consumers: WantedConsumers,
+        visit: &mut dyn FnMut(StreamDetails),
+    );
+
+    /// Whether a stream has a consumer of this name.
+    fn has_consumer(&self, account: &str, stream: &str, consumer: &str) -> bool;
 }
 
 /// What `/varz` and `/metrics` show of a server.

@@ -18,9 +18,12 @@ mod server;
 pub use documents::connections::Sort;
 pub use documents::connz::{ConnzRequest, State};
 pub use documents::healthz::HealthzRequest;
+pub use documents::jsz::JszRequest;
 pub use documents::subsz::SubszRequest;
 pub use facts::{
-    ClosedSubscription, ConnectionFacts, Counts, Health, Monitored, PeerCertificate, ServerFacts,
-    SubscriptionFacts, SubscriptionStats,
+    ClosedSubscription, ConnectionFacts, Counts, Health, JetStream, JetStreamAccount,
+    JetStreamConfig, JetStreamFacts, JetStreamLimits, Monitored, PeerCertificate, ServerFacts,
+    StreamDetails, StreamFacts, StreamService, SubscriptionFacts, SubscriptionStats,
+    WantedConsumers,
 };
 pub use server::serve;

@@ -29,6 +29,18 @@ pub const QUERY_PARAMETERS: usize = 64;
 /// Largest page of connections or subscriptions.
 pub const PAGE: usize = 1 << 20;
 
+/// Streams that metrics show one by one, the first by account and name.
+pub const METRIC_STREAMS: usize = 1000;
+
+/// Damaged ranges of a stream that `/jsz` shows.
+pub const DAMAGED_RANGES: usize = 1024;
+
+/// Damaged ranges of a stream that `/healthz` names.
+pub const HEALTH_RANGES: usize = 32;
+
+/// Streams with problems that `/healthz` names.
+pub const HEALTH_PROBLEMS: usize = 256;
+
 /// Time for a request's head to arrive, and for which a connection may idle before the next one.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 

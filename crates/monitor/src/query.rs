@@ -182,7 +182,7 @@ fn hex_digit(byte: u8) -> Option<u8> {
 }
 
 /// The value between quotes with Go's escapes.
-fn quoted(value: &[u8]) -> String {
+pub(crate) fn quoted(value: &[u8]) -> String {
     let mut text = String::from("\"");
     for chunk in value.utf8_chunks() {
         chunk

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 
 use crate::answer::Answer;
 use crate::documents::connz::{Connz, ConnzRequest};
-use crate::documents::healthz::HealthzRequest;
+use crate::documents::jetstream::Totals;
 use crate::documents::subsz::{Subsz, SubszRequest};
 use crate::documents::varz::Varz;
-use crate::documents::{absent, expvarz, index, metrics};
+use crate::documents::{absent, expvarz, healthz, index, jsz, metrics};
 use crate::facts::Monitored;
 use crate::query::{BadQuery, Query};
 
@@ -94,20 +94,27 @@ impl Routes {
                     .unwrap_or_default();
                 index::answer(&source.server(), &prefix)
             }
-            Endpoint::Varz => Answer::json(&Varz::new(&source.server(), &self.counted())),
+            Endpoint::Varz => self.varz(),
             Endpoint::Connz => Answer::json(&Connz::new(source, &ConnzRequest::parse(query)?)),
             Endpoint::Subsz => Answer::json(&Subsz::new(source, &SubszRequest::parse(query)?)),
-            Endpoint::Healthz => HealthzRequest::parse(query)?.answer(&source.health()),
+            Endpoint::Healthz => healthz::answer(source, query)?,
             Endpoint::Expvarz => expvarz::answer(&source.server()),
             Endpoint::Metrics => metrics::answer(source, &self.counted()),
             Endpoint::Routez => absent::routez(query, &source.server())?,
             Endpoint::Gatewayz => absent::gatewayz(query, &source.server())?,
             Endpoint::Leafz => absent::leafz(query, &source.server())?,
-            Endpoint::Jsz => absent::jsz(query, &source.server())?,
+            Endpoint::Jsz => jsz::answer(source, query)?,
             Endpoint::Ipqueuesz => absent::ipqueuesz(query)?,
             Endpoint::Raftz => absent::raftz(),
             Endpoint::NotBuilt(path) => absent::not_built(path),
         })
+    }
+
+    fn varz(&self) -> Answer {
+        let source = self.source.as_ref();
+        let jetstream = source.jetstream();
+        let jetstream = jetstream.facts().map(|facts| (facts, Totals::of(source)));
+        Answer::json(&Varz::new(&source.server(), jetstream, &self.counted()))
     }
 
     fn counted(&self) -> BTreeMap<&'static str, u64> {

@@ -6,6 +6,9 @@
 //! a lower weight. Destinations may be bound to a cluster name. Built from checked configuration,
 //! asked by the data path for every publish of an account that has mappings.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use cognate_subject::transform::Transform;
 use cognate_subject::validate::{has_wildcard, matches};
 
@@ -62,16 +65,25 @@ pub struct Mappings {
 }
 
 impl Mappings {
-    /// Compiles mappings given as (source, destinations); `cluster` is this server's cluster name.
+    /// Compiles mappings given as (source, destinations); of those with the same source the last
+    /// one counts, as in NATS. `cluster` is this server's cluster name, empty if it has none.
     pub fn new(
         sources: &[(String, Vec<MappingDestination>)],
         cluster: &str,
     ) -> Result<Self, MappingError> {
-        let mut ordered = Vec::with_capacity(sources.len());
+        let mut ordered: Vec<Mapping> = Vec::with_capacity(sources.len());
+        let mut places = HashMap::with_capacity(sources.len());
         for (source, destinations) in sources {
-            ordered.push(compile(source, destinations, cluster)?);
+            let mapping = compile(source, destinations, cluster)?;
+            match places.entry(source) {
+                Entry::Occupied(place) => ordered[*place.get()] = mapping,
+                Entry::Vacant(place) => {
+                    place.insert(ordered.len());
+                    ordered.push(mapping);
+                }
+            }
         }
-        ordered.sort_by_key(|mapping: &Mapping| specificity(mapping.source.as_bytes()));
+        ordered.sort_by_key(|mapping| specificity(mapping.source.as_bytes()));
         Ok(Mappings { ordered })
     }
 

@@ -1,9 +1,8 @@
 //! From options to a running server.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use cognate_auth::nkey::{KeyPair, Kind};
 use cognate_config::options::{MAX_PAYLOAD_WARNING_BYTES, Options, Port};
 use cognate_process::text::io_error_text;
 use cognate_process::{Logger, info, warn};
@@ -11,11 +10,10 @@ use cognate_tls::ServerTls;
 use tokio::net::TcpListener;
 
 use crate::convert;
-use crate::data::Account;
-use crate::info::Facts;
+use crate::jetstream::JetStream;
 use crate::listen;
 use crate::server::Server;
-use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Parts, Shared, Stage};
+use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Shared, Stage};
 
 /// Why a server did not start.
 #[derive(Debug)]
@@ -26,6 +24,11 @@ pub enum StartError {
     Listen {
         /// Where.
         place: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// JetStream's directory could not be used.
+    JetStream {
         /// Why.
         cause: std::io::Error,
     },
@@ -45,6 +48,10 @@ impl fmt::Display for StartError {
             StartError::Listen { place, cause } => {
                 let cause = listen_error_text(place, cause);
                 write!(f, "Error listening on port: {place}, \"{cause}\"")
+            }
+            StartError::JetStream { cause } => {
+                let cause = io_error_text(cause);
+                write!(f, "Can't start JetStream: {cause}")
             }
             StartError::Monitor { place, cause } => {
                 f.write_str("Can't start monitoring: can't listen to the monitor port: ")?;
@@ -153,8 +160,10 @@ impl Builder {
             command_line,
         } = self;
         let log = log.unwrap_or_else(Logger::null);
-        let shared = Arc::new(assemble(options, log, command_line)?);
+        let shared = Shared::new(options, log, command_line).map_err(StartError::Options)?;
+        let shared = Arc::new(shared);
         announce(&shared);
+        start_jetstream(&shared)?;
         crate::monitoring::start(&shared).await?;
         match open_client_listener(&shared).await {
             Ok(None) => {}
@@ -164,6 +173,10 @@ impl Builder {
                 tokio::spawn(accepting);
             }
             Err(error) => {
+                let jetstream = shared.jetstream.write().take();
+                if let Some(jetstream) = jetstream {
+                    jetstream.stop().await;
+                }
                 // Monitoring listens already; whoever tries again finds its port free.
                 shared.stage.send_replace(Stage::Stopped);
                 shared.registry.listeners.closed().await;
@@ -184,42 +197,6 @@ pub fn check(options: &Options) -> Result<(), String> {
     convert::mappings(options)?;
     load_tls(options)?;
     Ok(())
-}
-
-fn assemble(
-    options: Options,
-    log: Logger,
-    command_line: Vec<String>,
-) -> Result<Shared, StartError> {
-    let authenticator = convert::authenticator(&options).map_err(StartError::Options)?;
-    let mappings = convert::mappings(&options).map_err(StartError::Options)?;
-    let tls = load_tls(&options).map_err(StartError::Options)?;
-    let seed = crate::random::number();
-    let keys = KeyPair::from_bytes(Kind::Server, crate::random::bytes())
-        .map_err(|error| StartError::Options(format!("the server's key: {error}")))?;
-    let server_id = keys.public_key().to_string();
-    let facts = Facts {
-        server_name: options
-            .server_name
-            .clone()
-            .unwrap_or_else(|| server_id.clone()),
-        server_id,
-        command_line,
-        client_addr: OnceLock::new(),
-        monitor_addr: OnceLock::new(),
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let account = Account::global(seed, mappings);
-    Ok(Shared::new(Parts {
-        options,
-        authenticator,
-        tls,
-        log,
-        facts,
-        account,
-        threads,
-        seed,
-    }))
 }
 
 /// Reads the certificates, if TLS is configured.
@@ -255,6 +232,17 @@ fn announce(shared: &Shared) {
             MAX_PAYLOAD_WARNING_BYTES
         );
     }
+}
+
+/// Recovers streams and serves them from now on, if that is configured.
+fn start_jetstream(shared: &Arc<Shared>) -> Result<(), StartError> {
+    let Some(options) = shared.options().jetstream.clone() else {
+        return Ok(());
+    };
+    let jetstream =
+        JetStream::start(shared, &options).map_err(|cause| StartError::JetStream { cause })?;
+    *shared.jetstream.write() = Some(jetstream);
+    Ok(())
 }
 
 async fn open_client_listener(shared: &Shared) -> Result<Option<TcpListener>, StartError> {

@@ -53,8 +53,40 @@ pub(crate) fn mappings(options: &Options) -> Result<Mappings, String> {
                 });
             (mapping.source.clone(), destinations.collect())
         })
+        .chain(domain_mappings(options))
         .collect();
     Mappings::new(&sources, "").map_err(|error| error.to_string())
+}
+
+/// What leads from a JetStream domain's own prefix to the API of this server.
+fn domain_mappings(options: &Options) -> Vec<(String, Vec<MappingDestination>)> {
+    let jetstream = options.jetstream.as_ref();
+    let Some(domain) = jetstream.and_then(|jetstream| jetstream.domain.as_ref()) else {
+        return Vec::new();
+    };
+    let prefix = format!("$JS.{domain}.API");
+    let api = [
+        "INFO",
+        "STREAM.>",
+        "CONSUMER.>",
+        "DIRECT.>",
+        "META.>",
+        "SERVER.>",
+        "ACCOUNT.>",
+    ];
+    let api = api.map(|part| (format!("{prefix}.{part}"), format!("$JS.API.{part}")));
+    let data = ["$KV.>", "$OBJ.>"].map(|part| (format!("{prefix}.{part}"), part.to_owned()));
+    api.into_iter()
+        .chain(data)
+        .map(|(source, subject)| {
+            let destination = MappingDestination {
+                subject,
+                weight: 100,
+                cluster: String::new(),
+            };
+            (source, vec![destination])
+        })
+        .collect()
 }
 
 fn user_password(name: &str, password: &config::Secret) -> UserPassword {

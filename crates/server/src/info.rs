@@ -4,6 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 
+use cognate_auth::nkey::{KeyPair, Kind};
+use cognate_config::Options;
+use cognate_model::level;
 use cognate_wire::ServerInfo;
 
 use crate::data::{Connection, GLOBAL, Via};
@@ -24,6 +27,26 @@ pub(crate) struct Facts {
     pub client_addr: OnceLock<SocketAddr>,
     /// The monitoring listener, once bound.
     pub monitor_addr: OnceLock<SocketAddr>,
+}
+
+impl Facts {
+    /// The facts of a server that is about to start, with a new identity.
+    ///
+    /// # Errors
+    /// If there is no key to be had.
+    pub(crate) fn new(options: &Options, command_line: Vec<String>) -> Result<Self, String> {
+        let keys = KeyPair::from_bytes(Kind::Server, crate::random::bytes())
+            .map_err(|error| format!("the server's key: {error}"))?;
+        let server_id = keys.public_key().to_string();
+        let name = options.server_name.clone();
+        Ok(Facts {
+            server_name: name.unwrap_or_else(|| server_id.clone()),
+            server_id,
+            command_line,
+            client_addr: OnceLock::new(),
+            monitor_addr: OnceLock::new(),
+        })
+    }
 }
 
 impl Shared {
@@ -56,6 +79,11 @@ impl Shared {
         let tls = self.tls();
         let (host, port) = self.advertised();
         let lame_duck = self.stage() >= Stage::LameDuck;
+        // The domain, if JetStream is on.
+        let jetstream = self.jetstream.read().as_ref().map(|jetstream| {
+            let domain = jetstream.options.domain.clone();
+            domain.unwrap_or_default()
+        });
         ServerInfo {
             server_id: self.facts.server_id.clone(),
             server_name: self.facts.server_name.clone(),
@@ -71,6 +99,9 @@ impl Shared {
             tls_verify: tls.as_ref().is_some_and(|tls| tls.verifies_clients()),
             tls_available: tls.is_some() && options.allow_non_tls,
             max_payload: i64::from(options.max_payload),
+            jetstream: jetstream.is_some(),
+            domain: jetstream.unwrap_or_default(),
+            api_lvl: i32::try_from(level::API_LEVEL).unwrap_or(i32::MAX),
             connect_urls: if lame_duck {
                 Vec::new()
             } else {

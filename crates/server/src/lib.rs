@@ -12,6 +12,7 @@ mod client;
 mod convert;
 mod data;
 mod info;
+mod jetstream;
 mod listen;
 mod local;
 mod monitoring;
@@ -22,7 +23,12 @@ mod server;
 mod shared;
 
 pub use builder::{Builder, StartError, check};
-pub use local::{LocalClient, LocalError, LocalMessage, LocalSubscription};
+pub use local::{LocalClient, LocalError, LocalLogin, LocalMessage, LocalSubscription};
 pub use reload::ReloadFailure;
 pub use server::Server;
 pub use shared::{COGNATE_VERSION, COMPATIBLE_VERSION};
+
+/// Compiles and runs the sample of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

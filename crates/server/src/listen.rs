@@ -2,8 +2,9 @@
 //!
 //! Errors of `accept` (too many open files, for example) are reported and retried with a growing
 //! pause, since they say nothing about the listener itself. Stops when the server leaves the
-//! running stage. [`Listeners`] counts what listens, so that a shutdown returns only when the ports
-//! are free again.
+//! running stage. [`Listeners`] counts what listens and who came through it but is not in the
+//! registry yet, so that a shutdown returns only when the ports are free again and nobody is left
+//! at the door.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,11 +24,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// The listeners of one server that are open.
+/// The listeners of one server that are open, and the clients between them and the registry.
 #[derive(Default)]
 pub(crate) struct Listeners(watch::Sender<usize>);
 
-/// Counts as one open listener; whoever owns the listener drops this after it.
+/// Counts as one open listener, or one client that is arriving; whoever owns that drops this
+/// after it.
 pub(crate) struct Listening(watch::Sender<usize>);
 
 impl Listeners {
@@ -129,5 +131,6 @@ async fn accept_until_stopped(shared: &Arc<Shared>, listener: &TcpListener) {
 
 fn spawn_client(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
     let peer = SocketAddr::new(crate::info::plain_ip(peer.ip()), peer.port());
-    tokio::spawn(serve_tcp(Arc::clone(shared), socket, peer));
+    let arriving = shared.registry.listeners.enter();
+    tokio::spawn(serve_tcp(Arc::clone(shared), socket, peer, arriving));
 }

@@ -15,6 +15,7 @@
 
 mod frame;
 mod link;
+mod login;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use cognate_wire::headers::HeaderBlock;
 use tokio::sync::mpsc;
 
 use crate::server::Server;
-use link::{Handle, Login};
+use link::Handle;
+pub use login::LocalLogin;
 
 /// Bytes of frames that wait to be taken by the server before publishers wait.
 const OUTGOING_BYTES: usize = 1024 * 1024;
@@ -110,7 +112,7 @@ impl Server {
     /// # Errors
     /// [`LocalError::Closed`] with the server's words if it does not let the client in.
     pub async fn connect_local(&self) -> Result<LocalClient, LocalError> {
-        LocalClient::open(self, Login::default()).await
+        self.connect_local_with(LocalLogin::default()).await
     }
 
     /// Connects a client without a socket as a user.
@@ -122,14 +124,23 @@ impl Server {
         user: &str,
         password: &str,
     ) -> Result<LocalClient, LocalError> {
-        LocalClient::open(self, Login { user, password }).await
+        let login = LocalLogin::user(user, password);
+        self.connect_local_with(login).await
+    }
+
+    /// Connects a client without a socket, with any kind of credentials.
+    ///
+    /// # Errors
+    /// [`LocalError::Closed`] with the server's words if it does not let the client in.
+    pub async fn connect_local_with(&self, login: LocalLogin) -> Result<LocalClient, LocalError> {
+        LocalClient::open(self, login).await
     }
 }
 
 impl LocalClient {
-    async fn open(server: &Server, login: Login<'_>) -> Result<Self, LocalError> {
+    async fn open(server: &Server, login: LocalLogin) -> Result<Self, LocalError> {
         let stream = server.connect_in_process();
-        let handle = Handle::open(Arc::clone(&server.shared), stream, login);
+        let handle = Handle::open(Arc::clone(&server.shared), stream, login).await?;
         let client = LocalClient {
             handle: Arc::new(handle),
         };

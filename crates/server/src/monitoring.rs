@@ -1,18 +1,22 @@
 //! Opens the monitoring listener and answers what monitoring asks of the server.
 //!
 //! Snapshots are taken without stopping anything: registries are copied, counters read as they
-//! are, the interest is locked for reading while subscriptions are visited.
+//! are, the interest is locked for reading while subscriptions are visited, streams are locked one
+//! at a time.
+
+mod jetstream;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cognate_config::Options;
 use cognate_monitor::{
-    ClosedSubscription, ConnectionFacts, Counts, Health, Monitored, PeerCertificate, ServerFacts,
-    SubscriptionFacts, SubscriptionStats,
+    ClosedSubscription, ConnectionFacts, Counts, Health, JetStream, Monitored, PeerCertificate,
+    ServerFacts, StreamDetails, StreamFacts, SubscriptionFacts, SubscriptionStats, WantedConsumers,
 };
 use cognate_process::{info, usage};
 
+use self::jetstream::Assets;
 use crate::builder::StartError;
 use crate::data::{Connection, Totals, Via};
 use crate::info::{RUNTIME, plain_ip};
@@ -54,7 +58,7 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
         path => path.to_owned(),
     };
     let mut stage = shared.stage.subscribe();
-    let source = Arc::new(Source(Arc::clone(shared)));
+    let source = Arc::new(Source(Arc::clone(shared), Assets::new(shared)));
     let stopped = async move {
         let _ = stage.wait_for(|stage| *stage > Stage::LameDuck).await;
     };
@@ -66,8 +70,8 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The server, as monitoring sees it.
-struct Source(Arc<Shared>);
+/// The server and its streams, as monitoring sees them.
+struct Source(Arc<Shared>, Assets);
 
 impl Monitored for Source {
     fn server(&self) -> ServerFacts {
@@ -151,6 +155,27 @@ impl Monitored for Source {
             _ => Some("server is shutting down".to_owned()),
         };
         Health { error }
+    }
+
+    fn jetstream(&self) -> JetStream {
+        self.1.state()
+    }
+
+    fn streams(&self, visit: &mut dyn FnMut(StreamFacts<'_>)) {
+        self.1.visit(visit);
+    }
+
+    fn stream_details(
+        &self,
+        account: &str,
+        consumers: WantedConsumers,
+        visit: &mut dyn FnMut(StreamDetails),
+    ) {
+        self.1.visit_details(account, consumers, visit);
+    }
+
+    fn has_consumer(&self, account: &str, stream: &str, consumer: &str) -> bool {
+        self.1.has_consumer(account, stream, consumer)
     }
 }
 

@@ -38,13 +38,15 @@ impl fmt::Display for ReloadFailure {
 impl std::error::Error for ReloadFailure {}
 
 impl Server {
-    /// Puts new options in force and returns what changed.
+    /// Puts new options in force and returns what changed. Waits for a reload that is under way.
     ///
     /// # Errors
     /// If an option changed that cannot change live, or the new ones cannot be used. Nothing
     /// changed then.
     pub fn reload(&self, options: Options) -> Result<Vec<Change>, ReloadFailure> {
         let shared = &self.shared;
+        // One after the other: what one compares with is what another has put in force whole.
+        let _turn = shared.reloading.lock();
         let old = shared.options();
         let changes = diff(&old, &options).map_err(ReloadFailure::NeedsRestart)?;
         let authenticator = convert::authenticator(&options).map_err(ReloadFailure::Unusable)?;

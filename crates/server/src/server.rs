@@ -93,7 +93,8 @@ impl Server {
     /// Must be called within a tokio runtime.
     pub fn connect_in_process(&self) -> DuplexStream {
         let (client, server) = tokio::io::duplex(IN_PROCESS_BUFFER);
-        tokio::spawn(serve_in_process(Arc::clone(&self.shared), server));
+        let arriving = self.shared.registry.listeners.enter();
+        tokio::spawn(serve_in_process(Arc::clone(&self.shared), server, arriving));
         client
     }
 
@@ -132,10 +133,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.shared.stage.send_replace(Stage::Stopped);
         for connection in self.shared.registry.shut() {
             connection.close(CloseReason::ServerShutdown);
         }
-        self.shared.stage.send_replace(Stage::Stopped);
+        if let Some(jetstream) = self.shared.jetstream.write().take() {
+            jetstream.abandon();
+        }
     }
 }
 
@@ -194,6 +198,12 @@ async fn shut_down(shared: &Shared) {
         return;
     }
     info!(shared.log, "Initiating Shutdown...");
+    let jetstream = shared.jetstream.write().take();
+    if let Some(jetstream) = jetstream {
+        info!(shared.log, "Initiating JetStream Shutdown...");
+        jetstream.stop().await;
+        info!(shared.log, "JetStream Shutdown");
+    }
     for connection in shared.registry.shut() {
         connection.close(CloseReason::ServerShutdown);
     }

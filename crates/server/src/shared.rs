@@ -16,8 +16,11 @@ use cognate_tls::{RateLimit, ServerTls};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, watch};
 
+use crate::builder::load_tls;
+use crate::convert;
 use crate::data::{Account, Blocks, Workers};
 use crate::info::Facts;
+use crate::jetstream::JetStream;
 use crate::registry::Registry;
 
 /// The version whose behaviour we follow; clients switch features by it.
@@ -50,6 +53,8 @@ pub(crate) struct Shared {
     pub facts: Facts,
     /// The global account.
     pub account: Arc<Account>,
+    /// JetStream, while it is on.
+    pub jetstream: RwLock<Option<Arc<JetStream>>>,
     /// The client connections.
     pub registry: Registry,
     /// Working memory of the data path.
@@ -70,70 +75,56 @@ pub(crate) struct Shared {
     tracing: AtomicBool,
     /// How busy the process is.
     pub cpu: Mutex<CpuMeter>,
+    /// Held by a reload from beginning to end.
+    pub reloading: Mutex<()>,
     /// How many TLS handshakes may still begin.
-    handshakes: Mutex<RateLimit>,
+    pub handshakes: Mutex<RateLimit>,
     seed: AtomicU64,
 }
 
-/// What a server's shared state is made of.
-pub(crate) struct Parts {
-    /// Checked options.
-    pub options: Options,
-    /// Who may connect.
-    pub authenticator: Authenticator,
-    /// TLS for clients.
-    pub tls: Option<ServerTls>,
-    /// The log.
-    pub log: Logger,
-    /// Facts about the server.
-    pub facts: Facts,
-    /// The global account.
-    pub account: Account,
-    /// Threads that work on connections.
-    pub threads: usize,
-    /// A random number.
-    pub seed: u64,
-}
-
 impl Shared {
-    /// Puts the parts together.
-    pub(crate) fn new(parts: Parts) -> Self {
-        let Parts {
-            options,
-            authenticator,
-            tls,
-            log,
-            facts,
-            account,
-            threads,
-            seed,
-        } = parts;
-        let now = SystemTime::now();
+    /// The state of a server with these options.
+    ///
+    /// # Errors
+    /// Why they cannot be used, in words for the user.
+    pub(crate) fn new(
+        options: Options,
+        log: Logger,
+        command_line: Vec<String>,
+    ) -> Result<Self, String> {
+        let authenticator = convert::authenticator(&options)?;
+        let mappings = convert::mappings(&options)?;
+        let tls = load_tls(&options)?;
+        let facts = Facts::new(&options, command_line)?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let seed = crate::random::number();
         let handshake_limit = options
             .tls
             .as_ref()
             .map_or(0, |tls| tls.connection_rate_limit);
-        let workers = Workers::new(threads, seed, !options.no_sublist_cache);
-        Shared {
+        let now = SystemTime::now();
+        Ok(Shared {
+            account: Arc::new(Account::global(seed, mappings)),
+            jetstream: RwLock::new(None),
             registry: Registry::new(options.max_closed_clients as usize),
+            workers: Workers::new(threads, seed, !options.no_sublist_cache),
+            blocks: Arc::default(),
+            verifications: Arc::new(Semaphore::new(threads)),
+            stage: watch::Sender::new(Stage::Running),
+            started: Instant::now(),
+            started_at: now,
+            config_loaded_at: Mutex::new(now),
             tracing: AtomicBool::new(options.trace),
+            cpu: Mutex::new(CpuMeter::start()),
+            reloading: Mutex::new(()),
+            handshakes: Mutex::new(RateLimit::new(handshake_limit)),
+            seed: AtomicU64::new(seed),
             options: RwLock::new(Arc::new(options)),
             authenticator: RwLock::new(Arc::new(authenticator)),
             tls: RwLock::new(tls.map(Arc::new)),
             log,
             facts,
-            account: Arc::new(account),
-            workers,
-            blocks: Arc::default(),
-            verifications: Arc::new(Semaphore::new(threads.max(1))),
-            stage: watch::Sender::new(Stage::Running),
-            started: Instant::now(),
-            started_at: now,
-            config_loaded_at: Mutex::new(now),
-            cpu: Mutex::new(CpuMeter::start()),
-            handshakes: Mutex::new(RateLimit::new(handshake_limit)),
-            seed: AtomicU64::new(seed),
-        }
+        })
     }
 
     /// The options in force.
@@ -199,11 +190,6 @@ impl Shared {
             ping_max: options.ping_max,
             trace: self.tracing.load(Relaxed),
         }
-    }
-
-    /// Whether one more TLS handshake fits into `connection_rate_limit` now.
-    pub(crate) fn admit_handshake(&self) -> bool {
-        self.handshakes.lock().allow(Instant::now())
     }
 
     /// Where the server is in its life.

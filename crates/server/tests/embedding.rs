@@ -203,6 +203,12 @@ async fn connections_that_come_during_a_shutdown_do_not_outlive_it() {
             within("the end", client.read_to_end(&mut said))
                 .await
                 .expect("a pipe does not fail");
+            // As nats-server does: whoever comes too late is sent INFO and nothing else.
+            let said = String::from_utf8_lossy(&said);
+            assert!(
+                said.starts_with("INFO ") && !said.contains("-ERR"),
+                "{said}"
+            );
         }
     }
 }

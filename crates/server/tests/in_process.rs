@@ -4,10 +4,11 @@ mod common;
 
 use std::time::Duration;
 
+use cognate_auth::nkey::{KeyPair, Kind};
 use cognate_config::options::{
     Credential, Permissions, Secret, SubjectPermission, SubjectRule, User,
 };
-use cognate_server::{Builder, LocalError, LocalMessage, Server};
+use cognate_server::{Builder, LocalError, LocalLogin, LocalMessage, Server};
 use cognate_wire::headers::HeaderBlock;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
@@ -81,6 +82,60 @@ async fn logins_and_permissions_apply_inside_too() {
         r#","user":"ann","pass":"p\"w""#,
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_local_client_logs_in_with_a_token() {
+    let server = portless(|builder| {
+        builder.configure(|options| {
+            options.authorization.credential = Credential::Token(Secret::new("p\"w"));
+        })
+    })
+    .await;
+    for (token, enters) in [("p\"w", true), ("wrong", false), ("", false)] {
+        let login = LocalLogin::token(token);
+        assert!(!format!("{login:?}").contains("\"w"), "{login:?}");
+        let client = server.connect_local_with(login).await;
+        assert_eq!(client.is_ok(), enters, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_local_client_logs_in_with_an_nkey() {
+    let pair = |byte| KeyPair::from_bytes(Kind::User, [byte; 32]).expect("a key");
+    let (known, stranger) = (pair(1), pair(2));
+    let key = known.public_key().to_string();
+    let user = User::Nkey {
+        nkey: key.clone(),
+        permissions: None,
+        allowed_connection_types: Vec::new(),
+    };
+    let server = portless(|builder| {
+        builder.configure(|options| {
+            options.authorization.credential = Credential::Users(vec![user]);
+        })
+    })
+    .await;
+    let refused = Err(LocalError::Closed("Authorization Violation".to_owned()));
+    let login = LocalLogin::seed(&known.seed()).expect("a seed");
+    let client = server.connect_local_with(login).await.expect("let in");
+    let mut subscription = client.subscribe("a").await.expect("subscribed");
+    client.publish("a", b"signed").await.expect("published");
+    let message = within("the message", subscription.next()).await;
+    assert_eq!(
+        message.map(|message| message.payload),
+        Some(b"signed".to_vec())
+    );
+    let login = LocalLogin::seed(&stranger.seed()).expect("a seed");
+    let answer = server.connect_local_with(login).await;
+    assert_eq!(answer.map(drop), refused);
+    // The seed may be elsewhere; what is signed is the nonce and nothing else.
+    let login = LocalLogin::nkey(&key, move |nonce| known.sign(nonce));
+    assert!(server.connect_local_with(login).await.is_ok());
+    let login = LocalLogin::nkey(&key, move |nonce| stranger.sign(nonce));
+    let answer = server.connect_local_with(login).await;
+    assert_eq!(answer.map(drop), refused);
+    assert!(LocalLogin::seed("SUNOSEED").is_err());
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::sync::{Arc, Barrier};
+
 use cognate_config::Options;
-use cognate_config::options::{Credential, HttpOptions, Port, Secret};
+use cognate_config::options::{Credential, HttpOptions, MapDestination, Mapping, Port, Secret};
 use cognate_server::ReloadFailure;
 
-use common::{Client, options_from, socket, start};
+use common::{Client, options_from, socket, start, within};
 
 #[tokio::test]
 async fn a_reload_changes_what_may_change_and_says_so() {
@@ -95,4 +97,49 @@ async fn a_lowered_connection_limit_says_goodbye_to_the_excess() {
     let goodbye = "-ERR 'maximum connections exceeded'\r\n";
     assert_eq!(over_tcp.rest().await, goodbye);
     assert_eq!(inside.rest().await, goodbye);
+}
+
+/// Each reload is in force as a whole, whoever else reloads at the same time: the mappings belong to
+/// the options, which tell them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reloads_at_the_same_time_do_not_mix() {
+    let server = Arc::new(start(|builder| builder).await);
+    let client = server.connect_local().await.expect("let in");
+    let mut mapped = client.subscribe("to.*").await.expect("subscribed");
+    for _ in 0..200 {
+        let gate = Arc::new(Barrier::new(3));
+        let threads: Vec<_> = (0..3)
+            .map(|number| {
+                let (server, gate) = (Arc::clone(&server), Arc::clone(&gate));
+                let mut options = Options::clone(&server.options());
+                options.mappings = vec![mapping_to(&format!("to.{number}"))];
+                std::thread::spawn(move || {
+                    gate.wait();
+                    server.reload(options).map(drop)
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread
+                .join()
+                .expect("no panic")
+                .expect("mappings change live");
+        }
+        client.publish("from", b"").await.expect("published");
+        let message = within("the message", mapped.next()).await.expect("mapped");
+        let said = server.options().mappings[0].destinations[0].subject.clone();
+        assert_eq!(message.subject, said);
+    }
+}
+
+fn mapping_to(subject: &str) -> Mapping {
+    let destination = MapDestination {
+        subject: subject.to_owned(),
+        weight: 100,
+        cluster: None,
+    };
+    Mapping {
+        source: "from".to_owned(),
+        destinations: vec![destination],
+    }
 }

@@ -70,12 +70,20 @@ pub struct SameTier {
 }
 
 /// All of them. Drivers may use each other anyway.
-pub const SAME_TIER: &[SameTier] = &[SameTier {
-    from: "session",
-    to: "auth",
-    reason: "a session asks its user's permissions at every publish and subscribe; the driver \
-             hands them in ready-made, so auth is vocabulary to it and no second decision maker",
-}];
+pub const SAME_TIER: &[SameTier] = &[
+    SameTier {
+        from: "session",
+        to: "auth",
+        reason: "a session asks its user's permissions at every publish and subscribe; the driver \
+                 hands them in ready-made, so auth is vocabulary to it and no second decision maker",
+    },
+    SameTier {
+        from: "model",
+        to: "subject",
+        reason: "configurations of streams and consumers are made of subjects and filters, and a \
+                 valid one holds valid ones",
+    },
+];
 
 /// The tier of a crate by its directory's name.
 pub fn tier_of(name: &str) -> Option<Tier> {

@@ -53,6 +53,12 @@ impl RateLimit {
         }
     }
 
+    /// How many handshakes were refused since [`Self::take_refused`].
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// How many handshakes were refused since this was last asked, for the server's warning.
     pub fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
@@ -73,6 +79,7 @@ mod tests {
             allowed,
             [true, true, false, false, true, true, false, true, true]
         );
+        assert_eq!(limit.refused(), 3);
         assert_eq!((limit.take_refused(), limit.take_refused()), (3, 0));
     }
 

@@ -16,6 +16,7 @@
 
 mod close;
 mod connect;
+mod delivered;
 pub mod encode;
 pub mod error_text;
 mod fault;
@@ -28,6 +29,7 @@ mod redact;
 
 pub use close::CloseReason;
 pub use connect::{ConnectError, ConnectOptions, SubjectPermission};
+pub use delivered::{Delivered, parse_delivered};
 pub use fault::Fault;
 pub use info::ServerInfo;
 pub use op::{ClientOp, Limits, Publish, Step};

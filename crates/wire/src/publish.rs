@@ -110,7 +110,7 @@ fn canonical_sizes<const HEADERS: bool>(buf: &[u8], at: usize) -> Option<(usize,
 
 /// A number of one to nine digits without leading zeros, and its end.
 #[inline(always)]
-fn canonical_number(buf: &[u8], at: usize) -> Option<(usize, usize)> {
+pub(crate) fn canonical_number(buf: &[u8], at: usize) -> Option<(usize, usize)> {
     let digits = buf.get(at..)?;
     let mut value = 0usize;
     let mut count = 0;
@@ -135,7 +135,7 @@ fn canonical_number(buf: &[u8], at: usize) -> Option<(usize, usize)> {
 /// which sets its top bit; bytes that had it set already (UTF-8) are masked
 /// out. A borrow can spill into higher bytes only, so the lowest hit is exact.
 #[inline]
-fn find_control(buf: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn find_control(buf: &[u8], from: usize) -> Option<usize> {
     const LOW: u64 = 0x2121_2121_2121_2121;
     const TOP: u64 = 0x8080_8080_8080_8080;
     let mut at = from;

@@ -284,6 +284,11 @@ impl Nonce {
     }
 }
 
+/// Encodes a signature as the `sig` of a CONNECT: unpadded base64url.
+pub fn encode_signature(signature: &[u8; SIGNATURE_BYTES]) -> String {
+    URL_SAFE_NO_PAD.encode(signature)
+}
+
 /// Decodes the `sig` of a CONNECT: base64url or standard base64, padded or not, as clients in
 /// the field send all of them. `None` if it is neither or not 64 bytes long.
 pub fn decode_signature(text: &str) -> Option<[u8; SIGNATURE_BYTES]> {

@@ -4,6 +4,7 @@
 //! the loader, which can point at a key, and by `Options::validate` after flags have been
 //! applied, which cannot.
 
+use super::jetstream::domain_error;
 use crate::duration::show;
 use crate::options::{Credential, Options};
 use crate::syntax::{Map, Problem, ValueKind};
@@ -63,28 +64,37 @@ pub(crate) fn conflicts(options: &Options) -> Vec<Conflict> {
         "tls has no certificate, so every connection would fail".to_owned(),
         "add cert_file and key_file",
     );
-    if let Some(name) = &options.no_auth_user {
-        let keys = &["no_auth_user"];
-        let hint = "name one of the users in the authorization block";
-        match &options.authorization.credential {
-            Credential::Users(users) => rule(
-                !users.iter().any(|user| user.name() == name),
-                keys,
-                format!(
-                    "no_auth_user: {name:?} not present as user or nkey in authorization block or \
-                     account configuration"
-                ),
-                hint,
-            ),
-            _ => rule(
-                true,
-                keys,
-                format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
-                hint,
-            ),
-        }
-    }
+    found.extend(no_auth_user(options));
+    found.extend(jetstream_domain(options));
     found
+}
+
+/// `no_auth_user` names one of the users.
+fn no_auth_user(options: &Options) -> Option<Conflict> {
+    let name = options.no_auth_user.as_ref()?;
+    let message = match &options.authorization.credential {
+        Credential::Users(users) if users.iter().any(|user| user.name() == name) => return None,
+        Credential::Users(_) => format!(
+            "no_auth_user: {name:?} not present as user or nkey in authorization block or account \
+             configuration"
+        ),
+        _ => format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
+    };
+    Some(Conflict {
+        keys: &["no_auth_user"],
+        message,
+        hint: "name one of the users in the authorization block",
+    })
+}
+
+/// The domain, which a program may have set, is valid; a file's has been checked at its key.
+fn jetstream_domain(options: &Options) -> Option<Conflict> {
+    let domain = options.jetstream.as_ref()?.domain.as_deref()?;
+    Some(Conflict {
+        keys: &["jetstream"],
+        message: domain_error(domain)?,
+        hint: "use letters, digits, - and _",
+    })
 }
 
 /// The rules as problems at the keys of a file; `root` is the whole configuration.

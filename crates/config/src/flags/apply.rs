@@ -43,6 +43,10 @@ impl Flags {
         set(&mut options.syslog, &self.syslog);
         set(&mut options.log_size_limit, &self.log_size_limit);
         set(&mut options.max_traced_msg_len, &self.max_traced_msg_len);
+        if let Some(on) = self.jetstream {
+            options.enable_jetstream(on);
+        }
+        set_text(&mut options.jetstream_settings().store_dir, &self.store_dir);
         if self
             .server_name
             .as_ref()

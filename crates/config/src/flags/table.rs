@@ -159,10 +159,12 @@ pub(super) const FLAGS: &[Flag] = &[
         "Longest payload shown in traces (default: unlimited)",
         Int(|r, v| { r.flags.max_traced_msg_len = Some(usize::try_from(v).unwrap_or(0)); Ok(()) })),
 
-    missing(JETSTREAM, &["js", "jetstream"], "-js, --jetstream",
-        "Enable JetStream", "JetStream", NO_BOOL),
-    missing(JETSTREAM, &["sd", "store_dir"], "-sd, --store_dir <dir>",
-        "Directory of streams", "JetStream", NO_TEXT),
+    flag(JETSTREAM, &["js", "jetstream"], "-js, --jetstream",
+        "Enable JetStream; --jetstream=false disables the file's",
+        Bool(|r, v| r.flags.jetstream = Some(v))),
+    flag(JETSTREAM, &["sd", "store_dir"], "-sd, --store_dir <dir>",
+        "Directory of JetStream's data (default: nats in the one for temporary files)",
+        Text(|r, v| r.flags.store_dir = Some(v.to_owned()))),
 
     flag(AUTHORIZATION, &["user"], "--user <user>",
         "User that clients must be",

@@ -3,8 +3,8 @@
 use super::Reload::{Live, Restart};
 use super::{Row, row};
 use crate::check::{
-    DestinationDraft, authorization, feature_flags, http, is_advertise, listen, mappings,
-    server_metadata, tags, tls, weight,
+    DestinationDraft, authorization, feature_flags, http, is_advertise, jetstream, listen,
+    mappings, server_metadata, store_dir, tags, tls, weight,
 };
 use crate::options::{DEFAULT_PORT, DEFAULT_SYSTEM_ACCOUNT, Options, Port, WriteTimeout};
 use crate::syntax::Problem;
@@ -211,6 +211,12 @@ pub(crate) const TOP: &[Row<Options>] = &[
         }),
     row(&["mappings", "maps"], "map of subjects to destinations", "", Live,
         "subject mappings", |c, v, o| mappings(c, v, &mut o.mappings)),
+    // JetStream.
+    row(&["jetstream"], "enabled, disabled or jetstream block", "disabled", Restart,
+        "streams, key-value and object stores", jetstream),
+    row(&["store_dir", "storedir"], "path", "<tmp>/nats", Restart,
+        "directory of JetStream's data; here or in the jetstream block",
+        |c, v, o| store_dir(c, v, &mut o.jetstream_settings().store_dir)),
 ];
 
 /// Keys of a weighted destination in `mappings`.

@@ -4,6 +4,9 @@
 //! [`Problem`] (what is wrong at a span, before it is rendered). Used by the parser and the
 //! checks; `crate::diagnostic` renders.
 
+use crate::mask::spread_texts;
+use std::cell::OnceCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A piece of a file.
@@ -24,6 +27,8 @@ pub(crate) struct Span {
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     files: Vec<(String, Arc<str>)>,
+    /// By file, found when first asked for.
+    spread: OnceCell<Vec<Vec<Range<usize>>>>,
 }
 
 impl Files {
@@ -37,6 +42,16 @@ impl Files {
     /// Whether no file could be read.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// The texts of a file that go on over line ends, as byte ranges in order. Asked once all
+    /// files are there.
+    pub(crate) fn spread_texts(&self, id: u16) -> &[Range<usize>] {
+        let spread = self.spread.get_or_init(|| {
+            let texts = self.files.iter().map(|(_, text)| spread_texts(text));
+            texts.collect()
+        });
+        spread.get(usize::from(id)).map_or(&[], Vec::as_slice)
     }
 
     /// Name and text of a file.

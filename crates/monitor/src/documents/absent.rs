@@ -1,6 +1,6 @@
 //! Endpoints of features that are not built yet.
 //!
-//! Where a server without the feature has a true document (no routes, JetStream disabled), that
+//! Where a server without the feature has a true document (no routes), that
 //! document is served, and queries are checked as nats-server checks them. Where it has none, a
 //! 404 says so: better no figures than wrong ones.
 
@@ -70,65 +70,6 @@ pub(crate) fn leafz(query: &Query, facts: &ServerFacts) -> Result<Answer, BadQue
         now: rfc3339_nano(facts.now),
         leafnodes: 0,
         leafs: [],
-    }))
-}
-
-#[derive(Default, Serialize)]
-struct Jsz<'a> {
-    memory: u64,
-    storage: u64,
-    reserved_memory: u64,
-    reserved_storage: u64,
-    accounts: u64,
-    ha_assets: u64,
-    api: Api,
-    server_id: &'a str,
-    now: String,
-    disabled: bool,
-    config: JetStreamConfig,
-    streams: u64,
-    consumers: u64,
-    messages: u64,
-    bytes: u64,
-    total: u64,
-}
-
-#[derive(Default, Serialize)]
-struct Api {
-    level: u64,
-    total: u64,
-    errors: u64,
-}
-
-#[derive(Default, Serialize)]
-struct JetStreamConfig {
-    max_memory: u64,
-    max_storage: u64,
-}
-
-/// `/jsz`: JetStream is disabled.
-pub(crate) fn jsz(query: &Query, facts: &ServerFacts) -> Result<Answer, BadQuery> {
-    for option in [
-        "accounts",
-        "streams",
-        "consumers",
-        "direct-consumers",
-        "config",
-    ] {
-        query.boolean(option)?;
-    }
-    query.page()?;
-    let leader_only = query.boolean("leader-only")?;
-    query.boolean("raft")?;
-    query.boolean("stream-leader-only")?;
-    if leader_only {
-        return Err(BadQuery("filtered response: not leader".to_owned()));
-    }
-    Ok(Answer::json(&Jsz {
-        server_id: &facts.server_id,
-        now: rfc3339_nano(facts.now),
-        disabled: true,
-        ..Jsz::default()
     }))
 }
 

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use hyper::StatusCode;
 
+use super::jetstream_metrics;
 use super::varz::between;
 use crate::answer::{Answer, Kind};
 use crate::facts::{Monitored, ServerFacts};
@@ -27,6 +28,7 @@ pub(crate) fn answer(source: &dyn Monitored, requests: &BTreeMap<&'static str, u
     identity(&mut page, &facts, ready);
     process(&mut page, &facts);
     clients(&mut page, &facts, pending);
+    jetstream_metrics::write(&mut page, source);
     page.head(
         "http_requests_total",
         "counter",
@@ -155,20 +157,20 @@ fn epoch_seconds(time: SystemTime) -> f64 {
 }
 
 /// The text so far. Names are written without the prefix `cognate_`.
-struct Page(String);
+pub(super) struct Page(String);
 
 impl Page {
-    fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
+    pub(super) fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
         self.head(name, "gauge", help);
         self.sample(name, &[], value);
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
+    pub(super) fn counter(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
         self.head(name, "counter", help);
         self.sample(name, &[], value);
     }
 
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
+    pub(super) fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(
             self.0,
@@ -176,7 +178,12 @@ impl Page {
         );
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+    pub(super) fn sample(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        value: impl std::fmt::Display,
+    ) {
         let _ = write!(self.0, "cognate_{name}");
         for (index, (label, text)) in labels.iter().enumerate() {
             let open = if index == 0 { '{' } else { ',' };

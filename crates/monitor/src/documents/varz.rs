@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 use cognate_process::text::{rfc3339_nano, uptime_text};
 use serde::Serialize;
 
+use super::jetstream::{Part, Totals};
 use crate::answer::{Number, is_false, is_zero};
-use crate::facts::ServerFacts;
+use crate::facts::{JetStreamFacts, ServerFacts};
 
 /// The document. The order of the fields is the order in the answer.
 #[derive(Debug, Serialize)]
@@ -68,7 +69,7 @@ struct Settings<'a> {
     leaf: NotConfigured,
     mqtt: NotConfigured,
     websocket: NotConfigured,
-    jetstream: NotConfigured,
+    jetstream: Part<'a>,
     tls_timeout: Number,
     write_deadline: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -133,7 +134,7 @@ struct ByKind {
     leafs: u64,
 }
 
-/// Waiting for the disk; nothing does without streams.
+/// Waiting for the disk; not counted yet.
 #[derive(Debug, Default, Serialize)]
 struct DiskWaits {
     waiters: u64,
@@ -143,17 +144,23 @@ struct DiskWaits {
 }
 
 impl<'a> Varz<'a> {
-    /// The document from the server's facts and the requests counted here.
-    pub(crate) fn new(facts: &'a ServerFacts, requests: &'a BTreeMap<&'static str, u64>) -> Self {
+    /// The document from the server's facts, JetStream's if it is on, and the requests counted
+    /// here.
+    pub(crate) fn new(
+        facts: &'a ServerFacts,
+        jetstream: Option<(&'a JetStreamFacts, Totals)>,
+        requests: &'a BTreeMap<&'static str, u64>,
+    ) -> Self {
+        let jetstream = jetstream.map(|(facts, totals)| Part::new(facts, &totals));
         Varz {
-            settings: Settings::new(facts),
+            settings: Settings::new(facts, jetstream.unwrap_or_default()),
             state: State::new(facts, requests),
         }
     }
 }
 
 impl<'a> Settings<'a> {
-    fn new(facts: &'a ServerFacts) -> Self {
+    fn new(facts: &'a ServerFacts, jetstream: Part<'a>) -> Self {
         Settings {
             server_id: &facts.server_id,
             server_name: &facts.server_name,
@@ -188,7 +195,7 @@ impl<'a> Settings<'a> {
             leaf: NotConfigured {},
             mqtt: NotConfigured {},
             websocket: NotConfigured {},
-            jetstream: NotConfigured {},
+            jetstream,
             tls_timeout: Number(facts.tls_timeout.as_secs_f64()),
             write_deadline: nanos(facts.write_deadline),
             write_timeout: &facts.write_timeout,
@@ -249,6 +256,7 @@ pub(crate) fn between(earlier: SystemTime, later: SystemTime) -> Duration {
     later.duration_since(earlier).unwrap_or_default()
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// A duration as Go writes it.
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

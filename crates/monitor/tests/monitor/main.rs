@@ -5,6 +5,7 @@
 mod connz;
 mod documents;
 mod hostile;
+mod jetstream;
 mod metrics;
 mod subsz;
 mod support;

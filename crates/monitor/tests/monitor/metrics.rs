@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cognate_monitor::{JetStream, StreamFacts};
+
 use crate::support::{Facts, Site, at, connection, server_facts};
 
 const DOCUMENTATION: &str = include_str!("../../../../docs/metrics.md");
@@ -16,9 +18,16 @@ fn page() -> String {
         facts
     };
     let open = vec![pending(1, 40), pending(2, 2)];
+    let stream = StreamFacts {
+        account: "$G",
+        name: "S",
+        ..StreamFacts::default()
+    };
     let site = Site::of(Facts {
         server,
         open,
+        jetstream: JetStream::Enabled(Box::default()),
+        streams: vec![stream],
         ..Facts::default()
     });
     let response = site.get("/metrics");

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cognate_monitor::{
-    ClosedSubscription, ConnectionFacts, Counts, Health, Monitored, ServerFacts, SubscriptionFacts,
-    SubscriptionStats,
+    ClosedSubscription, ConnectionFacts, Counts, Health, JetStream, Monitored, ServerFacts,
+    StreamDetails, StreamFacts, SubscriptionFacts, SubscriptionStats, WantedConsumers,
 };
 use parking_lot::{Condvar, Mutex};
 use serde_json::Value;
@@ -48,6 +48,11 @@ pub(crate) struct Facts {
     pub(crate) closed: Vec<ConnectionFacts>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) error: Option<String>,
+    pub(crate) jetstream: JetStream,
+    /// Streams in short, all of account `$G`.
+    pub(crate) streams: Vec<StreamFacts<'static>>,
+    /// Streams of account `$G` in detail.
+    pub(crate) details: Vec<StreamDetails>,
     /// While true, asking for connections takes for ever.
     pub(crate) stuck: Arc<(Mutex<bool>, Condvar)>,
     /// Asking for the interest's figures panics.
@@ -102,6 +107,36 @@ impl Monitored for Facts {
         Health {
             error: self.error.clone(),
         }
+    }
+
+    fn jetstream(&self) -> JetStream {
+        self.jetstream.clone()
+    }
+
+    fn streams(&self, visit: &mut dyn FnMut(StreamFacts<'_>)) {
+        self.streams.iter().for_each(|stream| visit(*stream));
+    }
+
+    fn stream_details(
+        &self,
+        account: &str,
+        wanted: WantedConsumers,
+        visit: &mut dyn FnMut(StreamDetails),
+    ) {
+        for stream in self.details.iter().filter(|_| account == "$G") {
+            let mut stream = stream.clone();
+            if wanted == WantedConsumers::None {
+                stream.consumers.clear();
+            }
+            if wanted != WantedConsumers::All {
+                stream.direct_consumers.clear();
+            }
+            visit(stream);
+        }
+    }
+
+    fn has_consumer(&self, account: &str, stream: &str, consumer: &str) -> bool {
+        (account, stream, consumer) == ("$G", "S", "C")
     }
 }
 

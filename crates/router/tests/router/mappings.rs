@@ -130,6 +130,31 @@ fn destinations_of_the_own_cluster_take_the_place_of_the_others() {
 }
 
 #[test]
+fn of_a_source_given_twice_the_last_counts() {
+    let specs: [Spec<'_>; 4] = [
+        ("a", &[("b", 50, "")]),
+        ("x.*", &[("first.$1", 100, "")]),
+        ("a", &[("c", 100, "")]),
+        ("x.*", &[("second.$1", 100, "")]),
+    ];
+    check("", &specs, "a", &[("c", 100)]);
+    check("", &specs, "x.1", &[("second.1", 100)]);
+}
+
+/// As on a server that is in another cluster, or in none.
+#[test]
+fn destinations_of_another_cluster_count_for_nothing() {
+    for cluster in ["", "here"] {
+        let other: Spec<'_> = ("a", &[("b", 100, "there")]);
+        check(cluster, &[other], "a", &[("a", 100)]);
+        let both: Spec<'_> = ("a", &[("b", 60, "there"), ("c", 30, "")]);
+        check(cluster, &[both], "a", &[("c", 30), ("a", 70)]);
+        let loss: Spec<'_> = ("a", &[("b", 50, "there"), ("a", 50, "there")]);
+        check(cluster, &[loss], "a", &[("", 100)]);
+    }
+}
+
+#[test]
 fn the_most_specific_source_decides_and_only_once() {
     let specs: [Spec<'_>; 5] = [
         (">", &[("all.>", 100, "")]),

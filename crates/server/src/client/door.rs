@@ -21,7 +21,7 @@ use cognate_session::{Access, Report, Verdict};
 use cognate_wire::{CloseReason, ConnectOptions, Fault, Publish, error_text};
 use tokio::task::JoinHandle;
 
-use crate::data::{Connection, Door, Via};
+use crate::data::{Connection, Door, Via, Watch};
 use crate::shared::Shared;
 
 /// Bytes of a faulty frame that a log line repeats.
@@ -33,14 +33,14 @@ type Verification = JoinHandle<Result<Arc<User>, DenyCause>>;
 pub(crate) struct ClientDoor {
     shared: Arc<Shared>,
     connection: Arc<Connection>,
-    nonce: String,
+    nonce: Box<str>,
     seed: u64,
     /// Who judged the user, and the user; kept to re-examine it after a reload.
     known: Option<(Arc<Authenticator>, Arc<User>)>,
     /// Who the client said it is, for the log; empty if it did not say.
-    claim: String,
+    claim: Box<str>,
     /// What its label shows of that once it is let in.
-    login: String,
+    login: Box<str>,
     verification: Option<(Arc<Authenticator>, Verification)>,
     drop_for_stalled: bool,
 }
@@ -57,11 +57,11 @@ impl ClientDoor {
         ClientDoor {
             shared: Arc::clone(shared),
             connection: Arc::clone(connection),
-            nonce,
+            nonce: nonce.into_boxed_str(),
             seed,
             known: None,
-            claim: String::new(),
-            login: String::new(),
+            claim: Box::default(),
+            login: Box::default(),
             verification: None,
             drop_for_stalled: shared.options().no_fast_producer_stall,
         }
@@ -164,7 +164,7 @@ impl ClientDoor {
         let name = user.display_name().unwrap_or_default();
         self.connection.update_detail(|detail| {
             detail.user = name;
-            detail.login.clone_from(&self.login);
+            str::clone_into(&self.login, &mut detail.login);
         });
         self.connection.set_replies(
             responses.map(|limits| Box::new(ReplyPermissions::new(limits, self.seed))),
@@ -203,14 +203,20 @@ impl ClientDoor {
     }
 }
 
-impl Door for ClientDoor {
+impl Watch for ClientDoor {
     fn now(&self) -> Duration {
         self.shared.now()
     }
 
+    fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>) {
+        super::trace::trace_message(&self.shared, sub, subject, message);
+    }
+}
+
+impl Door for ClientDoor {
     fn authenticate(&mut self, options: &ConnectOptions, _first: bool) -> Verdict {
-        self.claim = claim(options);
-        self.login = login(options);
+        self.claim = claim(options).into_boxed_str();
+        self.login = login(options).into_boxed_str();
         self.connection.update_detail(|detail| {
             detail.name.clone_from(&options.name);
             detail.lang.clone_from(&options.lang);
@@ -304,10 +310,6 @@ impl Door for ClientDoor {
 
     fn trace_text(&self, text: &[u8]) {
         super::trace::trace_text(&self.shared, &self.connection, text);
-    }
-
-    fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>) {
-        super::trace::trace_message(&self.shared, sub, subject, message);
     }
 
     fn trace_end(&self, sid: &[u8]) {

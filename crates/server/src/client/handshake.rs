@@ -7,103 +7,213 @@
 //! … with fallback    wait for a first byte; none in time: as TLS
 //! allow_non_tls      INFO ─▶ first byte 0x16: handshake, else plain ─▶ task
 //! ```
+//!
+//! A connection is in the registry before its handshake, so that it counts as one, is seen by
+//! monitoring, and ends when the server closes it. As with nats-server, who arrives while the
+//! server goes away is sent INFO and then nothing, and who does not get through a handshake is
+//! told nothing either: it would not understand.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
 
 use cognate_auth::nkey::Nonce;
 use cognate_config::options::HandshakeFirst;
-use cognate_process::{debug, error};
-use cognate_tls::ServerTls;
+use cognate_process::{debug, error, warn};
+use cognate_tls::{HandshakeError, PeerDetail, ServerTls};
 use cognate_wire::{CloseReason, error_text};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 
 use super::door::ClientDoor;
 use super::task::ClientTask;
-use super::transport::{TcpSink, Transport};
-use crate::data::{Birth, Connection, Outbound, Sink, TlsDetail, Totals, Via};
+use super::transport::{Stream, TcpSink, Transport};
+use crate::data::{Birth, Connection, Outbound, Pending, Sink, TlsDetail, Totals, Via};
+use crate::listen::Listening;
 use crate::shared::{Shared, Stage};
 
 /// The first byte of a TLS handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Serves a client that connected to the listener, to the end.
-pub(crate) async fn serve_tcp(shared: Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
-    // Latency matters more than full packets: what is worth sending together is sent together.
-    let _ = socket.set_nodelay(true);
-    let ready = match shared.tls() {
-        None => Some(greet_plain(&shared, socket, peer)),
-        // The memory of a handshake is given back before the client is served.
-        Some(tls) => Box::pin(greet_tls(&shared, socket, peer, tls)).await,
-    };
-    if let Some((newcomer, transport)) = ready {
-        newcomer.serve(transport).await;
-    }
+/// How long refused handshakes are counted before the log says how many there were.
+const REFUSALS_COUNTED: Duration = Duration::from_secs(1);
+
+/// The way from a socket to the task that serves the client; `None` if it did not get that far,
+/// and its record is written.
+type Greeting = Pin<Box<dyn Future<Output = Option<ClientTask>> + Send>>;
+
+/// Serves a client that connected to the listener, to the end. `arriving` is let go once the
+/// registry knows the connection.
+pub(crate) fn serve_tcp(
+    shared: Arc<Shared>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    arriving: Listening,
+) -> impl Future<Output = ()> + Send {
+    serve(Box::pin(greet_tcp(shared, socket, peer, arriving)))
 }
 
 /// Serves a client inside this process, to the end.
-pub(crate) async fn serve_in_process(shared: Arc<Shared>, stream: DuplexStream) {
-    let newcomer = Newcomer::new(&shared, None, Via::InProcess, None);
-    newcomer.say(&newcomer.info());
-    newcomer.serve(Transport::Stream(Box::new(stream))).await;
+pub(crate) fn serve_in_process(
+    shared: Arc<Shared>,
+    stream: DuplexStream,
+    arriving: Listening,
+) -> impl Future<Output = ()> + Send {
+    serve(Box::pin(async move {
+        let mut newcomer = Newcomer::new(&shared, None, Via::InProcess, None, arriving);
+        newcomer.say(&newcomer.info());
+        newcomer.enter();
+        newcomer
+            .into_task(Transport::Stream(Box::new(stream)))
+            .await
+    }))
 }
 
-fn greet_plain(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) -> (Newcomer, Transport) {
+/// The memory of a greeting is given back before the client is served: what is spawned here lives
+/// as long as the connection, and is small.
+async fn serve(greeting: Greeting) {
+    let task = greeting.await;
+    if let Some(task) = task {
+        task.run().await;
+    }
+}
+
+async fn greet_tcp(
+    shared: Arc<Shared>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    arriving: Listening,
+) -> Option<ClientTask> {
+    // Latency matters more than full packets: what is worth sending together is sent together.
+    let _ = socket.set_nodelay(true);
+    let (newcomer, transport) = match shared.tls() {
+        None => greet_plain(&shared, socket, peer, arriving),
+        Some(tls) => {
+            let newcomer = Newcomer::new(&shared, Some(peer), Via::Tcp, None, arriving);
+            // Apart, since it is much larger than what the others need.
+            Box::pin(greet_tls(newcomer, socket, tls)).await?
+        }
+    };
+    newcomer.into_task(transport).await
+}
+
+/// A client and the way to it.
+type Greeted = (Newcomer, Transport);
+
+fn greet_plain(
+    shared: &Arc<Shared>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    arriving: Listening,
+) -> Greeted {
     let sink = Arc::new(TcpSink(socket));
-    let newcomer = Newcomer::new(shared, Some(peer), Via::Tcp, Some(Arc::clone(&sink) as _));
+    let way = Some(Arc::clone(&sink) as _);
+    let mut newcomer = Newcomer::new(shared, Some(peer), Via::Tcp, way, arriving);
     newcomer.say(&newcomer.info());
+    newcomer.enter();
     (newcomer, Transport::Tcp(sink))
 }
 
 /// `None` if the client is gone; its record is written then.
 async fn greet_tls(
-    shared: &Arc<Shared>,
+    mut newcomer: Newcomer,
     mut socket: TcpStream,
-    peer: SocketAddr,
     tls: Arc<ServerTls>,
-) -> Option<(Newcomer, Transport)> {
-    let first = begins_with_handshake(&socket, tls.handshake_first()).await;
-    let newcomer = Newcomer::new(shared, Some(peer), Via::Tcp, None);
+) -> Option<Greeted> {
     let info = newcomer.info();
+    let info_first = tls.handshake_first() == HandshakeFirst::Off;
+    if info_first && socket.write_all(&info).await.is_err() {
+        return newcomer.leave(CloseReason::WriteError);
+    }
+    if !newcomer.enter() {
+        return Some((newcomer, Transport::Tcp(Arc::new(TcpSink(socket)))));
+    }
+    let negotiated = tokio::select! {
+        reason = newcomer.closed() => Err(reason),
+        negotiated = negotiate(&newcomer, socket, &tls, &info) => negotiated,
+    };
+    match negotiated {
+        Ok(transport) => Some((newcomer, transport)),
+        Err(reason) => newcomer.leave(reason),
+    }
+}
+
+/// What is left to be said before the client is served, and the handshake if there is to be one.
+async fn negotiate(
+    newcomer: &Newcomer,
+    mut socket: TcpStream,
+    tls: &ServerTls,
+    info: &[u8],
+) -> Result<Transport, CloseReason> {
+    let shared = &newcomer.shared;
+    let mode = tls.handshake_first();
+    let first = begins_with_handshake(&socket, mode).await;
     if !first {
-        if socket.write_all(&info).await.is_err() {
-            return newcomer.leave(CloseReason::WriteError);
+        if mode != HandshakeFirst::Off && socket.write_all(info).await.is_err() {
+            return Err(CloseReason::WriteError);
         }
-        if shared.options().allow_non_tls && !looks_like_tls(shared, &socket).await {
+        if shared.options().allow_non_tls && !looks_like_tls(tls, &socket).await {
             let sink = Arc::new(TcpSink(socket));
             newcomer.connection.outbound.attach(Arc::clone(&sink) as _);
-            return Some((newcomer, Transport::Tcp(sink)));
+            return Ok(Transport::Tcp(sink));
         }
     }
-    if !shared.admit_handshake() {
-        let text = error_text::CONNECTION_THROTTLING;
-        let _ = socket
-            .write_all(format!("-ERR '{text}'\r\n").as_bytes())
-            .await;
-        return newcomer.leave(CloseReason::MaxConnectionsExceeded);
+    if !admit_handshake(shared) {
+        let text = format!("-ERR '{}'\r\n", error_text::CONNECTION_THROTTLING);
+        let _ = socket.write_all(text.as_bytes()).await;
+        return Err(CloseReason::MaxConnectionsExceeded);
     }
-    match tls.accept(socket).await {
+    let label = newcomer.connection.label();
+    debug!(
+        shared.log,
+        "{label} - Starting TLS client connection handshake"
+    );
+    match shake_hands(socket, tls).await {
         Ok((stream, peer)) => {
+            debug!(shared.log, "{label} - TLS handshake complete");
+            let (version, suite) = (&peer.version, &peer.cipher_suite);
+            debug!(
+                shared.log,
+                "{label} - TLS version {version}, cipher suite {suite}"
+            );
             newcomer.connection.update_detail(|detail| {
                 detail.tls = Some(TlsDetail { peer, first });
             });
             if first {
-                newcomer.say(&info);
+                newcomer.say(info);
             }
-            Some((newcomer, Transport::Stream(Box::new(stream))))
+            Ok(Transport::Stream(stream))
         }
         Err(problem) => {
-            let label = newcomer.connection.label();
             if problem.is_probe() {
                 debug!(shared.log, "{label} - {problem}");
             } else {
                 error!(shared.log, "{label} - {problem}");
             }
-            newcomer.leave(CloseReason::TlsHandshakeFailure)
+            Err(CloseReason::TlsHandshakeFailure)
         }
     }
+}
+
+/// The handshake, within the time for it. A client that does not speak TLS is not sent an alert,
+/// which it would take for a message.
+async fn shake_hands(
+    socket: TcpStream,
+    tls: &ServerTls,
+) -> Result<(Box<dyn Stream>, PeerDetail), HandshakeError> {
+    let handshake = async {
+        let mut byte = [0];
+        let first = socket.peek(&mut byte).await;
+        if matches!(first, Ok(1)) && byte[0] != TLS_HANDSHAKE {
+            return Err(HandshakeError::NotTls);
+        }
+        let (stream, peer) = tls.accept(socket).await?;
+        Ok((Box::new(stream) as Box<dyn Stream>, peer))
+    };
+    let in_time = tokio::time::timeout(tls.timeout(), handshake).await;
+    in_time.unwrap_or(Err(HandshakeError::Timeout))
 }
 
 /// Whether the client begins with a handshake, where it may or must.
@@ -120,11 +230,37 @@ async fn begins_with_handshake(socket: &TcpStream, mode: HandshakeFirst) -> bool
 }
 
 /// Whether the client answers INFO with a handshake; one that stays silent is not made to.
-async fn looks_like_tls(shared: &Shared, socket: &TcpStream) -> bool {
+async fn looks_like_tls(tls: &ServerTls, socket: &TcpStream) -> bool {
     let mut byte = [0];
-    let limit = shared.options().auth_timeout();
-    let first = tokio::time::timeout(limit, socket.peek(&mut byte)).await;
+    let first = tokio::time::timeout(tls.timeout(), socket.peek(&mut byte)).await;
     matches!(first, Ok(Ok(1))) && byte[0] == TLS_HANDSHAKE
+}
+
+/// Whether one more handshake may begin now. The log says how many may not, once for all of a
+/// second.
+fn admit_handshake(shared: &Arc<Shared>) -> bool {
+    let mut limit = shared.handshakes.lock();
+    let admitted = limit.allow(Instant::now());
+    if !admitted && limit.refused() == 1 {
+        tokio::spawn(report_refusals(Arc::clone(shared)));
+    }
+    admitted
+}
+
+async fn report_refusals(shared: Arc<Shared>) {
+    let mut stage = shared.stage.subscribe();
+    let stopping = stage.wait_for(|stage| *stage > Stage::LameDuck);
+    // A server that stops sends everyone away, which is no matter of a rate.
+    if tokio::time::timeout(REFUSALS_COUNTED, stopping)
+        .await
+        .is_err()
+    {
+        let refused = shared.handshakes.lock().take_refused();
+        warn!(
+            shared.log,
+            "Rejected {refused} connections due to TLS rate limiting"
+        );
+    }
 }
 
 /// A connection that is not being served yet.
@@ -133,6 +269,8 @@ struct Newcomer {
     connection: Arc<Connection>,
     nonce: String,
     seed: u64,
+    /// Until the registry has it; for good if it does not take it.
+    arriving: Option<Listening>,
 }
 
 impl Newcomer {
@@ -141,6 +279,7 @@ impl Newcomer {
         peer: Option<SocketAddr>,
         via: Via,
         sink: Option<Arc<dyn Sink>>,
+        arriving: Listening,
     ) -> Self {
         let max_pending = usize::try_from(shared.options().max_pending).unwrap_or(usize::MAX);
         let birth = Birth {
@@ -161,6 +300,7 @@ impl Newcomer {
             connection,
             nonce,
             seed: shared.fresh_seed(),
+            arriving: Some(arriving),
         }
     }
 
@@ -168,32 +308,70 @@ impl Newcomer {
         self.shared.info_for(&self.connection, &self.nonce, false)
     }
 
-    /// Enters the connection in the registry and serves it.
-    async fn serve(self, mut transport: Transport) {
+    /// Enters the connection in the registry; `false` if there is no room, or no server any more.
+    fn enter(&mut self) -> bool {
+        let Newcomer {
+            shared, connection, ..
+        } = self;
+        let max = shared.options().max_connections as usize;
+        let running = shared.stage() == Stage::Running;
+        let entered = running && shared.registry.enter(connection, max);
+        if entered {
+            let label = connection.label();
+            debug!(shared.log, "{label} - Client connection created");
+            self.arriving = None;
+        }
+        entered
+    }
+
+    /// Ready when somebody closed the connection.
+    async fn closed(&self) -> CloseReason {
+        let outbound = &self.connection.outbound;
+        // Requests that are seen here need no answer: what they announce is in force when the
+        // client begins to be served.
+        std::future::poll_fn(|cx| match outbound.poll_pending(cx) {
+            (Pending::Closed(reason), _) => Poll::Ready(reason),
+            _ => Poll::Pending,
+        })
+        .await
+    }
+
+    /// The task that serves the client, unless the registry did not take it: then it is turned
+    /// away.
+    async fn into_task(self, transport: Transport) -> Option<ClientTask> {
+        if self.arriving.is_some() {
+            Box::pin(self.turn_away(transport)).await;
+            return None;
+        }
         let Newcomer {
             shared,
             connection,
             nonce,
             seed,
+            ..
         } = self;
-        let max = shared.options().max_connections as usize;
-        let limit = if shared.stage() > Stage::Running {
-            0
-        } else {
-            max
-        };
-        if !shared.registry.enter(&connection, limit) {
-            return Box::pin(turn_away(&shared, &connection, &mut transport)).await;
-        }
-        debug!(
-            shared.log,
-            "{} - Client connection created",
-            connection.label()
-        );
         let door = ClientDoor::new(&shared, &connection, nonce, seed);
-        ClientTask::new(shared, connection, transport, door, seed)
-            .run()
-            .await;
+        Some(ClientTask::new(shared, connection, transport, door, seed))
+    }
+
+    /// Tells a client that there is no room for it, unless the server goes away itself.
+    async fn turn_away(self, mut transport: Transport) {
+        let Newcomer {
+            shared, connection, ..
+        } = &self;
+        let mut reason = CloseReason::ServerShutdown;
+        if shared.stage() == Stage::Running {
+            reason = CloseReason::MaxConnectionsExceeded;
+            let text = error_text::MAX_CONNECTIONS;
+            error!(shared.log, "{} - {text}", connection.label());
+            if let Transport::Tcp(sink) = &transport {
+                // Before a handshake nobody has let publishers, such as this one, write.
+                connection.outbound.attach(Arc::clone(sink) as _);
+            }
+            self.say(format!("-ERR '{text}'\r\n").as_bytes());
+        }
+        super::parting::part(shared, connection, &mut transport, reason).await;
+        super::record_end(shared, connection, &[], reason);
     }
 
     fn say(&self, text: &[u8]) {
@@ -205,29 +383,4 @@ impl Newcomer {
         super::record_end(&self.shared, &self.connection, &[], reason);
         None
     }
-}
-
-/// Tells a client that there is no room for it.
-async fn turn_away(shared: &Shared, connection: &Arc<Connection>, transport: &mut Transport) {
-    let text = error_text::MAX_CONNECTIONS;
-    error!(shared.log, "{} - {text}", connection.label());
-    let line = format!("-ERR '{text}'\r\n");
-    connection
-        .outbound
-        .shut(CloseReason::MaxConnectionsExceeded);
-    let goodbye = async {
-        match transport {
-            Transport::Tcp(sink) => {
-                let _ = sink.0.writable().await;
-                let _ = sink.0.try_write(line.as_bytes());
-            }
-            Transport::Stream(stream) => {
-                let _ = stream.write_all(line.as_bytes()).await;
-                let _ = stream.shutdown().await;
-                let _ = stream.read(&mut [0]).await;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(Duration::from_millis(500), goodbye).await;
-    super::record_end(shared, connection, &[], CloseReason::MaxConnectionsExceeded);
 }

@@ -7,6 +7,7 @@
 mod door;
 mod handshake;
 mod input;
+mod parting;
 mod task;
 mod trace;
 mod transport;
@@ -26,18 +27,6 @@ use crate::shared::Shared;
 
 /// Subscriptions of a closed connection that its record lists at most.
 const RECORDED_SUBSCRIPTIONS: usize = 1024;
-
-/// Whether a client is told why it is closed, so that the text must leave first.
-fn has_parting_words(reason: CloseReason) -> bool {
-    !matches!(
-        reason,
-        CloseReason::ClientClosed
-            | CloseReason::ReadError
-            | CloseReason::WriteError
-            | CloseReason::SlowConsumerPendingBytes
-            | CloseReason::SlowConsumerWriteDeadline
-    )
-}
 
 /// Takes a connection out of the registry and keeps what monitoring shows of it.
 fn record_end(

@@ -8,7 +8,8 @@
 //! Bounds: a poll makes at most [`PASSES`] passes before other tasks get a turn; a publisher is
 //! slowed down at most [`STALL_TOTAL`] per poll for the sake of destinations that cannot keep up.
 
-use std::future::Future;
+mod upkeep;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use cognate_process::info;
 use cognate_process::text::duration_text;
 use cognate_router::Subscription;
-use cognate_session::{Close, Fed, PingAction, Session, Verdict};
+use cognate_session::{Close, Fed, Session};
 use cognate_wire::{CloseReason, error_text};
 use tokio::time::{Instant, Sleep};
 
@@ -26,7 +27,7 @@ use super::door::ClientDoor;
 use super::input::{Carry, Filled};
 use super::transport::Transport;
 use crate::data::{
-    Account, Borrowed, Connection, Control, Door, Outcome, Pass, Pending, Pressure, Totals, Worker,
+    Account, Borrowed, Connection, Door, Outcome, Pass, Pending, Pressure, Totals, Worker,
 };
 use crate::shared::Shared;
 
@@ -38,9 +39,6 @@ const STALL_TOTAL: Duration = Duration::from_millis(10);
 
 /// The longest a publisher waits when all its destinations are behind, per read.
 const CROWD_PAUSE: Duration = Duration::from_millis(2);
-
-/// How long parting words may take to leave.
-const PARTING: Duration = Duration::from_millis(500);
 
 type Sub = Arc<Subscription<Connection>>;
 
@@ -128,7 +126,8 @@ impl ClientTask {
         let ClientTask { shared, mut client } = self;
         client.arm_timer(&shared);
         let Close(reason) = std::future::poll_fn(|cx| client.poll(&shared, cx)).await;
-        client.end(&shared, reason).await;
+        // Apart, so that a connection that lives does not hold room for its end.
+        Box::pin(client.end(&shared, reason)).await;
     }
 }
 
@@ -352,63 +351,6 @@ impl Client {
         false
     }
 
-    fn handle_control(&mut self, shared: &Shared) -> Result<(), Close> {
-        for control in self.connection.take_control() {
-            match control {
-                Control::SendInfo => {
-                    if self.session.takes_async_info() {
-                        self.say(&self.door.async_info());
-                    }
-                }
-                Control::Reloaded => self.handle_reload(shared)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn handle_reload(&mut self, shared: &Shared) -> Result<(), Close> {
-        self.session.update_settings(shared.session_settings());
-        self.door.refresh();
-        if self.session.awaits_authentication() {
-            return Ok(());
-        }
-        match self.door.reexamine() {
-            Verdict::Accepted(access) => {
-                self.session.update_access(access);
-                self.revoke_subscriptions();
-                Ok(())
-            }
-            _ => {
-                self.complain(error_text::AUTHORIZATION_VIOLATION);
-                Err(Close(CloseReason::AuthenticationFailure))
-            }
-        }
-    }
-
-    /// Ends the subscriptions that new permissions no longer allow, and says so.
-    fn revoke_subscriptions(&mut self) {
-        let Some(permissions) = self.door.permissions() else {
-            return;
-        };
-        let taken = self.session.subscriptions().take_unless(|sub| {
-            !matches!(
-                permissions.check_subscribe(sub.subject(), sub.queue()),
-                cognate_auth::permissions::SubscribeVerdict::Denied
-            )
-        });
-        self.account.unsubscribe_all(&taken);
-        for sub in &taken {
-            self.door.report_removed(sub);
-            self.complain(&error_text::subscription_removed(
-                sub.subject(),
-                sub.queue(),
-                sub.sid(),
-            ));
-        }
-        self.connection
-            .set_subscription_count(self.session.subscriptions().len());
-    }
-
     /// Goes on when a login was checked elsewhere; returns whether one was.
     fn check_login(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<bool, Close> {
         let Some(verdict) = self.door.poll_verified(cx) else {
@@ -432,62 +374,6 @@ impl Client {
         Ok(true)
     }
 
-    fn check_timer(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<(), Close> {
-        while self.timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
-            if self.auth_deadline.is_some_and(|deadline| deadline <= now) {
-                self.complain(error_text::AUTHENTICATION_TIMEOUT);
-                return Err(Close(CloseReason::AuthenticationTimeout));
-            }
-            if self.write_deadline.is_some_and(|deadline| deadline <= now) {
-                self.handle_write_timeout(shared)?;
-            }
-            if self.stall.as_ref().is_some_and(|(_, until)| *until <= now) {
-                self.stall = None;
-            }
-            self.handle_ping_timer(shared)?;
-            self.arm_timer(shared);
-        }
-        Ok(())
-    }
-
-    fn handle_write_timeout(&mut self, shared: &Shared) -> Result<(), Close> {
-        if shared.options().write_timeout != cognate_config::options::WriteTimeout::Retry {
-            return Err(Close(CloseReason::SlowConsumerWriteDeadline));
-        }
-        self.write_deadline = None;
-        self.write_mark = 0;
-        self.note_progress(shared, 0, true);
-        Ok(())
-    }
-
-    fn handle_ping_timer(&mut self, shared: &Shared) -> Result<(), Close> {
-        let (interval, max) = {
-            let settings = self.session.settings();
-            (settings.ping_interval, settings.ping_max)
-        };
-        let now = shared.now();
-        match self.session.keepalive().handle_timeout(now, interval, max) {
-            PingAction::Wait => {}
-            PingAction::Ping => self.say(b"PING\r\n"),
-            PingAction::Stale => {
-                self.complain(error_text::STALE_CONNECTION);
-                return Err(Close(CloseReason::StaleConnection));
-            }
-        }
-        Ok(())
-    }
-
-    fn arm_timer(&mut self, shared: &Shared) {
-        let ping = shared.instant_of(self.session.keepalive().next_timeout());
-        let stall = self.stall.as_ref().map(|(_, until)| *until);
-        let others = [self.auth_deadline, self.write_deadline, stall];
-        let next = others.into_iter().flatten().fold(ping, Instant::min);
-        if self.timer.deadline() != next {
-            self.timer.as_mut().reset(next);
-        }
-    }
-
     fn complain(&self, text: &str) {
         let mut line = Vec::with_capacity(text.len() + 10);
         error_text::write_err(&mut line, text);
@@ -507,13 +393,13 @@ impl Client {
         self.log_slowness(shared, reason);
         let subscriptions: Vec<Sub> = self.session.subscriptions().drain().collect();
         self.account.unsubscribe_all(&subscriptions);
-        if super::has_parting_words(reason) {
-            let _ = Box::pin(tokio::time::timeout(PARTING, self.part(shared))).await;
-        }
-        self.connection.outbound.shut(reason);
-        let goodbye = std::future::poll_fn(|cx| self.transport.poll_shutdown(cx));
-        let _ = Box::pin(tokio::time::timeout(PARTING, goodbye)).await;
-        super::record_end(shared, &self.connection, &subscriptions, reason);
+        let Client {
+            connection,
+            transport,
+            ..
+        } = self;
+        super::parting::part(shared, connection, transport, reason).await;
+        super::record_end(shared, connection, &subscriptions, reason);
     }
 
     /// The line that operators look for when a client could not keep up.
@@ -533,22 +419,5 @@ impl Client {
             ),
             _ => {}
         }
-    }
-
-    /// Waits until what was said, and what others delivered before, has left.
-    async fn part(&mut self, shared: &Shared) {
-        let mut rest = self.connection.outbound.take_rest();
-        let transport = &mut self.transport;
-        std::future::poll_fn(|cx| {
-            while !rest.is_empty() {
-                match transport.poll_write(cx, &rest) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(Ok(count)) if count > 0 => rest.advance(count, &shared.blocks),
-                    Poll::Ready(_) => return Poll::Ready(()),
-                }
-            }
-            transport.poll_flush(cx).map(|_| ())
-        })
-        .await;
     }
 }

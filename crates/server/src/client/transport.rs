@@ -55,8 +55,13 @@ impl Transport {
             Transport::Tcp(sink) => poll_read_tcp(&sink.0, cx, buf),
             Transport::Stream(stream) => {
                 let mut read = ReadBuf::new(buf);
-                ready!(Pin::new(stream).poll_read(cx, &mut read))?;
-                Poll::Ready(Ok(read.filled().len()))
+                match ready!(Pin::new(stream).poll_read(cx, &mut read)) {
+                    // A TLS client that closes its socket without a goodbye: many do.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        Poll::Ready(Ok(0))
+                    }
+                    result => Poll::Ready(result.map(|()| read.filled().len())),
+                }
             }
         }
     }

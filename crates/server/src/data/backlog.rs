@@ -112,6 +112,15 @@ impl Backlog {
         count
     }
 
+    /// Appends all bytes to `out`, in order.
+    pub(crate) fn copy_to(&self, out: &mut Vec<u8>) {
+        let mut skip = self.gone;
+        for block in &self.blocks {
+            out.extend_from_slice(&block[skip..]);
+            skip = 0;
+        }
+    }
+
     /// The first piece to write.
     pub(crate) fn first(&self) -> &[u8] {
         self.blocks.front().map_or(&[], |block| &block[self.gone..])

@@ -10,10 +10,13 @@
 mod account;
 mod backlog;
 mod connection;
+mod delivery;
 mod outbound;
 #[cfg(test)]
 mod outbound_model;
+mod outlet;
 mod pass;
+mod sink;
 mod stage;
 mod worker;
 
@@ -25,7 +28,10 @@ mod sync {
 pub(crate) use account::{Account, GLOBAL};
 pub(crate) use backlog::{Backlog, Blocks};
 pub(crate) use connection::{Birth, Connection, Control, Slots, TlsDetail, Via};
-pub(crate) use outbound::{Outbound, Pending, Sink, Totals};
+pub(crate) use delivery::Watch;
+pub(crate) use outbound::{Outbound, Pending, Totals};
+pub(crate) use outlet::{Outgoing, Outlet};
 pub(crate) use pass::{Door, Outcome, Pass};
+pub(crate) use sink::Sink;
 pub(crate) use stage::Pressure;
 pub(crate) use worker::{Borrowed, READ_BYTES, Worker, Workers};

@@ -14,7 +14,9 @@
 //!
 //! Invariants: exactly one party writes at a time (the publisher that found it idle, or the
 //! connection's task); bytes leave in the order in which they were handed over; whoever leaves
-//! bytes behind wakes the task. The lock is never held across a system call, so a publisher that
+//! bytes behind wakes the task. A close from outside takes nothing back: whoever is writing then
+//! hands the rest to the task, which waits for it and writes what was accepted before it ends the
+//! hand-off (`shut`); from then on nothing is kept. The lock is never held across a system call, so a publisher that
 //! meets a writer appends and goes on. Bytes in `queued` never exceed `max_pending` by more than
 //! one batch: the connection is then cut off as a slow consumer.
 //!
@@ -22,13 +24,14 @@
 //!
 //! Callers: the data path ([`super::stage`]) delivers, the connection's task drains.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use cognate_wire::CloseReason;
 
 use super::backlog::{Backlog, Blocks};
+use super::sink::{Batch, Sink, write_backlog, write_batch};
 // Named by its place so that the model check can put another lock there.
 use super::sync::Mutex;
 
@@ -36,18 +39,9 @@ use super::sync::Mutex;
 /// the connection's task: bounds the work one publisher does for others.
 pub(super) const ROUNDS: usize = 4;
 
-/// Pieces of a backlog written at a time.
-const PIECES: usize = 16;
-
 /// Publishers all of whose destinations have more than this waiting pause for a moment: what is
 /// written straight from the publisher's buffers costs less than what has to be queued.
 pub(super) const CROWDED_BYTES: usize = 256 * 1024;
-
-/// Where bytes go without waiting.
-pub(crate) trait Sink: Send + Sync {
-    /// Writes what the other side takes at once; `WouldBlock` if that is nothing.
-    fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
-}
 
 /// What happened to a delivered batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +54,6 @@ pub(crate) enum Delivery {
     Stalled,
     /// The connection is closed or was just cut off; nobody will see it.
     Closed,
-}
-
-/// A batch of frames as gathered pieces, in order.
-pub(crate) trait Batch {
-    /// Length of all pieces.
-    fn total(&self) -> usize;
-    /// Appends the pieces from byte `skip` on to `out`.
-    fn copy_from(&self, skip: usize, out: &mut Backlog, pool: &Blocks);
-    /// Writes from byte `skip` on; returns what `sink` took.
-    fn write_to(&self, sink: &dyn Sink, skip: usize) -> io::Result<usize>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +75,8 @@ struct Queue {
     queued: usize,
     stalled: bool,
     closed: Option<CloseReason>,
+    /// The connection's task has left: nobody takes away what is queued.
+    shut: bool,
     /// Something happened that the task must look at.
     signalled: bool,
     task: Option<Waker>,
@@ -138,6 +124,7 @@ impl Outbound {
             queued: 0,
             stalled: false,
             closed: None,
+            shut: false,
             signalled: false,
             task: None,
             waiting: Vec::new(),
@@ -167,6 +154,17 @@ impl Outbound {
         drop(queue);
         let written = write_batch(batch, &*sink);
         self.finish_batch(batch, &*sink, written)
+    }
+
+    /// Hands over a batch for the connection's task to write, so that other threads share the work.
+    pub(crate) fn deliver_later(&self, batch: &impl Batch, count: Totals) -> Delivery {
+        let mut queue = self.queue.lock();
+        if queue.closed.is_some() {
+            return Delivery::Closed;
+        }
+        queue.totals.msgs += count.msgs;
+        queue.totals.bytes += count.bytes;
+        self.enqueue(queue, batch)
     }
 
     /// Looks for work: called by the connection's task, which is woken when there is some.
@@ -218,17 +216,19 @@ impl Outbound {
         Pending::Nothing
     }
 
-    /// Takes what is still to be written to a connection that is being closed; nothing if a
-    /// publisher is at it.
-    pub(crate) fn take_rest(&self) -> Backlog {
+    /// Closes the connection, unless somebody did, and takes what is still to be written to it:
+    /// ready when the publisher that may be writing has left, which never waits for the socket.
+    pub(crate) fn poll_rest(&self, reason: CloseReason, cx: &mut Context<'_>) -> Poll<Backlog> {
         let mut queue = self.queue.lock();
+        queue.close(reason);
         if queue.writer == Writer::Writing {
-            return Backlog::default();
+            queue.task = Some(cx.waker().clone());
+            return Poll::Pending;
         }
         let queue = &mut *queue;
         let mut rest = std::mem::take(&mut queue.front);
         rest.append(&mut queue.back);
-        rest
+        Poll::Ready(rest)
     }
 
     /// Closes the connection from outside its task; the first reason stands.
@@ -245,11 +245,10 @@ impl Outbound {
     pub(crate) fn shut(&self, reason: CloseReason) {
         let mut queue = self.queue.lock();
         queue.close(reason);
+        queue.shut = true;
         queue.sink = None;
         queue.task = None;
-        let queue = &mut *queue;
-        queue.front.clear(&self.pool);
-        queue.back.clear(&self.pool);
+        queue.forget(&self.pool);
     }
 
     /// Makes the connection's task look around.
@@ -344,14 +343,14 @@ impl Outbound {
             return self.fail(queue);
         };
         queue.note_written(written, self.stall_threshold());
-        if queue.closed.is_some() {
-            return Delivery::Closed;
-        }
         if written < batch.total() {
             batch.copy_from(written, &mut queue.front, &self.pool);
             return self.block(queue);
         }
         for _ in 0..ROUNDS {
+            if queue.closed.is_some() {
+                return self.block(queue);
+            }
             if queue.back.is_empty() {
                 queue.writer = Writer::Idle;
                 return Delivery::Accepted;
@@ -364,15 +363,12 @@ impl Outbound {
                 return self.fail(queue);
             };
             queue.note_written(written, self.stall_threshold());
-            if queue.closed.is_some() {
-                return Delivery::Closed;
-            }
             if !front.is_empty() {
                 queue.front = front;
                 return self.block(queue);
             }
         }
-        if queue.back.is_empty() {
+        if queue.back.is_empty() && queue.closed.is_none() {
             queue.writer = Writer::Idle;
             return Delivery::Accepted;
         }
@@ -381,6 +377,10 @@ impl Outbound {
 
     /// Hands the queue to the connection's task.
     fn block<G: std::ops::DerefMut<Target = Queue>>(&self, mut queue: G) -> Delivery {
+        if queue.closed.is_some() {
+            return self.leave(queue);
+        }
+        queue.writer = Writer::Blocked;
         if queue.queued > self.max_pending {
             queue.close(CloseReason::SlowConsumerPendingBytes);
             let task = queue.task.take();
@@ -392,8 +392,25 @@ impl Outbound {
         self.settle(queue)
     }
 
+    /// The publisher's way out of a connection that was closed meanwhile: its task, which may be
+    /// waiting for that, writes the rest if the client is still to see it.
+    fn leave<G: std::ops::DerefMut<Target = Queue>>(&self, mut queue: G) -> Delivery {
+        queue.writer = Writer::Blocked;
+        if queue.shut {
+            queue.forget(&self.pool);
+            return Delivery::Closed;
+        }
+        let task = queue.task.take();
+        drop(queue);
+        wake(task);
+        Delivery::Accepted
+    }
+
+    /// The publisher's way out when the socket failed: nothing may follow what is torn.
     fn fail<G: std::ops::DerefMut<Target = Queue>>(&self, mut queue: G) -> Delivery {
         queue.close(CloseReason::WriteError);
+        queue.writer = Writer::Blocked;
+        queue.forget(&self.pool);
         let task = queue.task.take();
         drop(queue);
         wake(task);
@@ -414,6 +431,12 @@ impl Queue {
         }
     }
 
+    /// Gives up what is queued.
+    fn forget(&mut self, pool: &Blocks) {
+        self.front.clear(pool);
+        self.back.clear(pool);
+    }
+
     fn close(&mut self, reason: CloseReason) {
         self.closed.get_or_insert(reason);
         self.signalled = true;
@@ -425,59 +448,5 @@ impl Queue {
 fn wake(task: Option<Waker>) {
     if let Some(task) = task {
         task.wake();
-    }
-}
-
-/// Writes until all is gone or the socket takes no more.
-fn write_batch(batch: &impl Batch, sink: &dyn Sink) -> io::Result<usize> {
-    let mut written = 0;
-    while written < batch.total() {
-        match attempt(|| batch.write_to(sink, written))? {
-            0 => break,
-            count => written += count,
-        }
-    }
-    Ok(written)
-}
-
-/// The same for bytes that had to wait; what was written is taken off.
-fn write_backlog(backlog: &mut Backlog, sink: &dyn Sink, pool: &Blocks) -> io::Result<usize> {
-    let mut written = 0;
-    while !backlog.is_empty() {
-        let mut parts = [IoSlice::new(&[]); PIECES];
-        let count = backlog.pieces(&mut parts);
-        match attempt(|| sink.try_write_vectored(&parts[..count]))? {
-            0 => break,
-            count => {
-                backlog.advance(count, pool);
-                written += count;
-            }
-        }
-    }
-    Ok(written)
-}
-
-/// One write; 0 if the socket takes nothing now.
-fn attempt(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match write() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-impl Batch for &[u8] {
-    fn total(&self) -> usize {
-        self.len()
-    }
-
-    fn copy_from(&self, skip: usize, out: &mut Backlog, pool: &Blocks) {
-        out.push(&self[skip..], pool);
-    }
-
-    fn write_to(&self, sink: &dyn Sink, skip: usize) -> io::Result<usize> {
-        sink.try_write_vectored(&[IoSlice::new(&self[skip..])])
     }
 }

@@ -21,8 +21,9 @@ use cognate_wire::CloseReason;
 use loom::thread::{self, JoinHandle};
 
 use super::backlog::{self, Blocks};
+use super::sink::{self, Sink};
 use client::{Client, block_on};
-use outbound::{CROWDED_BYTES, Delivery, Outbound, ROUNDS, Sink, Totals};
+use outbound::{CROWDED_BYTES, Delivery, Outbound, ROUNDS, Totals};
 use socket::Socket;
 
 /// The lock that takes the place of the real one.
@@ -108,6 +109,11 @@ fn check_finality(all: &[[Delivery; 2]]) {
     let reopened =
         |[first, second]: &[Delivery; 2]| *first == Delivery::Closed && *second != Delivery::Closed;
     assert!(!all.iter().any(reopened), "open once more: {all:?}");
+}
+
+/// How many batches met with `what`.
+fn count(deliveries: &[Delivery], what: Delivery) -> usize {
+    deliveries.iter().filter(|&&d| d == what).count()
 }
 
 /// Two publishers with two batches each, to a socket with `window` bytes of room, which the
@@ -211,15 +217,16 @@ fn a_publisher_writes_only_so_much_for_others() {
 }
 
 #[test]
-fn after_a_close_only_the_write_under_way_ends() {
+fn after_a_close_only_the_write_under_way_ends_and_the_task_writes_the_rest() {
     for before in 1..=ROUNDS {
         explore(move || {
             let client = Client::new(Socket::new(PLENTY, PLENTY), PLENTY, false);
             let _sink = Refilled::attach(&client, before, true);
             let delivery = client.outbound.deliver(&&batch(0, 0)[..], one(BATCH));
-            assert_eq!(delivery, Delivery::Closed, "closed in write {before}");
+            assert_eq!(delivery, Delivery::Accepted, "closed in write {before}");
             assert_eq!(client.socket.wrote().len(), before * BATCH);
-            assert_eq!(client.await_close(), CloseReason::Kicked);
+            assert_eq!(client.serve(), Some(CloseReason::Kicked));
+            assert_eq!(client.socket.wrote().len(), (before + 1) * BATCH);
             client.check_closed(CloseReason::Kicked);
         });
     }
@@ -250,12 +257,46 @@ fn a_close_is_final_and_the_task_learns_of_it() {
         check_finality(&[[first, second]]);
         let [of_publisher, of_closer] = check_order(&client.socket.wrote());
         assert_eq!(of_closer, 0, "what came after the close was written");
-        let whole = [first, second]
-            .iter()
-            .filter(|&&d| d == Delivery::Accepted)
-            .count();
-        assert!(of_publisher <= (whole + 1).min(2) * BATCH);
+        let accepted = count(&[first, second], Delivery::Accepted);
+        assert_eq!(
+            of_publisher,
+            accepted * BATCH,
+            "what came before the close is written, and nothing else"
+        );
         client.check_closed(CloseReason::Kicked);
+    });
+}
+
+/// One publisher writes, another's batches wait behind it, and the connection is closed in the
+/// midst of that: the client sees all of what was accepted, however little the socket takes.
+#[test]
+fn a_close_in_the_midst_of_a_write_loses_nothing_that_was_accepted() {
+    explore(|| {
+        let client = Client::new(Socket::new(1, PLENTY), PLENTY, true);
+        let publishers = [0, 1].map(|number| publisher(&client, number));
+        client.outbound.close(CloseReason::ServerShutdown);
+        assert_eq!(client.serve(), Some(CloseReason::ServerShutdown));
+        let all = publishers.map(|publisher| publisher.join().expect("a publisher"));
+        check_finality(&all);
+        assert_eq!(
+            check_order(&client.socket.wrote()),
+            all.map(|both| count(&both, Delivery::Accepted) * BATCH)
+        );
+        client.check_closed(CloseReason::ServerShutdown);
+    });
+}
+
+/// The same when the task does not wait, as for a slow consumer: whoever still writes then leaves
+/// nothing behind, for nobody would take it away.
+#[test]
+fn a_publisher_leaves_nothing_behind_when_the_hand_off_is_over() {
+    explore(|| {
+        let client = Client::new(Socket::new(1, PLENTY), PLENTY, true);
+        let publishers = [0, 1].map(|number| publisher(&client, number));
+        client.outbound.shut(CloseReason::SlowConsumerWriteDeadline);
+        let all = publishers.map(|publisher| publisher.join().expect("a publisher"));
+        check_finality(&all);
+        client.check_empty();
     });
 }
 
@@ -288,11 +329,7 @@ fn a_connection_that_takes_nothing_is_cut_off_before_too_much_waits() {
             "more than one batch above the limit"
         );
         let all = publishers.map(|publisher| publisher.join().expect("a publisher"));
-        let closed = all
-            .as_flattened()
-            .iter()
-            .filter(|&&d| d == Delivery::Closed)
-            .count();
+        let closed = count(all.as_flattened(), Delivery::Closed);
         assert!(closed >= 2, "no more than two fit: {all:?}");
         check_finality(&all);
         assert!(client.socket.wrote().is_empty());

@@ -9,12 +9,10 @@
 //! count leave. A subscription that reached its maximum is removed before its last message leaves.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cognate_auth::permissions::DenyFilter;
 use cognate_router::{
-    Gate, Interest, Mapped, Mappings, MatchCache, Matched, Permit, Slot, Subscription,
-    SubscriptionSpec,
+    Gate, Interest, Mapped, Mappings, MatchCache, Matched, Slot, Subscription, SubscriptionSpec,
 };
 use cognate_session::{Access, Host, Report, SubscribeRequest, Verdict};
 use cognate_wire::{ConnectOptions, Publish, encode, headers};
@@ -22,16 +20,13 @@ use parking_lot::RwLockReadGuard;
 
 use super::account::Account;
 use super::connection::Connection;
+use super::delivery::{Accounting, Delivery, Sub, Watch};
 use super::outbound::Totals;
 use super::stage::{Frame, Pressure, Stages};
 use super::worker::{Worker, next_random};
 
-type Sub = Arc<Subscription<Connection>>;
-
 /// What a pass asks of the connection's task and the server beyond the data path.
-pub(crate) trait Door {
-    /// Time since the server started.
-    fn now(&self) -> Duration;
+pub(crate) trait Door: Watch {
     /// Judges credentials.
     fn authenticate(&mut self, options: &ConnectOptions, first: bool) -> Verdict;
     /// Lets a client in that sent no CONNECT, if there is a user for that.
@@ -44,8 +39,6 @@ pub(crate) trait Door {
     fn trace(&mut self, frame: &[u8]);
     /// Notes protocol text to the client for the trace log.
     fn trace_text(&self, text: &[u8]);
-    /// Notes a message to `sub` for the trace log; `subject` is the one it is delivered under.
-    fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>);
     /// Notes the end of one of the client's subscriptions for the trace log.
     fn trace_end(&self, sid: &[u8]);
 }
@@ -178,32 +171,15 @@ impl<'a, D: Door> Pass<'a, D> {
             Accounting::Counted
         };
         let mut tail = std::mem::take(&mut self.tail);
-        let (tail_bytes, tail_start) = match message.tail {
-            Some(bytes) => (bytes, position_in(self.input, bytes)),
-            None => {
-                write_tail(&mut tail, message);
-                (&tail[..], None)
-            }
-        };
-        let frame = Frame {
-            verb: if message.header_len.is_some() {
-                b"HMSG "
-            } else {
-                b"MSG "
-            },
-            subject,
-            tail: tail_bytes,
-            tail_start,
-            payload_len: message.payload.len(),
-        };
+        let frame = Frame::of(message, subject, self.input, &mut tail);
         let mut delivery = Delivery {
-            own: self.own,
+            own: Some(self.own),
             stages: self.stages,
             ended: &mut self.ended,
             full: None,
             frame: &frame,
             message,
-            door: self.door,
+            watch: &*self.door,
             echo,
             drop_for_stalled: self.drop_for_stalled,
         };
@@ -224,132 +200,6 @@ impl<'a, D: Door> Pass<'a, D> {
             self.stages.begin();
         } else {
             self.stages.flush_one(index, self.input);
-        }
-    }
-}
-
-/// How deliveries to plain subscriptions are counted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Accounting {
-    /// The cache counts one for each; a delivery that does not happen is taken back.
-    Counted,
-    /// One by one, because one of them has a maximum.
-    Each,
-}
-
-/// One message on its way to everybody who wants it.
-struct Delivery<'a, D> {
-    own: &'a Arc<Connection>,
-    stages: &'a mut Stages,
-    ended: &'a mut Vec<Sub>,
-    full: Option<usize>,
-    frame: &'a Frame<'a>,
-    message: &'a Publish<'a>,
-    door: &'a D,
-    echo: bool,
-    drop_for_stalled: bool,
-}
-
-impl<D: Door> Delivery<'_, D> {
-    fn deliver_to_all(
-        &mut self,
-        matched: &Matched<Connection>,
-        how: Accounting,
-        random: &mut u64,
-    ) -> bool {
-        let mut delivered = false;
-        for sub in matched.plain() {
-            if how == Accounting::Counted {
-                if self.is_open(sub) {
-                    self.stage(sub);
-                    delivered = true;
-                } else {
-                    sub.unsettle();
-                }
-            } else {
-                delivered |= self.deliver_to(sub);
-            }
-        }
-        for group in matched.groups() {
-            let draw = next_random(random);
-            let chosen = group
-                .members_from(draw)
-                .find(|sub| !sub.destination().is_stalled() && self.deliver_to(sub));
-            delivered |=
-                chosen.is_some() || group.members_from(draw).any(|sub| self.deliver_to(sub));
-        }
-        delivered
-    }
-
-    /// Delivers to one subscription if it can be, counting it.
-    fn deliver_to(&mut self, sub: &Sub) -> bool {
-        if !self.is_open(sub) {
-            return false;
-        }
-        if sub.is_limited() {
-            match sub.reserve() {
-                Permit::Refused => return false,
-                Permit::Granted => {}
-                Permit::Last => self.ended.push(Arc::clone(sub)),
-            }
-        } else {
-            sub.settle(1);
-        }
-        self.stage(sub);
-        true
-    }
-
-    fn is_open(&self, sub: &Sub) -> bool {
-        let to = sub.destination();
-        !(to.is_closed()
-            || (!self.echo && Arc::ptr_eq(to, self.own))
-            || (self.drop_for_stalled && to.is_stalled()))
-    }
-
-    #[inline]
-    fn stage(&mut self, sub: &Sub) {
-        let to = sub.destination();
-        if to.needs_care() {
-            return self.stage_with_care(sub);
-        }
-        self.stage_frame(sub);
-    }
-
-    #[inline]
-    fn stage_frame(&mut self, sub: &Sub) {
-        if let Some(full) = self.stages.push(sub.destination(), sub.sid(), self.frame) {
-            self.full = Some(full);
-        }
-    }
-
-    /// For the few destinations that want replies recorded, take no headers or are traced.
-    #[cold]
-    fn stage_with_care(&mut self, sub: &Sub) {
-        let to = sub.destination();
-        if let Some(reply) = self.message.reply
-            && to.tracks_replies()
-        {
-            to.record_reply(reply, self.door.now());
-        }
-        if to.is_traced() {
-            self.door
-                .trace_message(sub, self.frame.subject, self.message);
-        }
-        match self.message.header_len {
-            Some(header_len) if !to.takes_headers() => {
-                let body = self.message.payload.len().saturating_sub(header_len);
-                let out = self.stages.frame_buffer(to, body);
-                let Publish { reply, payload, .. } = *self.message;
-                encode::write_msg_stripped(
-                    out,
-                    self.frame.subject,
-                    sub.sid(),
-                    reply,
-                    header_len,
-                    payload,
-                );
-            }
-            _ => self.stage_frame(sub),
         }
     }
 }
@@ -504,27 +354,4 @@ impl Gate for DenyGate {
     fn denies(&self, subject: &[u8]) -> bool {
         self.filter.denies(subject, self.queue.as_deref())
     }
-}
-
-/// Where `part` starts in `whole`, if it is a part of it.
-fn position_in(whole: &[u8], part: &[u8]) -> Option<usize> {
-    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-    (start + part.len() <= whole.len()).then_some(start)
-}
-
-/// Writes what follows the sid in a frame, for a message whose own text cannot be reused.
-fn write_tail(out: &mut Vec<u8>, message: &Publish<'_>) {
-    out.clear();
-    if let Some(reply) = message.reply {
-        out.extend_from_slice(reply);
-        out.push(b' ');
-    }
-    if let Some(header_len) = message.header_len {
-        encode::write_decimal(out, header_len as u64);
-        out.push(b' ');
-    }
-    encode::write_decimal(out, message.payload.len() as u64);
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(message.payload);
-    out.extend_from_slice(b"\r\n");
 }

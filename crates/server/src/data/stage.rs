@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use super::backlog::{Backlog, Blocks};
 use super::connection::Connection;
-use super::outbound::{Batch, Delivery, Sink, Totals};
+use super::outbound::{Delivery, Totals};
+use super::sink::{Batch, Sink};
 
 /// A stage is handed over early when it has gathered this many bytes, at most and at least. The
 /// most is what one full read comes to, and a little more: large writes cost less.
@@ -28,6 +29,12 @@ const STAGE_BYTES: (usize, usize) = (640 * 1024, 64 * 1024);
 /// What the stages of a pass share before they are handed over early: together they should not
 /// push each other out of the processor's cache.
 const CACHED_BYTES: usize = 512 * 1024;
+
+/// From more destinations than this on, a pass shares the writing with the connections' own tasks.
+const MANY_DESTINATIONS: usize = 512;
+
+/// Frames for one destination that may be left to its task: copying them costs little.
+const LEFT_BYTES: usize = 4 * 1024;
 
 /// Tails from this size on are written from the read buffer instead of being copied.
 const CUT_BYTES: usize = 8 * 1024;
@@ -155,14 +162,18 @@ impl Stages {
         }
         self.totals.msgs += count.msgs;
         self.totals.bytes += count.bytes;
-        let delivery = to.outbound.deliver(
-            &Gathered {
-                stage,
-                input,
-                total,
-            },
-            count,
-        );
+        let batch = Gathered {
+            stage,
+            input,
+            total,
+        };
+        // Of a great many destinations every other one is left to its own task: they are written
+        // by all threads at once, and the last one waits half as long.
+        let delivery = if self.used > MANY_DESTINATIONS && index % 2 == 1 && total < LEFT_BYTES {
+            to.outbound.deliver_later(&batch, count)
+        } else {
+            to.outbound.deliver(&batch, count)
+        };
         to.set_stalled(delivery == Delivery::Stalled);
         match delivery {
             Delivery::Accepted | Delivery::Closed => self.pressure.relaxed = true,

@@ -14,23 +14,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::frame::{Frame, decode};
-use super::{LocalError, LocalMessage, OUTGOING_BYTES, check};
-use crate::shared::{COGNATE_VERSION, Shared};
+use super::{LocalError, LocalLogin, LocalMessage, OUTGOING_BYTES, check};
+use crate::shared::Shared;
 
 /// The latest `-ERR` texts that are kept.
 const ERRORS: usize = 16;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
-
-/// Who connects; empty texts are nobody.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Login<'a> {
-    /// Name of the user.
-    pub user: &'a str,
-    /// Its password.
-    pub password: &'a str,
-}
 
 struct Receiver {
     messages: mpsc::Sender<LocalMessage>,
@@ -68,18 +59,23 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    /// Starts the task of a new connection, which introduces itself to the server.
-    pub(super) fn open(shared: Arc<Shared>, stream: DuplexStream, login: Login<'_>) -> Self {
+    /// Waits for the server's INFO, answers it, and starts the task of the connection.
+    pub(super) async fn open(
+        shared: Arc<Shared>,
+        mut stream: DuplexStream,
+        login: LocalLogin,
+    ) -> Result<Self, LocalError> {
+        let received = read_info(&mut stream).await?;
         let link = Arc::new(Link::default());
-        link.state.lock().outgoing = connect_line(login).into_bytes();
-        tokio::spawn(run(Arc::clone(&link), stream));
+        link.state.lock().outgoing = login.connect_line(&received).into_bytes();
+        tokio::spawn(run(Arc::clone(&link), stream, received));
         let inboxes = format!("_INBOX.{:016x}", shared.fresh_seed());
-        Handle {
+        Ok(Handle {
             link,
             shared,
             inboxes,
             next_inbox: AtomicU64::new(0),
-        }
+        })
     }
 
     /// A subject nobody else uses.
@@ -262,11 +258,23 @@ impl Link {
     }
 }
 
-/// The connection's task.
-async fn run(link: Arc<Link>, stream: DuplexStream) {
+/// What arrives up to the end of the first line, or beyond.
+async fn read_info(stream: &mut DuplexStream) -> Result<Vec<u8>, LocalError> {
+    let mut bytes = Vec::with_capacity(1024);
+    // As long as one read at most: an INFO is far shorter.
+    while !bytes.contains(&b'\n') && bytes.len() < READ_BYTES {
+        let Ok(1..) = stream.read_buf(&mut bytes).await else {
+            return Err(LocalError::Closed(String::new()));
+        };
+    }
+    Ok(bytes)
+}
+
+/// The connection's task; `received` is what has arrived already.
+async fn run(link: Arc<Link>, stream: DuplexStream, received: Vec<u8>) {
     let (reader, writer) = tokio::io::split(stream);
     {
-        let reading = read_all(&link, reader);
+        let reading = read_all(&link, reader, received);
         tokio::pin!(reading);
         tokio::select! {
             // A pipe that takes no more may still hold the server's parting words; and a server
@@ -301,14 +309,8 @@ async fn write_all(link: &Link, mut writer: impl AsyncWrite + Unpin) -> std::io:
 }
 
 /// Reads until the server closes.
-async fn read_all(link: &Link, mut reader: impl AsyncRead + Unpin) {
-    let mut bytes = Vec::new();
+async fn read_all(link: &Link, mut reader: impl AsyncRead + Unpin, mut bytes: Vec<u8>) {
     loop {
-        bytes.reserve(READ_BYTES);
-        // A pipe does not fail; what is no frame ends the connection as a close does.
-        let Ok(1..) = reader.read_buf(&mut bytes).await else {
-            return;
-        };
         let mut used = 0;
         loop {
             match decode(&bytes[used..]) {
@@ -321,31 +323,10 @@ async fn read_all(link: &Link, mut reader: impl AsyncRead + Unpin) {
             }
         }
         bytes.drain(..used);
+        bytes.reserve(READ_BYTES);
+        // A pipe does not fail; what is no frame ends the connection as a close does.
+        let Ok(1..) = reader.read_buf(&mut bytes).await else {
+            return;
+        };
     }
-}
-
-fn connect_line(login: Login<'_>) -> String {
-    let mut fields = String::from(
-        r#""verbose":false,"pedantic":false,"headers":true,"no_responders":true,"lang":"rust","name":"local""#,
-    );
-    for (key, text) in [("user", login.user), ("pass", login.password)] {
-        if !text.is_empty() {
-            fields += &format!(",\"{key}\":{}", json_string(text));
-        }
-    }
-    format!("CONNECT {{{fields},\"version\":\"{COGNATE_VERSION}\"}}\r\n")
-}
-
-/// A text in quotes, with what JSON does not take as it is escaped.
-fn json_string(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c < ' ' => out += &format!("\\u{:04x}", c as u32),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

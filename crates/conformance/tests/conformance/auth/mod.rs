@@ -6,6 +6,7 @@ mod permissions;
 mod secrets;
 mod tls;
 mod tls_clients;
+mod tls_refusals;
 
 use crate::support::{Case, Closed, End, Open, check};
 use cognate_conformance::Server;

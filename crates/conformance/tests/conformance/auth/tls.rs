@@ -1,14 +1,12 @@
 //! TLS on the client port: who speaks first, and with what.
 
-use std::time::{Duration, Instant};
-
 use cognate_conformance::{Client, Server, ServerBuilder};
 
 use crate::support::tls::{Authority, immediate, upgrade, wrap};
 use crate::support::{QUIET, tls};
 
-/// A builder whose directory has certificates, and a `tls` block that uses them.
-fn prepare(authority: &Authority) -> (ServerBuilder, String) {
+/// A builder whose directory has certificates, and the keys of a `tls` block that uses them.
+pub(super) fn prepare(authority: &Authority) -> (ServerBuilder, String) {
     let builder = Server::builder().monitored();
     authority.write_server_files(builder.dir(), "server");
     let dir = builder.dir().display().to_string();
@@ -18,7 +16,8 @@ fn prepare(authority: &Authority) -> (ServerBuilder, String) {
     (builder, files)
 }
 
-fn greet(client: &mut Client) {
+/// Sends a message to itself.
+pub(super) fn greet(client: &mut Client) {
     client
         .send(QUIET)
         .send("SUB a 1\r\nPUB a 2\r\nhi\r\n")
@@ -68,33 +67,6 @@ fn large_messages_cross_tls_whole() {
         .send(format!("PUB a 300000\r\n{payload}\r\n"));
     assert_eq!(client.message().payload, payload);
     client.sync();
-}
-
-#[test]
-fn plain_text_where_tls_is_required_is_refused() {
-    let authority = Authority::new("ca");
-    let (builder, files) = prepare(&authority);
-    let server = builder.config(&format!("tls {{ {files} }}")).start();
-    let mut client = server.connect();
-    let cid = client.cid();
-    let _ = client.try_send("CONNECT {\"verbose\":false}\r\nPING\r\n");
-    let answer = client.rest();
-    assert!(!answer.contains("PONG"), "{answer}");
-    assert_eq!(server.close_reason(cid), "TLS Handshake Failure");
-}
-
-#[test]
-fn a_handshake_that_never_comes_times_out() {
-    let authority = Authority::new("ca");
-    let (builder, files) = prepare(&authority);
-    let server = builder
-        .config(&format!("tls {{ {files}, timeout: 0.3 }}"))
-        .start();
-    let mut client = server.connect();
-    let start = Instant::now();
-    client.rest();
-    assert!(start.elapsed() >= Duration::from_millis(200));
-    assert_eq!(server.close_reason(client.cid()), "TLS Handshake Failure");
 }
 
 #[test]

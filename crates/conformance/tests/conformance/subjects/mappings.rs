@@ -123,6 +123,57 @@ fn weights_spread_messages_and_can_lose_some() {
 }
 
 #[test]
+fn a_source_given_twice_counts_as_given_last() {
+    let server = Server::builder()
+        .config(
+            "mappings {\n\
+             a: first, a: second\n\
+             \"b.*\": [ {destination: \"first.$1\", weight: 50} ]\n\
+             \"b.*\": \"second.$1\"\n}",
+        )
+        .start();
+    let mut client = crate::support::subscribed(&server, "SUB > 1\r\n");
+    client
+        .send("PUB a 0\r\n\r\nPUB b.x 0\r\n\r\n".repeat(20))
+        .expect("MSG second 1 0\r\n\r\nMSG second.x 1 0\r\n\r\n".repeat(20))
+        .sync();
+}
+
+/// What holds for one cluster only is left out in a server of none: its weights are not shared out
+/// among the rest, and a source that has nothing else stays as it is. One that lists itself wants
+/// loss, wherever it does.
+#[test]
+fn destinations_of_another_cluster_count_for_nothing() {
+    let server = Server::builder()
+        .config(
+            "mappings {\n\
+             only: [ {destination: far, weight: 100, cluster: elsewhere} ]\n\
+             \"both.*\": [\n\
+               {destination: \"far.$1\", weight: 100%, cluster: elsewhere}\n\
+               {destination: \"near.$1\", weight: 100% }\n\
+             ]\n\
+             part: [\n\
+               {destination: far, weight: 60, cluster: elsewhere}\n\
+               {destination: near, weight: 0 }\n\
+             ]\n\
+             lost: [\n\
+               {destination: far, weight: 50, cluster: elsewhere}\n\
+               {destination: lost, weight: 50, cluster: elsewhere}\n\
+             ]\n}",
+        )
+        .start();
+    let mut client = crate::support::subscribed(&server, "SUB > 1\r\n");
+    let all = ["only", "both.x", "part", "lost"];
+    let publishes: String = all.map(|it| format!("PUB {it} 0\r\n\r\n")).concat();
+    let expected = ["only", "near.x", "part"];
+    let messages: String = expected.map(|it| format!("MSG {it} 1 0\r\n\r\n")).concat();
+    client
+        .send(publishes.repeat(20))
+        .expect(messages.repeat(20))
+        .sync();
+}
+
+#[test]
 fn wrong_mappings_are_refused_at_start() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     for (mapping, complaint) in [

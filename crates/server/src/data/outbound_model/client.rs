@@ -14,6 +14,7 @@ use super::socket::Socket;
 pub(super) struct Client {
     pub(super) outbound: Arc<Outbound>,
     pub(super) socket: Arc<Socket>,
+    pool: Arc<Blocks>,
 }
 
 impl Client {
@@ -32,8 +33,9 @@ impl Client {
         let socket = Arc::new(socket);
         let sink = shared.then(|| Arc::clone(&socket) as _);
         Client {
-            outbound: Arc::new(Outbound::new(sink, max_pending, pool)),
+            outbound: Arc::new(Outbound::new(sink, max_pending, Arc::clone(&pool))),
             socket,
+            pool,
         }
     }
 
@@ -62,7 +64,6 @@ impl Client {
                 pending
             };
             if let Pending::Closed(reason) = pending {
-                self.outbound.shut(reason);
                 return Poll::Ready(Some(reason));
             }
             match self.socket.poll_done(cx) {
@@ -70,7 +71,26 @@ impl Client {
                 _ => Poll::Pending,
             }
         });
+        if let Some(reason) = reason {
+            self.part(reason);
+            self.outbound.shut(reason);
+        }
         (reason, seen)
+    }
+
+    /// Writes what was accepted before the end.
+    fn part(&self, reason: CloseReason) {
+        let mut rest = block_on(|cx| self.outbound.poll_rest(reason, cx));
+        block_on(|cx| {
+            while !rest.is_empty() {
+                match self.socket.poll_write(cx, rest.first()) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(count)) => rest.advance(count, &self.pool),
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                }
+            }
+            Poll::Ready(())
+        });
     }
 
     /// Waits for the end without writing anything.
@@ -120,10 +140,14 @@ impl Client {
         );
         assert_eq!(self.socket.wrote(), before, "written after the end");
         assert_eq!(self.pending(), Pending::Closed(reason));
-        assert!(
-            self.outbound.take_front().is_empty(),
-            "bytes are kept after the end"
-        );
+        self.check_empty();
+    }
+
+    /// Checks that nothing is kept after the end.
+    pub(super) fn check_empty(&self) {
+        let reason = CloseReason::ClientClosed;
+        let rest = block_on(|cx| self.outbound.poll_rest(reason, cx));
+        assert!(rest.is_empty(), "bytes are kept after the end");
     }
 
     fn pending(&self) -> Pending {

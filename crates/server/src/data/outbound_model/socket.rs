@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, Waker};
 
-use super::outbound::Sink;
+use super::sink::Sink;
 use super::sync::Mutex;
 
 pub(super) struct Socket {

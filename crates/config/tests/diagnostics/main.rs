@@ -1,6 +1,9 @@
-//! Diagnostics as exact text, and what is refused because it is not built.
+//! Diagnostics as exact text.
 
-use cognate_config::{MAX_DEPTH, MAX_INCLUDES, MAX_SYNTAX_ERRORS, MemorySource, load};
+mod refusals;
+mod secrets;
+
+use cognate_config::{MemorySource, load};
 
 /// Everything that is said about a text: warnings, then errors.
 fn said(text: &str) -> String {
@@ -231,22 +234,6 @@ nats.conf:4:16: error parsing tls config: 'min_version' wrong type
 }
 
 #[test]
-fn an_unknown_variable_and_no_secret_is_shown() {
-    check(
-        r#"password: $NOPE
-"#,
-        r#"
-nats.conf:1:11: variable reference for 'NOPE' on line 1 can not be found
-  |
-1 | password: *****
-  |           ^^^^^
-  = expected a key defined before this line, or an environment variable
-  = hint: put text that begins with '$' in quotes
-"#,
-    );
-}
-
-#[test]
 fn references_out_of_the_file() {
     check(
         r#"x: [ $y ]
@@ -275,36 +262,6 @@ nats.conf:3:9: include cycle: nats.conf includes nats.conf
 }
 
 #[test]
-fn a_token_that_looks_like_a_number_is_not_shown() {
-    check(
-        r#"authorization { token: 12345 }
-"#,
-        r#"
-nats.conf:1:24: "token" is an integer
-  |
-1 | authorization { token: ***** }
-  |                        ^^^^^
-  = expected a string
-  = hint: text that looks like a number needs quotes
-"#,
-    );
-}
-
-#[test]
-fn a_secret_beside_a_mistake_is_masked_to_its_end() {
-    for value in [
-        r#""s3\"cr3t""#,
-        r#""\\\"s3cr3t""#,
-        "(s3 cr3t)",
-        "[s3, cr3t]",
-    ] {
-        let said = said(&format!("authorization {{ pass: {value}, tmeout: 1 }}\n"));
-        assert!(!said.is_empty());
-        assert!(!said.contains("cr3t"), "{said}");
-    }
-}
-
-#[test]
 fn a_value_with_line_ends_leaves_a_finding_on_its_line() {
     let said = said(r#"mappings { a: "b\x0a.$1\x0d\x1b[31m" }"#);
     let line = said.lines().next().unwrap_or_default();
@@ -328,22 +285,6 @@ nats.conf:1:1: max_payload (134217728) cannot be higher than max_pending (671088
 }
 
 #[test]
-fn a_seed_in_place_of_a_key_is_not_shown() {
-    check(
-        r#"authorization { users: [ {nkey: SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY} ] }
-"#,
-        r#"
-nats.conf:1:33: Not a valid public nkey for a user
-  |
-1 | authorization { users: [ {nkey: **********************************************************} ] }
-  |                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  = expected 56 characters beginning with U
-  = hint: this looks like a seed, which stays with the client
-"#,
-    );
-}
-
-#[test]
 fn an_ipv6_address_needs_brackets() {
     check(
         r#"listen: "::1"
@@ -359,137 +300,6 @@ nats.conf:1:9: could not parse address string "::1"
     );
 }
 
-/// The first line of what is said about a text.
-fn headline(text: &str) -> String {
-    said(text).lines().next().unwrap_or_default().to_owned()
-}
-
-#[test]
-fn features_that_are_not_built_are_refused_by_name() {
-    for (text, key, feature, what) in [
-        (
-            "cluster { name: c, routes: [\"nats://x:6222\"] }",
-            "cluster",
-            "clustering",
-            "block",
-        ),
-        ("gateway { name: g }", "gateway", "gateways", "block"),
-        (
-            "leafnodes { port: 7422 }",
-            "leafnodes",
-            "leaf nodes",
-            "block",
-        ),
-        ("leaf { port: 7422 }", "leaf", "leaf nodes", "block"),
-        ("jetstream: enabled", "jetstream", "JetStream", "key"),
-        (
-            "jetstream { store_dir: x }",
-            "jetstream",
-            "JetStream",
-            "block",
-        ),
-        ("store_dir: x", "store_dir", "JetStream", "key"),
-        ("websocket { port: 80 }", "websocket", "WebSocket", "block"),
-        ("mqtt { port: 1883 }", "mqtt", "MQTT", "block"),
-        (
-            "accounts { A: { users: [] } }",
-            "accounts",
-            "accounts",
-            "block",
-        ),
-        ("operator: x.jwt", "operator", "operator mode", "key"),
-        ("resolver: MEMORY", "resolver", "account resolvers", "key"),
-        (
-            "system_account: SYS",
-            "system_account",
-            "a system account of your own",
-            "key",
-        ),
-        (
-            "proxy_protocol: true",
-            "proxy_protocol",
-            "the PROXY protocol",
-            "key",
-        ),
-        ("ocsp: true", "ocsp", "OCSP", "key"),
-        ("prof_port: 6060", "prof_port", "the profiling port", "key"),
-        (
-            "authorization { auth_callout {} }",
-            "auth_callout",
-            "auth callout",
-            "block",
-        ),
-        ("tls { ocsp_peer: true }", "ocsp_peer", "OCSP", "key"),
-    ] {
-        let column = text.find(key).map_or(0, |at| at + 1);
-        assert_eq!(
-            headline(text),
-            format!(
-                "nats.conf:1:{column}: {key:?} is recognised, but this version of Cognate does \
-                 not support {feature} yet; remove the {what} to start this server without it"
-            )
-        );
-    }
-}
-
-#[test]
-fn features_that_are_not_built_may_be_turned_off() {
-    for text in [
-        "jetstream: false",
-        "jetstream: disabled",
-        "jetstream { enabled: false, store_dir: x }",
-        "ocsp: false",
-        "ocsp { mode: never }",
-        "ocsp_cache: false",
-        "proxy_protocol: false",
-        "no_system_account: true",
-        "system_account: $SYSTEM\nx: y"
-            .replace("$SYSTEM", "\"$SYS\"")
-            .trim_end_matches("\nx: y"),
-        "prof_port: 0",
-        "accounts {}",
-        "authorization { user: a, password: b, proxy_required: false }",
-    ] {
-        assert_eq!(said(text), "", "{text}");
-    }
-}
-
-#[test]
-fn every_limit_is_reported_as_such() {
-    let deep = |levels: usize| {
-        format!(
-            "x: {}{}\ny: $x\nserver_name: a",
-            "[".repeat(levels),
-            "]".repeat(levels)
-        )
-    };
-    assert_eq!(
-        headline(&deep(MAX_DEPTH)),
-        "nats.conf:2:1: unknown field \"y\""
-    );
-    assert_eq!(
-        headline(&deep(MAX_DEPTH + 1)),
-        format!(
-            "nats.conf:1:{}: the configuration is nested too deeply",
-            4 + MAX_DEPTH
-        )
-    );
-    let doubling: String = (1..64)
-        .map(|n| format!("a{n}: [$a{0}, $a{0}]\n", n - 1))
-        .collect();
-    assert_eq!(
-        headline(&format!("a0: x\n{doubling}")).split(": ").nth(1),
-        Some("the value of variable \"a17\" is too large to repeat here")
-    );
-    let includes = "include ok.conf\n".repeat(MAX_INCLUDES + 1);
-    assert_eq!(
-        headline(&includes),
-        format!("nats.conf:{}:9: too many includes", MAX_INCLUDES + 1)
-    );
-    let errors = said(&"a b c\n".repeat(1000));
-    assert_eq!(errors.matches("unexpected 'c'").count(), MAX_SYNTAX_ERRORS);
-}
-
 #[test]
 fn a_file_that_cannot_be_read_says_why() {
     let error = load("gone.conf", &MemorySource::new()).expect_err("the file does not exist");
@@ -497,14 +307,4 @@ fn a_file_that_cannot_be_read_says_why() {
         error.to_string(),
         "open gone.conf: no such file or directory"
     );
-}
-
-/// A finding stays readable, and its time bounded, whatever the file looks like.
-#[test]
-fn findings_are_bounded_in_number_and_size() {
-    let many: String = (0..100_000).map(|n| format!("key{n}: 1\n")).collect();
-    let error = load("f", &MemorySource::new().with_file("f", many)).expect_err("unknown keys");
-    assert_eq!(error.errors.len(), 100);
-    let long = said(&format!("{}: 1", "a".repeat(1 << 20)));
-    assert!(long.len() < 2000, "{} bytes", long.len());
 }

@@ -1,0 +1,265 @@
+//! Snapshot and restore of a stream over the API: the exchange of chunks and its refusals. The
+//! chunks are opaque here: what one server wrote, it must take back.
+
+use cognate_conformance::jetstream::{JetStream, check_api, check_json, counts, server};
+use cognate_conformance::{Client, Server};
+use serde_json::{Value, json};
+
+/// A raw connection, because chunks are not text.
+struct Raw {
+    client: Client,
+}
+
+/// A message as bytes: its subject, its reply if any, and everything after the control line.
+struct Chunk {
+    subject: String,
+    reply: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Raw {
+    fn connect(server: &Server) -> Self {
+        let mut client = server.quiet();
+        client.send("SUB inbox 1\r\nSUB chunks 2\r\n").sync();
+        Self { client }
+    }
+
+    fn request(&mut self, subject: &str, body: &[u8]) {
+        let line = format!("PUB {subject} inbox {}\r\n", body.len());
+        let bytes = [line.as_bytes(), body, b"\r\n"].concat();
+        self.client.send(bytes);
+    }
+
+    #[track_caller]
+    fn next(&mut self) -> Chunk {
+        let line = self.client.line();
+        let words: Vec<&str> = line.split(' ').collect();
+        let sizes = if words[0] == "HMSG" { 2 } else { 1 };
+        let size: usize = words[words.len() - 1].parse().expect("a size");
+        let mut body = self.client.take(size + 2);
+        body.truncate(size);
+        Chunk {
+            subject: words[1].to_owned(),
+            reply: (words.len() == 4 + sizes).then(|| words[3].to_owned()),
+            body,
+        }
+    }
+
+    #[track_caller]
+    fn answer(&mut self) -> Value {
+        let message = self.next();
+        assert_eq!(message.subject, "inbox");
+        serde_json::from_slice(&message.body).expect("JSON")
+    }
+
+    /// Takes a snapshot of S: the answer and the chunks.
+    #[track_caller]
+    fn snapshot(&mut self, options: &str) -> (Value, Vec<Vec<u8>>) {
+        let body = format!(r#"{{"deliver_subject":"chunks"{options}}}"#);
+        self.request("$JS.API.STREAM.SNAPSHOT.S", body.as_bytes());
+        let answer = self.answer();
+        assert_eq!(answer.get("error"), None, "{answer}");
+        let mut chunks = Vec::new();
+        loop {
+            let chunk = self.next();
+            assert_eq!(chunk.subject, "chunks");
+            if chunk.body.is_empty() {
+                return (answer, chunks);
+            }
+            chunks.push(chunk.body);
+            if let Some(reply) = chunk.reply {
+                assert!(reply.starts_with("$JS.SNAPSHOT.ACK.S."), "{reply}");
+                self.client.send(format!("PUB {reply} 0\r\n\r\n"));
+            }
+        }
+    }
+
+    /// Restores S from what a snapshot gave; returns the last answer.
+    #[track_caller]
+    fn restore(&mut self, answer: &Value, chunks: &[Vec<u8>]) -> Value {
+        let body = json!({"config": answer["config"], "state": answer["state"]}).to_string();
+        self.request("$JS.API.STREAM.RESTORE.S", body.as_bytes());
+        let started = self.answer();
+        let target = started["deliver_subject"].as_str().expect("a subject");
+        assert!(target.starts_with("$JS.SNAPSHOT.RESTORE.S."), "{started}");
+        for chunk in chunks {
+            self.request(target, chunk);
+            let received = self.next().body;
+            if !received.is_empty() {
+                // The server may find out early that this is nothing it can use.
+                return serde_json::from_slice(&received).expect("JSON");
+            }
+        }
+        self.request(target, b"");
+        self.answer()
+    }
+}
+
+/// A stream S with a gap and a consumer that acked something.
+fn filled(js: &mut JetStream) {
+    js.stream(json!({"name": "S", "subjects": ["s.>"]}));
+    js.fill(&["s.1", "s.2", "s.3", "s.1"]);
+    js.put("s.big", "x".repeat(300_000));
+    js.ok("STREAM.MSG.DELETE.S", r#"{"seq":2}"#);
+    js.durable("S", "C");
+    let all = js.fetch("S", "C", 3);
+    js.ack(&all[0], "");
+}
+
+#[test]
+fn a_stream_comes_back_with_its_consumers() {
+    for options in ["", r#","chunk_size":65536,"window_size":131072"#] {
+        let server = server();
+        let mut js = JetStream::connect(&server);
+        filled(&mut js);
+        let numbers = js.numbers("S", "C");
+        let before = js.ok("STREAM.INFO.S", r#"{"deleted_details":true}"#);
+        let mut raw = Raw::connect(&server);
+        let (answer, chunks) = raw.snapshot(options);
+        assert_eq!(
+            answer["type"],
+            "io.nats.jetstream.api.v1.stream_snapshot_response"
+        );
+        assert_eq!(answer["state"]["messages"], 4);
+        js.ok("STREAM.DELETE.S", "");
+        let restored = raw.restore(&answer, &chunks);
+        assert_eq!(
+            restored["type"],
+            "io.nats.jetstream.api.v1.stream_create_response"
+        );
+        assert_eq!(restored["created"], before["created"]);
+        let after = js.ok("STREAM.INFO.S", r#"{"deleted_details":true}"#);
+        check_json(
+            &after["state"],
+            &cognate_conformance::jetstream::stable(before["state"].clone()),
+        );
+        assert_eq!(js.numbers("S", "C"), numbers);
+        let next = js.fetch("S", "C", 1);
+        assert_eq!(counts(&next[0])[1], 5);
+        assert_eq!(js.put("s.1", "x"), 6);
+    }
+}
+
+#[test]
+fn a_snapshot_can_leave_the_consumers_out() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    filled(&mut js);
+    let mut raw = Raw::connect(&server);
+    let (answer, chunks) = raw.snapshot(r#","no_consumers":true"#);
+    js.ok("STREAM.DELETE.S", "");
+    raw.restore(&answer, &chunks);
+    let state = js.state("S");
+    assert_eq!(
+        (&state["messages"], &state["consumer_count"]),
+        (&json!(4), &json!(0))
+    );
+}
+
+#[test]
+fn what_is_no_snapshot_restores_nothing() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    filled(&mut js);
+    let mut raw = Raw::connect(&server);
+    let (answer, _) = raw.snapshot("");
+    js.ok("STREAM.DELETE.S", "");
+    let refused = raw.restore(&answer, &[b"not a snapshot".to_vec()]);
+    assert_eq!(refused["error"]["err_code"], 10062, "{refused}");
+    assert_eq!(
+        js.outcome("STREAM.INFO.S", ""),
+        "404 10059 stream not found"
+    );
+}
+
+#[test]
+fn snapshots_and_restores_are_refused() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    js.stream(json!({"name": "S", "subjects": ["s.>"]}));
+    let state = r#""state":{"messages":0,"bytes":0,"first_seq":0,"first_ts":"0001-01-01T00:00:00Z","last_seq":0,"last_ts":"0001-01-01T00:00:00Z","consumer_count":0}"#;
+    check_api(
+        &mut js,
+        &[
+            (
+                "STREAM.SNAPSHOT.NOPE",
+                r#"{"deliver_subject":"chunks"}"#,
+                "404 10059 stream not found",
+            ),
+            (
+                "STREAM.SNAPSHOT.S",
+                r#"{"deliver_subject":""}"#,
+                "400 10015 deliver subject not valid",
+            ),
+            (
+                "STREAM.RESTORE.S",
+                &format!(r#"{{"config":{{"name":"S"}},{state}}}"#),
+                "400 10130 stream name already in use, cannot restore",
+            ),
+            (
+                "STREAM.RESTORE.T",
+                &format!(r#"{{"config":{{"name":"S"}},{state}}}"#),
+                "400 10056 stream name in subject does not match request",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn snapshots_and_restores_are_announced() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    filled(&mut js);
+    let mut raw = Raw::connect(&server);
+    let events = js.subscribe("$JS.EVENT.ADVISORY.STREAM.>");
+    let (answer, chunks) = raw.snapshot("");
+    for (suffix, kind, own) in [
+        ("SNAPSHOT_CREATE", "snapshot_create", "state"),
+        ("SNAPSHOT_COMPLETE", "snapshot_complete", "end"),
+    ] {
+        check_event(&mut js, events, suffix, kind, own);
+    }
+    js.ok("STREAM.DELETE.S", "");
+    js.next(events);
+    raw.restore(&answer, &chunks);
+    check_event(
+        &mut js,
+        events,
+        "RESTORE_CREATE",
+        "restore_create",
+        "client",
+    );
+    js.next(events);
+    check_event(
+        &mut js,
+        events,
+        "RESTORE_COMPLETE",
+        "restore_complete",
+        "bytes",
+    );
+}
+
+#[track_caller]
+fn check_event(
+    js: &mut JetStream,
+    events: cognate_conformance::jetstream::Subscription,
+    suffix: &str,
+    kind: &str,
+    own: &str,
+) {
+    let message = js.next(events);
+    assert_eq!(
+        message.subject,
+        format!("$JS.EVENT.ADVISORY.STREAM.{suffix}.S")
+    );
+    let fields: Value = serde_json::from_str(&message.payload).expect("JSON");
+    assert_eq!(
+        fields["type"],
+        format!("io.nats.jetstream.advisory.v1.{kind}")
+    );
+    assert_eq!(
+        (&fields["stream"], &fields["client"]["acc"]),
+        (&json!("S"), &json!("$G"))
+    );
+    assert!(fields.get(own).is_some(), "{own} in {fields}");
+}

@@ -1,0 +1,320 @@
+//! [`Group`]: the parts of a stream together, and the order of a step.
+//!
+//! ```text
+//! handle_frames, handle_timeouts ─▶ flush ─▶ advance (release, deliver) ─▶ next_timeout
+//! ```
+
+use std::collections::VecDeque;
+
+use cognate_consumer::{Consumer, Removal, Turn};
+use cognate_model::{ApiError, MessageStore, Sequence, StreamConfig, Timestamp, WriteMark};
+use cognate_store::{FileStore, Journal, MemoryStore, Recovered, disk::Disk};
+use cognate_stream::{DirectGet, Stream, Surroundings};
+
+use crate::any_store::{AnyCursor, AnyStore};
+use crate::effects::{Effect, Effects, Marks};
+use crate::hosts::{ConsumerSide, StreamSide, Wake};
+use crate::interest::Place;
+use crate::journal::Keeper;
+use crate::members::Members;
+use crate::outlet::{Outgoing, Outlet};
+use crate::retention::Settled;
+use crate::sync::Policy;
+
+/// Messages that one consumer delivers before others get their turn.
+const DELIVER_BUDGET: usize = 512;
+
+/// Rounds over consumers that have more to deliver, per step.
+const DELIVER_ROUNDS: usize = 2;
+
+/// What a group is made of.
+pub struct Specification<D: Disk> {
+    /// The stream's checked configuration.
+    pub config: StreamConfig,
+    /// When it was created.
+    pub created: Timestamp,
+    /// What the stream knows besides.
+    pub surroundings: Surroundings,
+    /// Where messages are; none for memory.
+    pub store: Option<FileStore<D>>,
+    /// Where consumers' states are, and what was found there; none for memory.
+    pub journal: Option<(Journal<D>, Recovered)>,
+    /// When changes count as durable.
+    pub policy: Policy,
+    /// A random number.
+    pub seed: u64,
+    /// Bytes that may wait for one client, which bounds answers that set no bound themselves.
+    pub max_pending: u64,
+}
+
+/// How consumers see a group.
+pub(crate) type GroupConsumer<D> = Consumer<AnyCursor<D>>;
+
+/// A direct get under way: where its answers go, and how far it is.
+pub(crate) type Direct<D> = (Box<[u8]>, DirectGet<AnyCursor<D>>);
+
+/// A stream and its consumers.
+pub struct Group<D: Disk> {
+    pub(crate) stream: Stream,
+    pub(crate) store: AnyStore<D>,
+    pub(crate) journal: Keeper<D>,
+    pub(crate) members: Members<AnyCursor<D>>,
+    pub(crate) effects: Effects,
+    pub(crate) settled: Vec<Settled>,
+    /// Direct gets that take several steps, and where their answers go.
+    pub(crate) directs: VecDeque<Direct<D>>,
+    /// Walks over all messages.
+    pub(crate) everything: AnyCursor<D>,
+    /// The last message that consumers may see.
+    pub(crate) visible: Sequence,
+    pub(crate) policy: Policy,
+    pub(crate) flushed: Marks,
+    pub(crate) next_sync: Timestamp,
+    pub(crate) failure: Option<String>,
+    /// The store may have housekeeping to do.
+    pub(crate) needs_care: bool,
+    pub(crate) max_pending: u64,
+    pub(crate) max_payload: u64,
+    pub(crate) seed: u64,
+    /// Bytes that may still be stored, as the server said last.
+    pub(crate) room: u64,
+    turns: Vec<Place>,
+}
+
+impl<D: Disk> Group<D> {
+    /// Puts a group together over what its store holds, without consumers.
+    ///
+    /// # Errors
+    /// If the stream cannot be made of its configuration and store.
+    pub fn new(specification: Specification<D>, now: Timestamp) -> Result<Self, ApiError> {
+        let Specification {
+            config,
+            created,
+            surroundings,
+            store,
+            journal,
+            policy,
+            seed,
+            max_pending,
+        } = specification;
+        let mut store = match store {
+            Some(store) => AnyStore::File(Box::new(store)),
+            None => AnyStore::Memory(Box::new(MemoryStore::new(seed))),
+        };
+        let max_payload = surroundings.max_payload as u64;
+        let stream = Stream::recover(config, created, surroundings, &mut store, now)?;
+        let everything = store.cursor(&[]);
+        let visible = store.state().last;
+        let next_sync = match policy {
+            Policy::Synced => now,
+            Policy::Written { sync_interval } => now.after(sync_interval),
+        };
+        Ok(Group {
+            stream,
+            store,
+            journal: Keeper::new(journal),
+            members: Members::new(seed),
+            effects: Effects::default(),
+            settled: Vec::new(),
+            directs: VecDeque::new(),
+            everything,
+            visible,
+            policy,
+            flushed: Marks::default(),
+            next_sync,
+            failure: None,
+            needs_care: false,
+            max_pending,
+            max_payload,
+            seed,
+            room: u64::MAX,
+            turns: Vec::new(),
+        })
+    }
+
+    /// How many bytes may still be stored before an account or server limit is reached; to be told
+    /// before each step.
+    pub fn set_room(&mut self, bytes: u64) {
+        self.room = bytes;
+    }
+
+    /// Does what time asks for.
+    pub fn handle_timeouts<O: Outlet>(&mut self, now: Timestamp, outlet: &mut O) {
+        let due = self.stream.next_timeout(&mut self.store);
+        if due.is_some_and(|due| due <= now) {
+            let (stream, store, mut host) = self.stream_side(outlet, Removal::Deleted);
+            stream.handle_timeout(now, store, &mut host);
+        }
+        let mut due = std::mem::take(&mut self.turns);
+        self.members.due(now, &mut due);
+        for &place in &due {
+            self.with_member(place, now, outlet, |consumer, turn| {
+                consumer.handle_timeout(turn);
+            });
+            self.members.touch(place);
+        }
+        due.clear();
+        self.turns = due;
+    }
+
+    /// Lets go what is durable, and lets consumers deliver. Returns whether more could be delivered
+    /// at once.
+    pub fn advance<O: Outlet>(&mut self, now: Timestamp, outlet: &mut O) -> bool {
+        self.release(outlet);
+        let mut more = self.continue_directs(outlet);
+        for _ in 0..DELIVER_ROUNDS {
+            more |= self.deliver(now, outlet);
+            self.let_settled_go();
+            if !self.members.has_dirty() {
+                break;
+            }
+        }
+        more || self.members.has_dirty()
+    }
+
+    fn release<O: Outlet>(&mut self, outlet: &mut O) {
+        let durable = self.releasable();
+        let Group {
+            effects,
+            members,
+            visible,
+            ..
+        } = self;
+        effects.release(durable, |effect| match effect {
+            Effect::Send {
+                to,
+                reply,
+                headers,
+                payload,
+            } => {
+                outlet.publish(&Outgoing {
+                    reply,
+                    ..Outgoing::to(to, headers, payload)
+                });
+            }
+            Effect::Stored { sequence, subject } => {
+                *visible = sequence;
+                if !subject.is_empty() {
+                    members.note_stored(sequence, subject);
+                }
+            }
+        });
+    }
+
+    fn deliver<O: Outlet>(&mut self, now: Timestamp, outlet: &mut O) -> bool {
+        let mut turns = std::mem::take(&mut self.turns);
+        self.members.take_dirty(&mut turns);
+        let mut more = false;
+        for &place in &turns {
+            let mut again = false;
+            self.with_member(place, now, outlet, |consumer, turn| {
+                again = consumer.poll_deliver(turn, DELIVER_BUDGET);
+            });
+            if again {
+                self.members.touch(place);
+                more = true;
+            }
+        }
+        turns.clear();
+        self.turns = turns;
+        more
+    }
+
+    /// When time alone is a reason for another step.
+    pub fn next_timeout(&mut self) -> Option<Timestamp> {
+        let stream = self.stream.next_timeout(&mut self.store);
+        let sync = match self.policy {
+            Policy::Written { .. } if self.flushed != self.durable_marks() => Some(self.next_sync),
+            _ => None,
+        };
+        let journal = self.journal.next_timeout();
+        [stream, self.members.next_timeout(), sync, journal]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Why the group takes no more writes, if that is so.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Whether so much waits for the disk that no more should be applied.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.effects.is_full()
+    }
+
+    /// Writes what is left; for a stop.
+    pub fn close(&mut self) {
+        // What cannot be written now was not acknowledged, and is not lost by saying nothing.
+        if let AnyStore::File(store) = &mut self.store {
+            let _ = store.close();
+        }
+        self.journal.close();
+    }
+
+    pub(crate) fn stream_side<'a, O: Outlet>(
+        &'a mut self,
+        outlet: &'a mut O,
+        removal: Removal,
+    ) -> (&'a mut Stream, &'a mut AnyStore<D>, StreamSide<'a, D, O>) {
+        let side = StreamSide {
+            members: &mut self.members,
+            wake: Wake {
+                effects: &mut self.effects,
+                journal: &mut self.journal,
+                settled: &mut self.settled,
+            },
+            outlet,
+            removal,
+            room: &mut self.room,
+        };
+        (&mut self.stream, &mut self.store, side)
+    }
+
+    /// Calls a consumer with what it needs around it.
+    pub(crate) fn with_member<O: Outlet>(
+        &mut self,
+        place: Place,
+        now: Timestamp,
+        outlet: &mut O,
+        call: impl FnOnce(&mut GroupConsumer<D>, &mut Turn<'_, AnyStore<D>, ConsumerSide<'_, D, O>>),
+    ) {
+        let Some(member) = self.members.get_mut(place) else {
+            return;
+        };
+        let mut side = ConsumerSide {
+            outlet,
+            effects: &mut self.effects,
+            journal: &mut self.journal,
+            settled: &mut self.settled,
+            place,
+            name: &member.spec.name,
+            is_kept: member.is_kept,
+        };
+        let mut turn = Turn {
+            now,
+            store: &mut self.store,
+            host: &mut side,
+        };
+        call(&mut member.consumer, &mut turn);
+        self.members.update_timeout(place);
+    }
+
+    pub(crate) fn store_written(&self) -> WriteMark {
+        self.store.written()
+    }
+
+    pub(crate) fn store_durable(&self) -> WriteMark {
+        self.store.durable()
+    }
+
+    fn durable_marks(&self) -> Marks {
+        Marks {
+            store: self.store.durable(),
+            journal: self.journal.durable(),
+        }
+    }
+}

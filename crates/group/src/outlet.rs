@@ -1,0 +1,52 @@
+//! Where a group's messages go.
+
+use cognate_consumer::DeadLetter;
+
+use crate::interest::Place;
+use crate::notice::Notice;
+
+/// A message that a group sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing<'a> {
+    /// The subject it is routed to.
+    pub to: &'a [u8],
+    /// The subject it is shown under.
+    pub subject: &'a [u8],
+    /// Where answers go; empty for nowhere.
+    pub reply: &'a [u8],
+    /// The header block; empty if there is none.
+    pub headers: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Outgoing<'a> {
+    /// A message without reply that is shown under the subject it is routed to.
+    #[must_use]
+    pub fn to(to: &'a [u8], headers: &'a [u8], payload: &'a [u8]) -> Self {
+        Outgoing {
+            to,
+            subject: to,
+            reply: &[],
+            headers,
+            payload,
+        }
+    }
+}
+
+/// What a group asks of the server while it is stepped.
+pub trait Outlet {
+    /// Sends a message to everybody who wants it; returns whether somebody does.
+    fn publish(&mut self, message: &Outgoing<'_>) -> bool;
+
+    /// Whether anybody would get a message to `subject` now; with `queue`, whether a member of that
+    /// queue group would.
+    fn has_interest(&mut self, subject: &[u8], queue: Option<&[u8]>) -> bool;
+
+    /// A consumer's dead letter is to be stored; [`Group::dead_letter_stored`](crate::Group) is told
+    /// when it is.
+    fn dead_letter(&mut self, place: Place, letter: &DeadLetter<'_>);
+
+    /// Something happened that operators may want to know.
+    fn notice(&mut self, notice: Notice);
+}

@@ -1,0 +1,131 @@
+//! Letting messages go that no consumer needs any more.
+//!
+//! Under work-queue retention a message goes when its consumer is done with it; under interest
+//! retention, when the last consumer that wants it is. Consumers say what they are done with; here
+//! it is found out whether anybody else is not.
+
+use cognate_model::{MessageStore, RetentionPolicy, Sequence};
+use cognate_store::disk::Disk;
+
+use crate::group::Group;
+use crate::interest::Place;
+
+/// What one consumer no longer needs, of what its filters match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) place: Place,
+    pub(crate) first: Sequence,
+    pub(crate) last: Sequence,
+}
+
+impl<D: Disk> Group<D> {
+    /// Lets go what consumers are done with.
+    pub(crate) fn let_settled_go(&mut self) {
+        if self.settled.is_empty() {
+            return;
+        }
+        let settled = std::mem::take(&mut self.settled);
+        for &Settled { place, first, last } in &settled {
+            self.let_go(Some(place), first, last);
+        }
+        self.settled = settled;
+        self.settled.clear();
+    }
+
+    /// After a consumer was removed or its filters changed, and after a restart, which may have cut
+    /// short the removal of what was acknowledged: what nobody needs any more goes.
+    pub(crate) fn let_unwanted_go(&mut self) {
+        let state = self.store.state();
+        self.let_go(None, state.first, state.last);
+    }
+
+    /// After all consumers were recovered: lets go what they were done with when the process ended
+    /// before the removal was written. Not to be called if a consumer that exists could not be
+    /// recovered, because nobody would speak for what it needs.
+    pub fn let_recovered_go(&mut self) {
+        let retention = self.stream.config().retention;
+        let given = self.members.iter().map(|member| member.consumer.last_given());
+        let (Some(given), false) = (given.max(), retention == RetentionPolicy::Limits) else {
+            return;
+        };
+        let last = given.min(self.store.state().last);
+        let mut at = self.store.state().first;
+        while at <= last {
+            let sequence = match self.store.next(&mut self.everything, at) {
+                Ok(Some(sequence)) if sequence <= last => sequence,
+                _ => return,
+            };
+            at = sequence + 1;
+            if self.is_done_with(sequence) {
+                // A store that failed says so elsewhere; the message merely stays.
+                let _ = self.stream.acknowledged(sequence, &mut self.store);
+            }
+        }
+    }
+
+    /// Whether somebody wanted a message and nobody needs it any more.
+    fn is_done_with(&mut self, sequence: Sequence) -> bool {
+        let Ok(Some(message)) = self.store.load(sequence) else {
+            return false;
+        };
+        let (mut is_wanted, mut is_needed) = (false, false);
+        let members = &self.members;
+        members.interest.for_each(message.subject, |place| {
+            is_wanted = true;
+            is_needed |= members
+                .get(place)
+                .is_none_or(|member| member.consumer.needs(sequence));
+        });
+        is_wanted && !is_needed
+    }
+
+    fn let_go(&mut self, place: Option<Place>, first: Sequence, last: Sequence) {
+        let retention = self.stream.config().retention;
+        if retention == RetentionPolicy::Limits {
+            return;
+        }
+        let state = self.store.state();
+        let mut at = first.max(state.first);
+        let last = last.min(state.last);
+        while at <= last {
+            let sequence = match self.store.next(&mut self.everything, at) {
+                Ok(Some(sequence)) if sequence <= last => sequence,
+                _ => return,
+            };
+            at = sequence + 1;
+            if self.is_unneeded(place, sequence, retention) {
+                // A store that failed says so elsewhere; the message merely stays.
+                let _ = self.stream.acknowledged(sequence, &mut self.store);
+            }
+        }
+    }
+
+    /// Whether a message that `place` is done with is needed by nobody.
+    fn is_unneeded(
+        &mut self,
+        place: Option<Place>,
+        sequence: Sequence,
+        retention: RetentionPolicy,
+    ) -> bool {
+        let Ok(Some(message)) = self.store.load(sequence) else {
+            return false;
+        };
+        let (mut is_wanted, mut is_its_own, mut is_needed) = (false, false, false);
+        let members = &self.members;
+        members.interest.for_each(message.subject, |other| {
+            is_wanted = true;
+            if Some(other) == place {
+                is_its_own = true;
+            } else if retention == RetentionPolicy::Interest || place.is_none() {
+                let member = members.get(other);
+                is_needed |= member.is_some_and(|member| member.consumer.needs(sequence));
+            }
+        });
+        match (place, retention) {
+            (Some(_), _) => is_its_own && !is_needed,
+            // A work queue keeps what no consumer has a filter for.
+            (None, RetentionPolicy::WorkQueue) => is_wanted && !is_needed,
+            (None, _) => !is_needed,
+        }
+    }
+}

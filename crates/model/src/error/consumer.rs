@@ -1,0 +1,83 @@
+//! Errors about consumers.
+//!
+//! A table: numbers and texts are nats-server's and are matched on by clients.
+
+use super::catalogue;
+
+catalogue! {
+    consumer_create(err) = 500, 10012, "{err}";
+    CONSUMER_NAME_EXIST = 400, 10013, "consumer name already in use";
+    CONSUMER_NOT_FOUND = 404, 10014, "consumer not found";
+    CONSUMER_DURABLE_NAME_NOT_IN_SUBJECT = 400, 10016, "consumer expected to be durable but no durable name set in subject";
+    CONSUMER_DURABLE_NAME_NOT_MATCH_SUBJECT = 400, 10017, "consumer name in subject does not match durable name in request";
+    CONSUMER_DURABLE_NAME_NOT_SET = 400, 10018, "consumer expected to be durable but a durable name was not set";
+    CONSUMER_EPHEMERAL_WITH_DURABLE_IN_SUBJECT = 400, 10019, "consumer expected to be ephemeral but detected a durable name set in subject";
+    CONSUMER_EPHEMERAL_WITH_DURABLE_NAME = 400, 10020, "consumer expected to be ephemeral but a durable name was set in request";
+    CONSUMER_CONFIG_REQUIRED = 400, 10078, "consumer config required";
+    CONSUMER_DELIVER_TO_WILDCARDS = 400, 10079, "consumer deliver subject has wildcards";
+    CONSUMER_PUSH_MAX_WAITING = 400, 10080, "consumer in push mode can not set max waiting";
+    CONSUMER_DELIVER_CYCLE = 400, 10081, "consumer deliver subject forms a cycle";
+    CONSUMER_MAX_PENDING_ACK_POLICY_REQUIRED = 400, 10082, "consumer requires ack policy for max ack pending";
+    CONSUMER_SMALL_HEARTBEAT = 400, 10083, "consumer idle heartbeat needs to be >= 100ms";
+    CONSUMER_PULL_REQUIRES_ACK = 400, 10084, "consumer in pull mode requires explicit ack policy on workqueue stream";
+    CONSUMER_PULL_NOT_DURABLE = 400, 10085, "consumer in pull mode requires a durable name";
+    CONSUMER_PULL_WITH_RATE_LIMIT = 400, 10086, "consumer in pull mode can not have rate limit set";
+    CONSUMER_MAX_WAITING_NEGATIVE = 400, 10087, "consumer max waiting needs to be positive";
+    CONSUMER_HEARTBEAT_REQUIRES_PUSH = 400, 10088, "consumer idle heartbeat requires a push based consumer";
+    CONSUMER_FLOW_CONTROL_REQUIRES_PUSH = 400, 10089, "consumer flow control requires a push based consumer";
+    CONSUMER_DIRECT_REQUIRES_PUSH = 400, 10090, "consumer direct requires a push based consumer";
+    CONSUMER_DIRECT_REQUIRES_EPHEMERAL = 400, 10091, "consumer direct requires an ephemeral consumer";
+    CONSUMER_ON_MAPPED = 400, 10092, "consumer direct on a mapped consumer";
+    CONSUMER_FILTER_NOT_SUBSET = 400, 10093, "consumer filter subject is not a valid subset of the interest subjects";
+    consumer_invalid_policy(err) = 400, 10094, "{err}";
+    consumer_invalid_sampling(err) = 400, 10095, "failed to parse consumer sampling configuration: {err}";
+    CONSUMER_WORK_QUEUE_REQUIRES_EXPLICIT_ACK = 400, 10098, "workqueue stream requires explicit ack";
+    CONSUMER_WORK_QUEUE_MULTIPLE_UNFILTERED = 400, 10099, "multiple non-filtered consumers not allowed on workqueue stream";
+    CONSUMER_WORK_QUEUE_CONSUMER_NOT_UNIQUE = 400, 10100, "filtered consumer not unique on workqueue stream";
+    CONSUMER_WORK_QUEUE_CONSUMER_NOT_DELIVER_ALL = 400, 10101, "consumer must be deliver all on workqueue stream";
+    consumer_name_too_long(max) = 400, 10102, "consumer name is too long, maximum allowed is {max}";
+    CONSUMER_BAD_DURABLE_NAME = 400, 10103, "durable name can not contain '.', '*', '>'";
+    consumer_store_failed(err) = 500, 10104, "error creating store for consumer: {err}";
+    CONSUMER_EXISTING_ACTIVE = 400, 10105, "consumer already exists and is still active";
+    CONSUMER_REPLACEMENT_WITH_DIFFERENT_NAME = 400, 10106, "consumer replacement durable config not the same";
+    consumer_description_too_long(max) = 400, 10107, "consumer description is too long, maximum allowed is {max}";
+    CONSUMER_WITH_FLOW_CONTROL_NEEDS_HEARTBEATS = 400, 10108, "consumer with flow control also needs heartbeats";
+    CONSUMER_INVALID_DELIVER_SUBJECT = 400, 10112, "invalid push consumer deliver subject";
+    CONSUMER_MAX_REQUEST_BATCH_NEGATIVE = 400, 10114, "consumer max request batch needs to be > 0";
+    CONSUMER_MAX_REQUEST_EXPIRES_TOO_SMALL = 400, 10115, "consumer max request expires needs to be >= 1ms";
+    CONSUMER_MAX_DELIVER_BACKOFF = 400, 10116, "max deliver is required to be > length of backoff values";
+    CONSUMER_OFFLINE = 500, 10119, "consumer is offline";
+    consumer_max_pending_ack_excess(limit) = 400, 10121, "consumer max ack pending exceeds system limit of {limit}";
+    consumer_max_request_batch_exceeded(limit) = 400, 10125, "consumer max request batch exceeds server limit of {limit}";
+    CONSUMER_REPLICAS_EXCEEDS_STREAM = 400, 10126, "consumer config replica count exceeds parent stream";
+    CONSUMER_NAME_CONTAINS_PATH_SEPARATORS = 400, 10127, "Consumer name can not contain path separators";
+    CONSUMER_CREATE_FILTER_SUBJECT_MISMATCH = 400, 10131, "Consumer create request did not match filtered subject from create subject";
+    CONSUMER_CREATE_DURABLE_AND_NAME_MISMATCH = 400, 10132, "Consumer Durable and Name have to be equal if both are provided";
+    CONSUMER_REPLICAS_SHOULD_MATCH_STREAM = 400, 10134, "consumer config replicas must match interest retention stream's replicas";
+    consumer_metadata_length(limit) = 400, 10135, "consumer metadata exceeds maximum size of {limit}";
+    CONSUMER_DUPLICATE_FILTER_SUBJECTS = 400, 10136, "consumer cannot have both FilterSubject and FilterSubjects specified";
+    CONSUMER_MULTIPLE_FILTERS_NOT_ALLOWED = 400, 10137, "consumer with multiple subject filters cannot use subject based API";
+    CONSUMER_OVERLAPPING_SUBJECT_FILTERS = 400, 10138, "consumer subject filters cannot overlap";
+    CONSUMER_EMPTY_FILTER = 400, 10139, "consumer filter in FilterSubjects cannot be empty";
+    CONSUMER_ALREADY_EXISTS = 400, 10148, "consumer already exists";
+    CONSUMER_DOES_NOT_EXIST = 400, 10149, "consumer does not exist";
+    consumer_inactive_threshold_excess(limit) = 400, 10153, "consumer inactive threshold exceeds system limit of {limit}";
+    CONSUMER_PRIORITY_POLICY_WITHOUT_GROUP = 400, 10159, "Setting PriorityPolicy requires at least one PriorityGroup to be set";
+    CONSUMER_INVALID_PRIORITY_GROUP = 400, 10160, "Provided priority group does not exist for this consumer";
+    CONSUMER_EMPTY_GROUP_NAME = 400, 10161, "Group name cannot be an empty string";
+    CONSUMER_INVALID_GROUP_NAME = 400, 10162, "Valid priority group name must match A-Z, a-z, 0-9, -_/=)+ and may not exceed 16 characters";
+    CONSUMER_PUSH_WITH_PRIORITY_GROUP = 400, 10178, "priority groups can not be used with push consumers";
+    CONSUMER_ACK_POLICY_INVALID = 400, 10181, "consumer ack policy invalid";
+    CONSUMER_REPLAY_POLICY_INVALID = 400, 10182, "consumer replay policy invalid";
+    CONSUMER_ACK_WAIT_NEGATIVE = 400, 10183, "consumer ack wait needs to be positive";
+    CONSUMER_BACK_OFF_NEGATIVE = 400, 10184, "consumer backoff needs to be positive";
+    consumer_offline_reason(err) = 500, 10195, "consumer is offline: {err}";
+    CONSUMER_PRIORITY_GROUP_WITH_POLICY_NONE = 400, 10196, "consumer can not have priority groups when policy is none";
+    CONSUMER_PINNED_TTL_WITHOUT_PRIORITY_POLICY_NONE = 400, 10197, "PinnedTTL cannot be set when PriorityPolicy is none";
+    consumer_invalid_reset(err) = 400, 10204, "invalid reset: {err}";
+    CONSUMER_ACK_FLOW_CONTROL_REQUIRES_PUSH = 400, 10218, "flow control ack policy requires a push based consumer";
+    CONSUMER_ACK_FLOW_CONTROL_REQUIRES_FLOW_CONTROL = 400, 10219, "flow control ack policy requires flow control";
+    CONSUMER_ACK_FLOW_CONTROL_REQUIRES_MAX_ACK_PENDING = 400, 10220, "flow control ack policy requires max ack pending";
+    CONSUMER_ACK_FLOW_CONTROL_REQUIRES_NO_ACK_WAIT = 400, 10221, "flow control ack policy requires unset ack wait";
+    CONSUMER_ACK_FLOW_CONTROL_REQUIRES_NO_MAX_DELIVER = 400, 10222, "flow control ack policy requires unset max deliver";
+}

@@ -1,0 +1,83 @@
+//! Errors about streams and what they hold.
+//!
+//! A table: numbers and texts are nats-server's and are matched on by clients.
+
+use super::catalogue;
+
+catalogue! {
+    SNAPSHOT_DELIVER_SUBJECT_INVALID = 400, 10015, "deliver subject not valid";
+    stream_external_api_overlap(prefix, subject) = 400, 10021, "stream external api prefix {prefix} must not overlap with {subject}";
+    stream_external_del_prefix_overlaps(prefix, subject) = 400, 10022, "stream external delivery prefix {prefix} overlaps with stream subject {subject}";
+    stream_invalid_external_delivery_subj(prefix) = 400, 10024, "stream external delivery prefix {prefix} must not contain wildcards";
+    mirror_consumer_setup_failed(err) = 500, 10029, "{err}";
+    MIRROR_MAX_MESSAGE_SIZE_TOO_BIG = 400, 10030, "stream mirror must have max message size >= source";
+    MIRROR_WITH_SOURCES = 400, 10031, "stream mirrors can not also contain other sources";
+    MIRROR_WITH_START_SEQ_AND_TIME = 400, 10032, "stream mirrors can not have both start seq and start time configured";
+    MIRROR_WITH_SUBJECT_FILTERS = 400, 10033, "stream mirrors can not contain filtered subjects";
+    MIRROR_WITH_SUBJECTS = 400, 10034, "stream mirrors can not contain subjects";
+    NO_MESSAGE_FOUND = 404, 10037, "no message found";
+    restore_subscribe_failed(subject, err) = 500, 10042, "JetStream unable to subscribe to restore snapshot {subject}: {err}";
+    sequence_not_found(seq) = 400, 10043, "sequence {seq} not found";
+    source_consumer_setup_failed(err) = 500, 10045, "{err}";
+    SOURCE_MAX_MESSAGE_SIZE_TOO_BIG = 400, 10046, "stream source must have max message size >= target";
+    stream_assignment(err) = 500, 10048, "{err}";
+    stream_create(err) = 500, 10049, "{err}";
+    stream_delete(err) = 500, 10050, "{err}";
+    stream_general_error(err) = 500, 10051, "{err}";
+    stream_invalid_config(err) = 500, 10052, "{err}";
+    stream_limits(err) = 500, 10053, "{err}";
+    STREAM_MIRROR_NOT_UPDATABLE = 400, 10055, "stream mirror configuration can not be updated";
+    STREAM_MISMATCH = 400, 10056, "stream name in subject does not match request";
+    stream_msg_delete_failed(err) = 500, 10057, "{err}";
+    STREAM_NAME_EXIST = 400, 10058, "stream name already in use with a different configuration";
+    STREAM_NOT_FOUND = 404, 10059, "stream not found";
+    STREAM_REPLICAS_NOT_UPDATABLE = 400, 10061, "Replicas configuration can not be updated";
+    stream_restore(err) = 500, 10062, "restore failed: {err}";
+    stream_snapshot(err) = 500, 10064, "snapshot failed: {err}";
+    STREAM_SUBJECT_OVERLAP = 400, 10065, "subjects overlap with an existing stream";
+    stream_template_create(err) = 500, 10066, "{err}";
+    stream_template_delete(err) = 500, 10067, "{err}";
+    STREAM_TEMPLATE_NOT_FOUND = 404, 10068, "template not found";
+    stream_update(err) = 500, 10069, "{err}";
+    TEMP_STORAGE_FAILED = 500, 10072, "JetStream unable to open temp storage for restore";
+    TEMPLATE_NAME_NOT_MATCH_SUBJECT = 400, 10073, "template name in subject does not match request";
+    STREAM_REPLICAS_NOT_SUPPORTED = 500, 10074, "replicas > 1 not supported in non-clustered mode";
+    PEER_REMAP = 503, 10075, "peer remap failed";
+    STREAM_INVALID = 500, 10096, "stream not valid";
+    STREAM_SEALED = 400, 10109, "invalid operation on sealed stream";
+    stream_purge_failed(err) = 500, 10110, "{err}";
+    STREAM_MAX_BYTES_REQUIRED = 400, 10113, "account requires a stream config to have max bytes set";
+    STREAM_INFO_MAX_SUBJECTS = 500, 10117, "subject details would exceed maximum allowed";
+    STREAM_OFFLINE = 500, 10118, "stream is offline";
+    STREAM_MAX_STREAM_BYTES_EXCEEDED = 400, 10122, "stream max bytes exceeds account limit max stream bytes";
+    STREAM_MOVE_AND_SCALE = 400, 10123, "can not move and scale a stream in a single update";
+    stream_move_in_progress(msg) = 400, 10124, "stream move already in progress: {msg}";
+    STREAM_NAME_CONTAINS_PATH_SEPARATORS = 400, 10128, "Stream name can not contain path separators";
+    STREAM_MOVE_NOT_IN_PROGRESS = 400, 10129, "stream move not in progress";
+    STREAM_NAME_EXIST_RESTORE_FAILED = 400, 10130, "stream name already in use, cannot restore";
+    SOURCE_DUPLICATE_DETECTED = 400, 10140, "duplicate source configuration detected";
+    SOURCE_INVALID_STREAM_NAME = 400, 10141, "sourced stream name is invalid";
+    MIRROR_INVALID_STREAM_NAME = 400, 10142, "mirrored stream name is invalid";
+    MIRROR_WITH_FIRST_SEQ = 400, 10143, "stream mirrors can not have first sequence configured";
+    SOURCE_MULTIPLE_FILTERS_NOT_ALLOWED = 400, 10144, "source with multiple subject transforms cannot also have a single subject filter";
+    source_invalid_subject_filter(err) = 400, 10145, "source transform source: {err}";
+    source_invalid_transform_destination(err) = 400, 10146, "source transform: {err}";
+    SOURCE_OVERLAPPING_SUBJECT_FILTERS = 400, 10147, "source filters can not overlap";
+    MIRROR_MULTIPLE_FILTERS_NOT_ALLOWED = 400, 10150, "mirror with multiple subject transforms cannot also have a single subject filter";
+    mirror_invalid_subject_filter(err) = 400, 10151, "mirror transform source: {err}";
+    MIRROR_OVERLAPPING_SUBJECT_FILTERS = 400, 10152, "mirror subject filters can not overlap";
+    mirror_invalid_transform_destination(err) = 400, 10154, "mirror transform: {err}";
+    stream_transform_invalid_source(err) = 400, 10155, "stream transform source: {err}";
+    stream_transform_invalid_destination(err) = 400, 10156, "stream transform: {err}";
+    MIRROR_WITH_COUNTERS = 400, 10173, "stream mirrors can not also calculate counters";
+    MIRROR_WITH_MSG_SCHEDULES = 400, 10186, "stream mirrors can not also schedule messages";
+    SOURCE_WITH_MSG_SCHEDULES = 400, 10187, "stream source can not also schedule messages";
+    stream_offline_reason(err) = 500, 10194, "stream is offline: {err}";
+    MIRROR_WITH_ATOMIC_PUBLISH = 400, 10198, "stream mirrors can not also use atomic publishing";
+    MIRROR_WITH_BATCH_PUBLISH = 400, 10209, "stream mirrors can not also use batch publishing";
+    MIRROR_DURABLE_CONSUMER_CONFIG_INVALID = 400, 10213, "stream mirror consumer config is invalid";
+    MIRROR_CONSUMER_REQUIRES_ACK_FLOW_CONTROL = 400, 10214, "stream mirror consumer requires flow control ack policy";
+    SOURCE_DURABLE_CONSUMER_CONFIG_INVALID = 400, 10215, "stream source consumer config is invalid";
+    SOURCE_DURABLE_CONSUMER_DUPLICATE_DETECTED = 400, 10216, "duplicate stream source consumer detected";
+    SOURCE_CONSUMER_REQUIRES_ACK_FLOW_CONTROL = 400, 10217, "stream source consumer requires flow control ack policy";
+}

@@ -1,0 +1,135 @@
+//! What a client's task does besides reading and writing: requests of the server (a reload, a new
+//! INFO) and its timer.
+//!
+//! The timer stands for the earliest of several deadlines: the login, the write, the end of a
+//! pause, the next ping. Called by the task each time it is polled.
+
+use std::future::Future;
+use std::task::Context;
+
+use cognate_session::{Close, PingAction, Verdict};
+use cognate_wire::{CloseReason, error_text};
+use tokio::time::Instant;
+
+use super::Client;
+use crate::data::Control;
+use crate::shared::Shared;
+
+impl Client {
+    pub(super) fn handle_control(&mut self, shared: &Shared) -> Result<(), Close> {
+        for control in self.connection.take_control() {
+            match control {
+                Control::SendInfo => {
+                    if self.session.takes_async_info() {
+                        self.say(&self.door.async_info());
+                    }
+                }
+                Control::Reloaded => self.handle_reload(shared)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_reload(&mut self, shared: &Shared) -> Result<(), Close> {
+        self.session.update_settings(shared.session_settings());
+        self.door.refresh();
+        if self.session.awaits_authentication() {
+            return Ok(());
+        }
+        match self.door.reexamine() {
+            Verdict::Accepted(access) => {
+                self.session.update_access(access);
+                self.revoke_subscriptions();
+                Ok(())
+            }
+            _ => {
+                self.complain(error_text::AUTHORIZATION_VIOLATION);
+                Err(Close(CloseReason::AuthenticationFailure))
+            }
+        }
+    }
+
+    /// Ends the subscriptions that new permissions no longer allow, and says so.
+    fn revoke_subscriptions(&mut self) {
+        let Some(permissions) = self.door.permissions() else {
+            return;
+        };
+        let taken = self.session.subscriptions().take_unless(|sub| {
+            !matches!(
+                permissions.check_subscribe(sub.subject(), sub.queue()),
+                cognate_auth::permissions::SubscribeVerdict::Denied
+            )
+        });
+        self.account.unsubscribe_all(&taken);
+        for sub in &taken {
+            self.door.report_removed(sub);
+            self.complain(&error_text::subscription_removed(
+                sub.subject(),
+                sub.queue(),
+                sub.sid(),
+            ));
+        }
+        self.connection
+            .set_subscription_count(self.session.subscriptions().len());
+    }
+
+    pub(super) fn check_timer(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.auth_deadline.is_some_and(|deadline| deadline <= now) {
+                self.complain(error_text::AUTHENTICATION_TIMEOUT);
+                return Err(Close(CloseReason::AuthenticationTimeout));
+            }
+            if self.write_deadline.is_some_and(|deadline| deadline <= now) {
+                self.handle_write_timeout(shared)?;
+            }
+            if self.stall.as_ref().is_some_and(|(_, until)| *until <= now) {
+                self.stall = None;
+            }
+            self.handle_ping_timer(shared)?;
+            self.arm_timer(shared);
+        }
+        Ok(())
+    }
+
+    fn handle_write_timeout(&mut self, shared: &Shared) -> Result<(), Close> {
+        if shared.options().write_timeout != cognate_config::options::WriteTimeout::Retry {
+            return Err(Close(CloseReason::SlowConsumerWriteDeadline));
+        }
+        self.write_deadline = None;
+        self.write_mark = 0;
+        self.note_progress(shared, 0, true);
+        Ok(())
+    }
+
+    fn handle_ping_timer(&mut self, shared: &Shared) -> Result<(), Close> {
+        let (interval, max) = {
+            let settings = self.session.settings();
+            (settings.ping_interval, settings.ping_max)
+        };
+        let now = shared.now();
+        match self.session.keepalive().handle_timeout(now, interval, max) {
+            PingAction::Wait => {}
+            PingAction::Ping => self.say(b"PING\r\n"),
+            PingAction::Stale => {
+                self.complain(error_text::STALE_CONNECTION);
+                return Err(Close(CloseReason::StaleConnection));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn arm_timer(&mut self, shared: &Shared) {
+        let ping = shared.instant_of(self.session.keepalive().next_timeout());
+        let stall = self.stall.as_ref().map(|(_, until)| *until);
+        let others = [self.auth_deadline, self.write_deadline, stall];
+        let next = others.into_iter().flatten().fold(ping, Instant::min);
+        if self.timer.deadline() != next {
+            self.timer.as_mut().reset(next);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One message on its way to everybody who wants it.
+//!
+//! Clients' publishes ([`super::pass`]) and the server's own messages ([`super::outlet`]) are
+//! delivered here alike: plain subscriptions all, of each queue group one member, those that can
+//! take it first. Frames are staged, not sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cognate_router::{Matched, Permit, Subscription};
+use cognate_wire::{Publish, encode};
+
+use super::connection::Connection;
+use super::stage::{Frame, Stages};
+use super::worker::next_random;
+
+pub(super) type Sub = Arc<Subscription<Connection>>;
+
+/// What a delivery asks of whoever brings it about.
+pub(crate) trait Watch {
+    /// Time since the server started.
+    fn now(&self) -> Duration;
+    /// Notes a message to `sub` for the trace log; `subject` is the one it is delivered under.
+    fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>);
+}
+
+/// How deliveries to plain subscriptions are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accounting {
+    /// The cache counts one for each; a delivery that does not happen is taken back.
+    Counted,
+    /// One by one, because one of them has a maximum.
+    Each,
+}
+
+/// One message on its way to everybody who wants it.
+pub(super) struct Delivery<'a, W> {
+    /// Who publishes, if it is a client: it may not want its own messages.
+    pub own: Option<&'a Arc<Connection>>,
+    /// Where frames are gathered.
+    pub stages: &'a mut Stages,
+    /// Subscriptions that reach their maximum with it.
+    pub ended: &'a mut Vec<Sub>,
+    /// A stage that should be handed over.
+    pub full: Option<usize>,
+    /// The message as a frame.
+    pub frame: &'a Frame<'a>,
+    /// The message itself.
+    pub message: &'a Publish<'a>,
+    /// Time and trace.
+    pub watch: &'a W,
+    /// Whether the publisher gets its own messages.
+    pub echo: bool,
+    /// Whether destinations that cannot keep up are left out.
+    pub drop_for_stalled: bool,
+}
+
+impl<W: Watch> Delivery<'_, W> {
+    /// Stages the message for everybody who wants it; returns whether somebody does.
+    pub(super) fn deliver_to_all(
+        &mut self,
+        matched: &Matched<Connection>,
+        how: Accounting,
+        random: &mut u64,
+    ) -> bool {
+        let mut delivered = false;
+        for sub in matched.plain() {
+            if how == Accounting::Counted {
+                if self.is_open(sub) {
+                    self.stage(sub);
+                    delivered = true;
+                } else {
+                    sub.unsettle();
+                }
+            } else {
+                delivered |= self.deliver_to(sub);
+            }
+        }
+        for group in matched.groups() {
+            let draw = next_random(random);
+            let chosen = group
+                .members_from(draw)
+                .find(|sub| !sub.destination().is_stalled() && self.deliver_to(sub));
+            delivered |=
+                chosen.is_some() || group.members_from(draw).any(|sub| self.deliver_to(sub));
+        }
+        delivered
+    }
+
+    /// Delivers to one subscription if it can be, counting it.
+    fn deliver_to(&mut self, sub: &Sub) -> bool {
+        if !self.is_open(sub) {
+            return false;
+        }
+        if sub.is_limited() {
+            match sub.reserve() {
+                Permit::Refused => return false,
+                Permit::Granted => {}
+                Permit::Last => self.ended.push(Arc::clone(sub)),
+            }
+        } else {
+            sub.settle(1);
+        }
+        self.stage(sub);
+        true
+    }
+
+    fn is_open(&self, sub: &Sub) -> bool {
+        let to = sub.destination();
+        !(to.is_closed()
+            || (!self.echo && self.own.is_some_and(|own| Arc::ptr_eq(to, own)))
+            || (self.drop_for_stalled && to.is_stalled()))
+    }
+
+    #[inline]
+    fn stage(&mut self, sub: &Sub) {
+        let to = sub.destination();
+        if to.needs_care() {
+            return self.stage_with_care(sub);
+        }
+        self.stage_frame(sub);
+    }
+
+    #[inline]
+    fn stage_frame(&mut self, sub: &Sub) {
+        if let Some(full) = self.stages.push(sub.destination(), sub.sid(), self.frame) {
+            self.full = Some(full);
+        }
+    }
+
+    /// For the few destinations that want replies recorded, take no headers or are traced.
+    #[cold]
+    fn stage_with_care(&mut self, sub: &Sub) {
+        let to = sub.destination();
+        if let Some(reply) = self.message.reply
+            && to.tracks_replies()
+        {
+            to.record_reply(reply, self.watch.now());
+        }
+        if to.is_traced() {
+            self.watch
+                .trace_message(sub, self.frame.subject, self.message);
+        }
+        match self.message.header_len {
+            Some(header_len) if !to.takes_headers() => {
+                let body = self.message.payload.len().saturating_sub(header_len);
+                let out = self.stages.frame_buffer(to, body);
+                let Publish { reply, payload, .. } = *self.message;
+                encode::write_msg_stripped(
+                    out,
+                    self.frame.subject,
+                    sub.sid(),
+                    reply,
+                    header_len,
+                    payload,
+                );
+            }
+            _ => self.stage_frame(sub),
+        }
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of `message` under `subject`. What follows the sid is taken from the message's own
+    /// text if it has that, and otherwise written to `tail`.
+    pub(super) fn of(
+        message: &Publish<'a>,
+        subject: &'a [u8],
+        input: &[u8],
+        tail: &'a mut Vec<u8>,
+    ) -> Self {
+        let (tail, tail_start) = match message.tail {
+            Some(bytes) => (bytes, position_in(input, bytes)),
+            None => {
+                write_tail(tail, message);
+                (&tail[..], None)
+            }
+        };
+        Frame {
+            verb: if message.header_len.is_some() {
+                b"HMSG "
+            } else {
+                b"MSG "
+            },
+            subject,
+            tail,
+            tail_start,
+            payload_len: message.payload.len(),
+        }
+    }
+}
+
+/// Where `part` starts in `whole`, if it is a part of it.
+fn position_in(whole: &[u8], part: &[u8]) -> Option<usize> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    (start + part.len() <= whole.len()).then_some(start)
+}
+
+/// Writes what follows the sid in a frame, for a message whose own text cannot be reused.
+fn write_tail(out: &mut Vec<u8>, message: &Publish<'_>) {
+    out.clear();
+    if let Some(reply) = message.reply {
+        out.extend_from_slice(reply);
+        out.push(b' ');
+    }
+    if let Some(header_len) = message.header_len {
+        encode::write_decimal(out, header_len as u64);
+        out.push(b' ');
+    }
+    encode::write_decimal(out, message.payload.len() as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(message.payload);
+    out.extend_from_slice(b"\r\n");
+}

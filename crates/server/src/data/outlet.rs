@@ -1,0 +1,196 @@
+//! What the server itself publishes: acknowledgements, deliveries of consumers, advisories.
+//!
+//! An [`Outlet`] borrows a worker's memory like a pass over a client's input does, and uses the
+//! same match cache, stages and hand-over. A message may be *routed* to one subject and *shown*
+//! under another: a consumer's messages keep the subject they were stored under. Subscriptions'
+//! counters are settled before what they count leaves. Callers: JetStream.
+
+use cognate_router::{Interest, MatchCache, Matched};
+use cognate_wire::{Publish, encode};
+use parking_lot::RwLockReadGuard;
+
+use super::account::Account;
+use super::connection::Connection;
+use super::delivery::{Accounting, Delivery, Sub, Watch};
+use super::outbound::Totals;
+use super::stage::{Frame, Stages};
+use super::worker::Worker;
+
+/// A message of the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing<'a> {
+    /// The subject it is routed to.
+    pub to: &'a [u8],
+    /// The subject it is shown under.
+    pub subject: &'a [u8],
+    /// Where answers go.
+    pub reply: Option<&'a [u8]>,
+    /// The header block; empty if there is none.
+    pub headers: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Outgoing<'a> {
+    /// A message without headers and reply.
+    pub(crate) fn to(to: &'a [u8], payload: &'a [u8]) -> Self {
+        Outgoing {
+            to,
+            subject: to,
+            reply: None,
+            headers: &[],
+            payload,
+        }
+    }
+}
+
+/// Publishes for the server within one account.
+pub(crate) struct Outlet<'a, W> {
+    account: &'a Account,
+    stages: &'a mut Stages,
+    cache: &'a mut MatchCache<Connection>,
+    tail: &'a mut Vec<u8>,
+    random: &'a mut u64,
+    watch: &'a W,
+    interest: Option<RwLockReadGuard<'a, Interest<Connection>>>,
+    ended: Vec<Sub>,
+}
+
+impl<'a, W: Watch> Outlet<'a, W> {
+    /// Begins to publish with the memory of `worker`.
+    pub(crate) fn new(account: &'a Account, worker: &'a mut Worker, watch: &'a W) -> Self {
+        let Worker {
+            stages,
+            cache,
+            mapped,
+            random,
+            ..
+        } = worker;
+        stages.begin();
+        Outlet {
+            account,
+            stages,
+            cache,
+            tail: mapped,
+            random,
+            watch,
+            interest: None,
+            ended: Vec::new(),
+        }
+    }
+
+    /// Stages a message for everybody who wants it; returns whether somebody does.
+    pub(crate) fn publish(&mut self, message: &Outgoing<'_>) -> bool {
+        let slot = {
+            let Outlet {
+                account,
+                cache,
+                interest,
+                ..
+            } = self;
+            cache.look_up(
+                account.id,
+                &account.generations,
+                message.to,
+                |matched: &mut Matched<_>| {
+                    interest
+                        .get_or_insert_with(|| account.interest_again())
+                        .collect(message.to, matched);
+                },
+            )
+        };
+        let matched = self.cache.matched(slot);
+        if matched.is_empty() {
+            return false;
+        }
+        let accounting = if matched.plain().iter().any(|sub| sub.is_limited()) {
+            self.cache.settle_last();
+            Accounting::Each
+        } else {
+            self.cache.count_delivery(slot);
+            Accounting::Counted
+        };
+        let (body, header_len) = write_tail(self.tail, message);
+        let published = Publish {
+            subject: message.subject,
+            reply: message.reply,
+            header_len,
+            payload: &self.tail[body..self.tail.len() - 2],
+            tail: None,
+        };
+        let frame = Frame {
+            verb: if header_len.is_some() {
+                b"HMSG "
+            } else {
+                b"MSG "
+            },
+            subject: message.subject,
+            tail: self.tail,
+            tail_start: None,
+            payload_len: published.payload.len(),
+        };
+        let mut delivery = Delivery {
+            own: None,
+            stages: self.stages,
+            ended: &mut self.ended,
+            full: None,
+            frame: &frame,
+            message: &published,
+            watch: self.watch,
+            echo: true,
+            drop_for_stalled: false,
+        };
+        let delivered = delivery.deliver_to_all(self.cache.matched(slot), accounting, self.random);
+        if delivery.full.is_some() {
+            self.hand_over();
+            self.stages.begin();
+        }
+        delivered
+    }
+
+    /// Whether anybody would get a message to `subject` now; see [`Account::has_interest`].
+    pub(crate) fn has_interest(&self, subject: &[u8], queue: Option<&[u8]>) -> bool {
+        self.account.has_interest(subject, queue)
+    }
+
+    /// Everything staged leaves. Returns what that was.
+    pub(crate) fn finish(mut self) -> Totals {
+        self.hand_over();
+        // Those who cannot keep up are cut off like anywhere else; nobody pauses for them here.
+        let _ = self.stages.take_pressure();
+        self.stages.take_totals()
+    }
+
+    fn hand_over(&mut self) {
+        self.interest = None;
+        self.cache.settle_last();
+        for subscription in self.ended.drain(..) {
+            self.account.unsubscribe(&subscription);
+            subscription.destination().note_ended(&subscription);
+        }
+        self.stages.flush(&[]);
+    }
+}
+
+/// Writes what follows the sid in the frame. Returns where headers and payload begin, and the
+/// length of the headers.
+fn write_tail(out: &mut Vec<u8>, message: &Outgoing<'_>) -> (usize, Option<usize>) {
+    out.clear();
+    if let Some(reply) = message.reply {
+        out.extend_from_slice(reply);
+        out.push(b' ');
+    }
+    let header_len = Some(message.headers.len()).filter(|&len| len > 0);
+    if let Some(len) = header_len {
+        encode::write_decimal(out, len as u64);
+        out.push(b' ');
+    }
+    let len = header_len.unwrap_or(0) + message.payload.len();
+    encode::write_decimal(out, len as u64);
+    out.extend_from_slice(b"\r\n");
+    let body = out.len();
+    out.extend_from_slice(message.headers);
+    out.extend_from_slice(message.payload);
+    out.extend_from_slice(b"\r\n");
+    (body, header_len)
+}

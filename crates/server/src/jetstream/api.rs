@@ -1,0 +1,323 @@
+//! The JetStream API: requests on `$JS.API.>` taken in order, done, and answered.
+//!
+//! ```text
+//! inbox ─▶ queue::cut ─▶ Operation ─▶ one of account, stream, message, consumer, … ─▶ answer
+//! ```
+//!
+//! Invariants: an answer that tells of a change leaves after the change is durable; requests are
+//! served one at a time, so what was checked still holds when it is done; whatever a request says,
+//! it is answered as nats-server 2.14 answers, and never panics.
+//!
+//! Requests that may touch the disk or many things run on a thread for blocking work, so that the
+//! data path goes on meanwhile. Pull requests and direct reads go to their streams, not through
+//! here. Absent: the JSON (`cognate_api`), the rules of configurations (`cognate_model`), how
+//! changes are made (`assets`).
+
+mod account;
+mod consumer;
+pub(super) mod consumer_info;
+mod message;
+mod queue;
+mod snapshot;
+mod stream;
+pub(super) mod stream_info;
+
+use std::future::poll_fn;
+use std::str;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use cognate_api::{Operation, error_response, response};
+use cognate_group::Group;
+use cognate_model::json::Unknown;
+use cognate_model::{ApiError, error, level};
+use cognate_process::warn;
+use cognate_wire::headers::HeaderBlock;
+use serde::Serialize;
+
+use self::queue::{Limits, Request};
+use super::disk::Directory;
+use super::inbox::{Inbox, Woken};
+use super::stream::StreamHandle;
+use super::{JetStream, advisory};
+
+/// What the API listens on. No subject is matched by two of these. What is not among them has no
+/// listener: pull requests and direct reads, whose streams listen for themselves, so that one for
+/// a missing stream or consumer gets "no responders".
+pub(super) const SUBJECTS: &[&str] = &[
+    "$JS.API.*",
+    "$JS.API.STREAM.>",
+    "$JS.API.META.>",
+    "$JS.API.SERVER.>",
+    "$JS.API.ACCOUNT.>",
+    "$JS.API.CONSUMER.*",
+    "$JS.API.CONSUMER.CREATE.>",
+    "$JS.API.CONSUMER.DURABLE.>",
+    "$JS.API.CONSUMER.INFO.>",
+    "$JS.API.CONSUMER.DELETE.>",
+    "$JS.API.CONSUMER.NAMES.>",
+    "$JS.API.CONSUMER.LIST.>",
+    "$JS.API.CONSUMER.PAUSE.>",
+    "$JS.API.CONSUMER.UNPIN.>",
+    "$JS.API.CONSUMER.RESET.>",
+    "$JS.API.CONSUMER.LEADER.>",
+];
+
+/// Memory for requests that is kept when there are none.
+const KEEP_BYTES: usize = 64 * 1024;
+
+/// The header that says which API level a client counts on.
+const REQUIRED_LEVEL: &[u8] = b"Nats-Required-Api-Level";
+
+/// Serves requests until the inbox is closed.
+pub(super) async fn serve(jetstream: Arc<JetStream>, inbox: Arc<Inbox>) {
+    let options = &jetstream.options;
+    let limits = Limits {
+        changes: usize::try_from(options.request_queue_limit).unwrap_or(usize::MAX),
+        infos: usize::try_from(options.info_queue_limit).unwrap_or(usize::MAX),
+    };
+    let mut frames = Vec::new();
+    while poll_fn(|cx| inbox.poll_take(cx, &mut frames)).await != Woken::Closed {
+        let batch = queue::cut(&frames, limits);
+        frames.clear();
+        frames.shrink_to(KEEP_BYTES);
+        if batch.dropped > 0 {
+            let dropped = batch.dropped;
+            let log = &jetstream.shared.log;
+            warn!(
+                log,
+                "JetStream API queue limit reached, dropping {dropped} requests"
+            );
+            advisory::requests_dropped(&jetstream, dropped as u64);
+        }
+        let inflight = &jetstream.api_stats.inflight;
+        inflight.fetch_add(batch.requests.len() as u64, Relaxed);
+        for request in batch.requests {
+            serve_one(&jetstream, request).await;
+            inflight.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+async fn serve_one(jetstream: &Arc<JetStream>, request: Request) {
+    let is_quick = Operation::parse(&request.subject)
+        .is_none_or(|operation| is_quick(&operation, &request.body));
+    if is_quick {
+        handle(jetstream, &request);
+        return tokio::task::yield_now().await;
+    }
+    let jetstream = Arc::clone(jetstream);
+    let done = tokio::task::spawn_blocking(move || handle(&jetstream, &request));
+    // It ends early only if the runtime is shut down.
+    let _ = done.await;
+}
+
+/// Whether an operation takes little time and does not wait for the disk.
+fn is_quick(operation: &Operation<'_>, body: &[u8]) -> bool {
+    match operation {
+        Operation::StreamInfo { .. } => body.is_empty(),
+        Operation::MessageGet { .. }
+        | Operation::ConsumerInfo { .. }
+        | Operation::ConsumerUnpin { .. }
+        | Operation::ConsumerReset { .. } => true,
+        operation => operation.is_cluster_only() || operation.is_system_only(),
+    }
+}
+
+/// What becomes of a request that was not refused.
+enum Answer {
+    /// This is sent at once.
+    Send(Vec<u8>),
+    /// The group of a stream has this, and sends it when all changes before it are durable.
+    Left(Vec<u8>),
+    /// Nobody answers.
+    Silence,
+}
+
+/// A request that is being served.
+struct Call<'a> {
+    jetstream: &'a Arc<JetStream>,
+    operation: Operation<'a>,
+    request: &'a Request,
+    /// What becomes of members that a request type does not have.
+    unknown: Unknown,
+}
+
+impl Call<'_> {
+    fn body(&self) -> &[u8] {
+        &self.request.body
+    }
+
+    /// Refuses a client that counts on more than there is.
+    fn check_level(&self) -> Result<(), ApiError> {
+        let headers = HeaderBlock::parse(&self.request.headers);
+        match headers.and_then(|headers| headers.first(REQUIRED_LEVEL)) {
+            Some(required) if level::exceeds(required) => Err(error::REQUIRED_API_LEVEL),
+            _ => Ok(()),
+        }
+    }
+
+    fn stream(&self, name: &str) -> Result<Arc<StreamHandle>, ApiError> {
+        self.jetstream.stream(name).ok_or(error::STREAM_NOT_FOUND)
+    }
+
+    /// An answer to be sent at once.
+    fn answer<T: Serialize>(&self, body: &T) -> Answer {
+        Answer::Send(response(&self.operation, body))
+    }
+
+    /// An answer that must not overtake what `group` did before.
+    fn leave(&self, group: &mut Group<Directory>, body: Vec<u8>) -> Answer {
+        if !self.request.reply.is_empty() {
+            group.answer(&self.request.reply, &body);
+        }
+        Answer::Left(body)
+    }
+}
+
+/// Serves one request.
+fn handle(jetstream: &Arc<JetStream>, request: &Request) {
+    let Some(operation) = Operation::parse(&request.subject) else {
+        return;
+    };
+    let call = Call {
+        jetstream,
+        operation,
+        request,
+        unknown: if jetstream.options.strict {
+            Unknown::Refused
+        } else {
+            Unknown::Ignored
+        },
+    };
+    let result = dispatch(&call);
+    // Consumers are reset past the API's books, and so are messages read.
+    let is_counted = match operation {
+        Operation::ConsumerReset { .. } => false,
+        Operation::MessageGet { .. } => result.is_err(),
+        _ => true,
+    };
+    let stats = &jetstream.api_stats;
+    let (body, is_left) = match result {
+        Ok(Answer::Silence) => return,
+        Ok(Answer::Send(body)) => (body, false),
+        Ok(Answer::Left(body)) => (body, true),
+        Err(cause) => {
+            if is_counted {
+                stats.errors.fetch_add(1, Relaxed);
+            }
+            (error_response(Some(&operation), &cause), false)
+        }
+    };
+    if is_counted {
+        stats.total.fetch_add(1, Relaxed);
+    }
+    if !is_left
+        && let Ok(reply) = str::from_utf8(&request.reply)
+        && !reply.is_empty()
+    {
+        jetstream.publish(reply, b"", &body);
+    }
+    if is_counted {
+        advisory::api_audit(jetstream, &request.subject, &request.body, &body);
+    }
+}
+
+fn dispatch(call: &Call<'_>) -> Result<Answer, ApiError> {
+    use Operation as O;
+    let operation = call.operation;
+    if operation.is_system_only() {
+        return Ok(Answer::Silence);
+    }
+    if operation.is_cluster_only() {
+        return Err(error::CLUSTER_REQUIRED);
+    }
+    let looks_first = matches!(
+        operation,
+        O::EphemeralCreate { .. }
+            | O::DurableCreate { .. }
+            | O::ConsumerCreate { .. }
+            | O::ConsumerInfo { .. }
+            | O::ConsumerPause { .. }
+            | O::ConsumerReset { .. }
+    );
+    // The others look at something in the request before.
+    if !looks_first {
+        call.check_level()?;
+    }
+    match operation {
+        O::AccountInfo => account::info(call),
+        O::StreamCreate { stream } => stream::create(call, stream),
+        O::StreamUpdate { stream } => stream::update(call, stream),
+        O::StreamDelete { stream } => stream::delete(call, stream),
+        O::StreamInfo { stream } => stream_info::info(call, stream),
+        O::StreamNames => stream_info::names(call),
+        O::StreamList => stream_info::list(call),
+        O::StreamPurge { stream } => message::purge(call, stream),
+        O::MessageGet { stream } => message::get(call, stream),
+        O::MessageDelete { stream } => message::delete(call, stream),
+        O::StreamSnapshot { stream } => snapshot::snapshot(call, stream),
+        O::StreamRestore { stream } => snapshot::restore(call, stream),
+        O::EphemeralCreate { .. } | O::DurableCreate { .. } | O::ConsumerCreate { .. } => {
+            consumer::create(call)
+        }
+        O::ConsumerInfo { stream, consumer } => consumer_info::info(call, stream, consumer),
+        O::ConsumerNames { stream } => consumer_info::names(call, stream),
+        O::ConsumerList { stream } => consumer_info::list(call, stream),
+        O::ConsumerDelete { stream, consumer } => consumer::delete(call, stream, consumer),
+        O::ConsumerPause { stream, consumer } => consumer::pause(call, stream, consumer),
+        O::ConsumerUnpin { stream, consumer } => consumer::unpin(call, stream, consumer),
+        O::ConsumerReset { stream, consumer } => consumer::reset(call, stream, consumer),
+        _ => Ok(Answer::Silence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cognate_subject::validate::{is_valid_filter, matches, overlaps};
+
+    use super::*;
+
+    #[test]
+    fn every_request_comes_once() {
+        for (at, subject) in SUBJECTS.iter().enumerate() {
+            assert!(is_valid_filter(subject.as_bytes()), "{subject}");
+            for other in &SUBJECTS[..at] {
+                assert!(
+                    !overlaps(subject.as_bytes(), other.as_bytes()),
+                    "{subject} and {other}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn streams_listen_for_pulls_and_direct_reads_themselves() {
+        let comes = |subject: &str| {
+            let subject = format!("$JS.API.{subject}");
+            let mut subjects = SUBJECTS.iter();
+            subjects.any(|filter| matches(filter.as_bytes(), subject.as_bytes()))
+        };
+        for subject in [
+            "CONSUMER.MSG.NEXT.S.C",
+            "DIRECT.GET.S",
+            "DIRECT.GET.S.a.b",
+            "DIRECT.GET",
+        ] {
+            assert!(!comes(subject), "{subject}");
+        }
+        for subject in [
+            "INFO",
+            "NOPE",
+            "STREAM.CREATE.S",
+            "STREAM.MSG.GET.S",
+            "CONSUMER.CREATE.S",
+            "CONSUMER.CREATE.S.C.a.b.>",
+            "CONSUMER.DURABLE.CREATE.S.C",
+            "CONSUMER.LEADER.STEPDOWN.S.C",
+            "META.LEADER.STEPDOWN",
+        ] {
+            assert!(comes(subject), "{subject}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `$JS.API.INFO`: what the account uses and may use.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use cognate_api::{AccountInfo, AccountUsage, ApiStats};
+use cognate_model::{ApiError, StorageType, level};
+
+use super::{Answer, Call};
+
+/// Answers with usage, limits and counters; any body will do.
+pub(super) fn info(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let jetstream = call.jetstream;
+    let mut usage = AccountUsage {
+        limits: jetstream.account_limits(),
+        ..AccountUsage::default()
+    };
+    for stream in jetstream.streams() {
+        let group = stream.group.lock();
+        let bytes = group.state().bytes;
+        let config = group.config();
+        let reserved = u64::try_from(config.max_bytes).unwrap_or(0);
+        let (used, set_aside) = match config.storage {
+            StorageType::Memory => (&mut usage.memory, &mut usage.reserved_memory),
+            StorageType::File => (&mut usage.storage, &mut usage.reserved_storage),
+        };
+        *used = used.saturating_add(bytes);
+        *set_aside = set_aside.saturating_add(reserved);
+        usage.streams += 1;
+        usage.consumers += group.consumer_count() as u64;
+    }
+    let stats = &jetstream.api_stats;
+    Ok(call.answer(&AccountInfo {
+        usage,
+        domain: jetstream.options.domain.clone().unwrap_or_default(),
+        api: ApiStats {
+            level: u64::from(level::API_LEVEL),
+            total: stats.total.load(Relaxed),
+            errors: stats.errors.load(Relaxed),
+            inflight: 0,
+        },
+        ..AccountInfo::default()
+    }))
+}

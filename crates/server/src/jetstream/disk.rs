@@ -1,0 +1,227 @@
+//! Directories and files of this machine, as the message store wants them.
+//!
+//! [`Directory`] is one directory; files are opened for reading and writing and shared by `Arc`, so
+//! that a sync on another thread uses the same descriptor. Names come from the store and never hold
+//! a separator; that is asserted, because a name with one would leave the directory.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cognate_store::disk::{Disk, DiskError, DiskFile, OpenMode};
+
+/// Files may be read by their owner only: messages are nobody else's business.
+const FILE_MODE: u32 = 0o600;
+
+/// One directory of the store.
+#[derive(Clone)]
+pub(crate) struct Directory(Arc<Path>);
+
+impl Directory {
+    /// Opens a directory, making it and those above it if need be. What was made is durable when
+    /// this returns.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        create_all(path)?;
+        Ok(Directory(path.into()))
+    }
+
+    /// Removes a directory and everything in it, durably. It is renamed first, so that a crash in
+    /// between leaves no half of it under its name.
+    pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        let doomed = doomed(path);
+        match std::fs::rename(path, &doomed) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => result?,
+        }
+        sync_directory(parent)?;
+        std::fs::remove_dir_all(&doomed)
+    }
+}
+
+/// The suffix of a directory that is being removed.
+pub(crate) const DOOMED: &str = ".removed";
+
+fn doomed(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(DOOMED);
+    path.with_file_name(name)
+}
+
+fn create_all(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        create_all(parent)?;
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => result?,
+        }
+        return sync_directory(parent);
+    }
+    std::fs::create_dir(path)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+impl Directory {
+    fn path(&self, name: &str) -> PathBuf {
+        assert!(
+            !name.contains('/') && name != ".." && name != ".",
+            "the store names files within its directory"
+        );
+        self.0.join(name)
+    }
+}
+
+impl Disk for Directory {
+    type File = OpenFile;
+
+    fn open(&self, name: &str, mode: OpenMode) -> Result<Option<OpenFile>, DiskError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(FILE_MODE);
+        match mode {
+            OpenMode::Existing => &mut options,
+            OpenMode::Create => options.create(true),
+            OpenMode::Truncate => options.create(true).truncate(true),
+        };
+        match options.open(self.path(name)) {
+            Ok(file) => Ok(Some(OpenFile(Arc::new(file)))),
+            Err(error) if mode == OpenMode::Existing && error.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(disk_error(&error)),
+        }
+    }
+
+    fn remove(&self, name: &str) -> Result<(), DiskError> {
+        match std::fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk_error(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        std::fs::rename(self.path(from), self.path(to)).map_err(|error| disk_error(&error))
+    }
+
+    fn list(&self) -> Result<Vec<String>, DiskError> {
+        let entries = std::fs::read_dir(&self.0).map_err(|error| disk_error(&error))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| disk_error(&error))?;
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            // A name that is not text is none of the store's.
+            if let Ok(name) = entry.file_name().into_string()
+                && is_file
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn sync_dir(&self) -> Result<(), DiskError> {
+        sync_directory(&self.0).map_err(|error| disk_error(&error))
+    }
+}
+
+/// An open file.
+#[derive(Clone)]
+pub(crate) struct OpenFile(Arc<File>);
+
+impl DiskFile for OpenFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, DiskError> {
+        let mut read = 0;
+        while read < buffer.len() {
+            match self.0.read_at(&mut buffer[read..], offset + read as u64) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(disk_error(&error)),
+            }
+        }
+        Ok(read)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), DiskError> {
+        self.0
+            .write_all_at(bytes, offset)
+            .map_err(|error| disk_error(&error))
+    }
+
+    fn sync_data(&self) -> Result<(), DiskError> {
+        self.0.sync_data().map_err(|error| disk_error(&error))
+    }
+
+    fn size(&self) -> Result<u64, DiskError> {
+        let metadata = self.0.metadata().map_err(|error| disk_error(&error))?;
+        Ok(metadata.len())
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), DiskError> {
+        self.0.set_len(len).map_err(|error| disk_error(&error))
+    }
+
+    fn allocate(&self, len: u64) -> Result<(), DiskError> {
+        let now = self.size()?;
+        if now >= len {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(
+            &*self.0,
+            rustix::fs::FallocateFlags::empty(),
+            now,
+            len - now,
+        ) {
+            // Not every file system can; then the space is taken as it is written.
+            Err(rustix::io::Errno::OPNOTSUPP) => self.set_len(len),
+            result => result.map_err(|errno| disk_error(&errno.into())),
+        }
+    }
+}
+
+fn disk_error(error: &io::Error) -> DiskError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::NoSpace,
+        _ => DiskError::Other(cognate_process::text::io_error_text(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_live_in_their_directory() -> Result<(), Box<dyn std::error::Error>> {
+        let temporary = tempfile::tempdir()?;
+        let path = temporary.path().join("a/b/c");
+        let disk = Directory::open(&path)?;
+        assert!(disk.open("x", OpenMode::Existing)?.is_none());
+        let file = disk.open("x", OpenMode::Create)?.ok_or("not made")?;
+        file.write_at(b"hello", 3)?;
+        file.allocate(100)?;
+        file.sync_data()?;
+        disk.sync_dir()?;
+        let mut buffer = [1; 200];
+        assert_eq!(file.read_at(&mut buffer, 0)?, 100);
+        assert_eq!(&buffer[..8], b"\0\0\0hello");
+        disk.rename("x", "y")?;
+        assert_eq!(disk.list()?, ["y"]);
+        disk.remove("y")?;
+        disk.remove("y")?;
+        assert!(disk.list()?.is_empty());
+        Directory::remove_all(&path)?;
+        assert!(!path.exists());
+        Directory::remove_all(&path)?;
+        Ok(())
+    }
+}

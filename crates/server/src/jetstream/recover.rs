@@ -1,0 +1,178 @@
+//! Bringing back what is in the store directory, and what this machine has room for.
+//!
+//! A stream that cannot be opened stays on disk and is named in the log; the others are not
+//! concerned.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use cognate_group::Group;
+use cognate_process::{error, info, warn};
+
+use super::JetStream;
+use super::disk::Directory;
+use super::inbox::Inbox;
+use super::meta::{self, FoundStream, Opened, StreamFiles};
+use super::stream::StreamHandle;
+
+/// The file whose lock says that a server uses the directory.
+const LOCK: &str = "LOCK";
+
+/// Takes the store directory for this process.
+pub(super) fn lock(directory: &Path) -> io::Result<File> {
+    Directory::open(directory)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another server uses this directory",
+        )),
+        Err(std::fs::TryLockError::Error(cause)) => Err(cause),
+    }
+}
+
+/// Bytes of memory this machine has.
+pub(super) fn memory_bytes() -> u64 {
+    let info = rustix::system::sysinfo();
+    // The width of these fields differs from system to system.
+    #[allow(clippy::unnecessary_cast)]
+    let bytes = (info.totalram as u64).saturating_mul(info.mem_unit as u64);
+    bytes
+}
+
+/// Bytes that are free on the disk of `directory`.
+pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(directory).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Recovers all streams of the account.
+pub(super) fn streams(jetstream: &Arc<JetStream>) -> io::Result<()> {
+    let log = &jetstream.shared.log;
+    let account = &jetstream.account.name;
+    for path in meta::stream_directories(&jetstream.streams_path())? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let started = Instant::now();
+        let found = match StreamFiles::open(&path) {
+            Ok(Opened::Stream(found)) => *found,
+            Ok(Opened::Nothing) => continue,
+            Ok(Opened::Unreadable) => {
+                error!(
+                    log,
+                    "  No configuration of stream '{account} > {name}' can be read; it stays in {}",
+                    path.display()
+                );
+                continue;
+            }
+            Err(cause) => {
+                error!(
+                    log,
+                    "  Error recovering stream '{account} > {name}': {cause}"
+                );
+                continue;
+            }
+        };
+        for problem in &found.problems {
+            warn!(log, "  Stream '{account} > {name}': {problem}");
+        }
+        match stream(jetstream, found) {
+            Ok(stream) => {
+                let group = stream.group.lock();
+                info!(
+                    log,
+                    "  Restored {} messages for stream '{account} > {name}' in {:?}",
+                    group.state().messages,
+                    started.elapsed()
+                );
+                for range in group.damaged() {
+                    warn!(
+                        log,
+                        "  Stream '{account} > {name}': messages {} to {} are damaged and cannot be read",
+                        range.first,
+                        range.last
+                    );
+                }
+            }
+            Err(cause) => {
+                error!(
+                    log,
+                    "  Error recovering stream '{account} > {name}': {}", cause.description
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stream(
+    jetstream: &Arc<JetStream>,
+    found: FoundStream,
+) -> Result<Arc<StreamHandle>, cognate_model::ApiError> {
+    let FoundStream {
+        document,
+        files,
+        consumers,
+        messages,
+        journal,
+        problems,
+    } = found;
+    let mut is_whole = problems.is_empty();
+    let now = jetstream.clock.now();
+    let name = document.config.name.clone();
+    let store = jetstream.open_store(messages, document.id, &name)?;
+    let journal = jetstream.open_journal(journal, document.id, &name)?;
+    let specification = jetstream.specification(
+        document.config,
+        document.created,
+        Some(store),
+        Some(journal),
+    );
+    let group = Group::new(specification, now)?;
+    let stream = StreamHandle::new(group, Inbox::new(&jetstream.shared), files);
+    let stream = jetstream.enter(stream);
+    let log = &jetstream.shared.log;
+    for spec in consumers {
+        let (consumer, place) = (spec.name.clone(), spec.place);
+        stream.reserve_place(place);
+        stream.subscribe_consumer(&jetstream.account, place, &spec.name, &spec.config);
+        let recovered = jetstream.with_group(&stream, |group, now, outlet| {
+            group.recover_consumer(spec, now, outlet)
+        });
+        is_whole &= recovered.is_ok();
+        match recovered {
+            Ok(found) if found.is_whole && found.unreadable_entries == 0 => {}
+            Ok(found) => warn!(
+                log,
+                "  Consumer '{} > {name} > {consumer}': {}, {} entries of its journal were passed over",
+                jetstream.account.name,
+                if found.is_whole {
+                    "its state was read"
+                } else {
+                    "its state was lost and it begins anew"
+                },
+                found.unreadable_entries
+            ),
+            Err(cause) => error!(
+                log,
+                "  Error recovering consumer '{} > {name} > {consumer}': {}",
+                jetstream.account.name,
+                cause.description
+            ),
+        }
+    }
+    jetstream.with_group(&stream, |group, _, _| {
+        group.begin_journal();
+        if is_whole {
+            group.let_recovered_go();
+        }
+    });
+    Ok(stream)
+}

@@ -1,0 +1,185 @@
+//! A stream as the server holds it: its group, its inbox, and what leads there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use cognate_group::{Group, Place, kind};
+use cognate_model::{ConsumerConfig, StorageType, StreamConfig};
+use cognate_router::Subscription;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::disk::Directory;
+use super::inbox::Inbox;
+use crate::data::{Account, Connection};
+
+type Sub = Arc<Subscription<Connection>>;
+
+/// What leads to a consumer: its subscriptions, and the deliver subject that is watched for it.
+type Led = (Place, Vec<Sub>, Option<String>);
+
+/// A stream of an account.
+pub(crate) struct StreamHandle {
+    /// Its name.
+    pub name: String,
+    /// Where its messages are kept.
+    pub storage: StorageType,
+    /// Where messages for it wait.
+    pub inbox: Inbox,
+    /// The stream itself.
+    pub group: Mutex<Group<Directory>>,
+    /// The stream's directory; none for a stream in memory whose consumers are too.
+    pub files: super::meta::StreamFiles,
+    /// The number of the next consumer.
+    next_place: AtomicU64,
+    subscriptions: Mutex<Vec<Sub>>,
+    consumers: Mutex<Vec<Led>>,
+    /// Bytes held, as the last step left them: for limits of account and server.
+    pub bytes: AtomicU64,
+    /// Told when the stream's task has ended.
+    pub closed: Notify,
+}
+
+impl StreamHandle {
+    /// A stream that nothing leads to yet.
+    pub(crate) fn new(
+        group: Group<Directory>,
+        inbox: Inbox,
+        files: super::meta::StreamFiles,
+    ) -> Self {
+        let config = group.config();
+        StreamHandle {
+            name: config.name.clone(),
+            storage: config.storage,
+            bytes: AtomicU64::new(group.state().bytes),
+            inbox,
+            group: Mutex::new(group),
+            files,
+            next_place: AtomicU64::new(1),
+            subscriptions: Mutex::default(),
+            consumers: Mutex::default(),
+            closed: Notify::new(),
+        }
+    }
+
+    /// Leads what its configuration says here, and nothing else.
+    pub(crate) fn subscribe(&self, account: &Account, config: &StreamConfig) {
+        let old = std::mem::take(&mut *self.subscriptions.lock());
+        let mut new = Vec::new();
+        for subject in &config.subjects {
+            // What is in both configurations stays, so that nothing published meanwhile is lost.
+            let kept = old.iter().find(|sub| sub.subject() == subject.as_bytes());
+            new.push(kept.cloned().unwrap_or_else(|| {
+                self.inbox
+                    .subscribe(account, subject.as_bytes(), None, &[kind::PUBLISH])
+            }));
+        }
+        if config.allow_direct || config.mirror_direct {
+            let direct = format!("$JS.API.DIRECT.GET.{}", self.name);
+            for (subject, kind) in [
+                (direct.clone(), kind::DIRECT),
+                (format!("{direct}.>"), kind::DIRECT_SUBJECT),
+            ] {
+                let kept = old.iter().find(|sub| sub.subject() == subject.as_bytes());
+                new.push(kept.cloned().unwrap_or_else(|| {
+                    let queue = Some(&b"_sys_"[..]);
+                    self.inbox
+                        .subscribe(account, subject.as_bytes(), queue, &[kind])
+                }));
+            }
+        }
+        for sub in &old {
+            if !new.iter().any(|kept| Arc::ptr_eq(kept, sub)) {
+                account.unsubscribe(sub);
+            }
+        }
+        *self.subscriptions.lock() = new;
+    }
+
+    /// Leads acknowledgements, pull requests and answers to flow control of a consumer here, and
+    /// follows the interest in its deliver subject.
+    pub(crate) fn subscribe_consumer(
+        &self,
+        account: &Account,
+        place: Place,
+        name: &str,
+        config: &ConsumerConfig,
+    ) {
+        self.unsubscribe_consumer(account, place);
+        let stream = &self.name;
+        let mut subjects = vec![(format!("$JS.ACK.{stream}.{name}.>"), kind::ACK)];
+        subjects.push((
+            format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
+            kind::NEXT,
+        ));
+        if config.flow_control {
+            subjects.push((format!("$JS.FC.{stream}.{name}.*"), kind::FLOW));
+        }
+        if config
+            .metadata
+            .contains_key(cognate_consumer::DEAD_LETTER_SUBJECT)
+        {
+            let prefix = super::letter_prefix(stream);
+            subjects.push((format!("{prefix}.{place}.*"), kind::LETTER));
+        }
+        let subscriptions = subjects
+            .iter()
+            .map(|(subject, kind)| {
+                let mut sid = vec![*kind];
+                sid.extend_from_slice(place.to_string().as_bytes());
+                self.inbox
+                    .subscribe(account, subject.as_bytes(), None, &sid)
+            })
+            .collect();
+        let watched = config.is_push().then(|| config.deliver_subject.clone());
+        if let Some(subject) = &watched {
+            account.watch(subject.as_bytes(), self.inbox.connection());
+        }
+        self.consumers.lock().push((place, subscriptions, watched));
+    }
+
+    /// Ends what leads to a consumer.
+    pub(crate) fn unsubscribe_consumer(&self, account: &Account, place: Place) {
+        let mut consumers = self.consumers.lock();
+        let Some(at) = consumers.iter().position(|(other, ..)| *other == place) else {
+            return;
+        };
+        let (_, subscriptions, watched) = consumers.swap_remove(at);
+        drop(consumers);
+        account.unsubscribe_all(&subscriptions);
+        if let Some(subject) = watched {
+            account.unwatch(subject.as_bytes(), self.inbox.connection());
+        }
+    }
+
+    /// Ends everything that leads here.
+    pub(crate) fn unsubscribe_all(&self, account: &Account) {
+        let places: Vec<_> = self
+            .consumers
+            .lock()
+            .iter()
+            .map(|(place, ..)| *place)
+            .collect();
+        for place in places {
+            self.unsubscribe_consumer(account, place);
+        }
+        let subscriptions = std::mem::take(&mut *self.subscriptions.lock());
+        account.unsubscribe_all(&subscriptions);
+    }
+
+    /// A number for a new consumer. Numbers are not used twice while the journal could hold entries
+    /// of the one before.
+    pub(crate) fn next_place(&self) -> Place {
+        self.next_place.fetch_add(1, Relaxed)
+    }
+
+    /// Keeps the number of a recovered consumer from being given again.
+    pub(crate) fn reserve_place(&self, place: Place) {
+        self.next_place.fetch_max(place.saturating_add(1), Relaxed);
+    }
+
+    /// Notes what others see without the lock.
+    pub(crate) fn note_state(&self, group: &mut Group<Directory>) {
+        self.bytes.store(group.state().bytes, Relaxed);
+    }
+}

@@ -1,0 +1,430 @@
+//! What disks do to a store, from a seed, against a model that knows what was promised.
+//!
+//! Each round runs operations of every kind, ends in one way (closed, killed, power lost) with the
+//! last sync at a random place, damages at most one file in one place, and opens again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cognate_model::{MessageStore, NewMessage, Sequence, StoreError, Timestamp};
+
+use crate::disk::Disk;
+use crate::disk::sim::SimDisk;
+use crate::{FileStore, FileStoreOptions, OpenReport};
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % bound
+    }
+}
+
+fn small() -> FileStoreOptions {
+    FileStoreOptions {
+        segment_bytes: 64 << 10,
+        block_cache_bytes: 1,
+        index_cache_bytes: 4 << 10,
+        buffer_bytes: 8 << 10,
+        open_files: 4,
+        ..FileStoreOptions::new(7, 11)
+    }
+}
+
+type Held = BTreeMap<Sequence, (Vec<u8>, Vec<u8>)>;
+
+/// What a store was told, and what it promised.
+#[derive(Clone, Default)]
+struct Model {
+    /// Everything that was ever stored.
+    stored: Held,
+    /// What is held now.
+    held: BTreeSet<Sequence>,
+    /// What was held when the last sync ended.
+    synced: BTreeSet<Sequence>,
+    /// What was removed durably.
+    removed: BTreeSet<Sequence>,
+    last: Sequence,
+    synced_last: Sequence,
+}
+
+impl Model {
+    fn sync(&mut self) {
+        self.synced = self.held.clone();
+        self.synced_last = self.last;
+        let all = self.stored.keys().copied();
+        self.removed = all.filter(|s| !self.held.contains(s)).collect();
+    }
+}
+
+fn step(store: &mut FileStore<SimDisk>, model: &mut Model, random: &mut Random) {
+    match random.below(20) {
+        0..=11 => {
+            let subject = format!("k.{}", random.below(30)).into_bytes();
+            let mut payload = model.last.to_le_bytes().to_vec();
+            let longest = if random.below(8) == 0 { 3000 } else { 200 };
+            let len = random.below(longest);
+            payload.extend((0..len).map(|n| (n % 251) as u8 + 1));
+            let message = NewMessage {
+                timestamp: Timestamp(1000 + model.last as i64),
+                subject: &subject,
+                headers: if len.is_multiple_of(3) {
+                    b"NATS/1.0\r\n\r\n"
+                } else {
+                    b""
+                },
+                payload: &payload,
+                deadline: None,
+                has_id: false,
+            };
+            let sequence = store.append(&message).expect("there is space");
+            assert!(sequence > model.last, "{sequence} was given before");
+            model.last = sequence;
+            model.stored.insert(sequence, (subject, payload));
+            model.held.insert(sequence);
+        }
+        12..=14 => {
+            let from = random.below(model.last + 1);
+            if let Some(sequence) = model.held.range(from..).next().copied() {
+                let removed = store.remove(sequence, random.below(2) == 0);
+                assert!(removed.expect("there is space").is_some());
+                model.held.remove(&sequence);
+            }
+        }
+        15 if random.below(10) == 0 => {
+            let below = random.below(model.last + 2);
+            store.remove_below(below).expect("there is space");
+            model.held = model.held.split_off(&below);
+        }
+        16 if random.below(10) == 0 => {
+            let next = model.last + 1 + random.below(5);
+            store
+                .skip_to(next, Timestamp(1000 + next as i64))
+                .expect("there is space");
+            model.last = model.last.max(next - 1);
+        }
+        17 => store.flush().expect("there is space"),
+        18 => {
+            store.maintain(16 << 10).expect("the disk is well");
+        }
+        19 => {
+            store.sync().expect("the disk is well");
+            model.sync();
+        }
+        _ => {}
+    }
+}
+
+pub(super) fn open(disk: &SimDisk) -> (FileStore<SimDisk>, OpenReport) {
+    FileStore::open(disk.clone(), small()).expect("damage is no error")
+}
+
+/// What must be so of anything that is read after anything.
+fn check_honest(store: &mut FileStore<SimDisk>, model: &Model, what: &str) -> BTreeSet<Sequence> {
+    let mut found = BTreeSet::new();
+    let mut cursor = store.cursor(&[]);
+    let mut from = 1;
+    while let Some(sequence) = store.next(&mut cursor, from).expect("the disk is well") {
+        from = sequence + 1;
+        match store.load(sequence) {
+            Ok(Some(message)) => {
+                let (subject, payload) = &model.stored[&sequence];
+                assert_eq!(message.subject, subject, "{what}: subject of {sequence}");
+                assert_eq!(message.payload, payload, "{what}: payload of {sequence}");
+                found.insert(sequence);
+            }
+            Ok(None) => panic!("{what}: {sequence} was walked to and is not there"),
+            Err(StoreError::Damaged(_)) => {}
+            Err(error) => panic!("{what}: {error}"),
+        }
+    }
+    found
+}
+
+pub(super) fn damaged(store: &FileStore<SimDisk>, sequence: Sequence) -> bool {
+    store
+        .damaged()
+        .iter()
+        .any(|r| r.first <= sequence && sequence <= r.last)
+}
+
+/// No sequence that may have been seen is given again.
+fn check_next(store: &mut FileStore<SimDisk>, model: &Model, what: &str) {
+    let message = NewMessage {
+        timestamp: Timestamp(1_000_000),
+        subject: b"after",
+        headers: b"",
+        payload: b"",
+        deadline: None,
+        has_id: false,
+    };
+    let next = store.append(&message).expect("there is space");
+    assert!(next > model.synced_last, "{what}: {next} is given again");
+    store.sync().expect("the disk is well");
+}
+
+fn run(seed: u64, steps: u64) -> (SimDisk, FileStore<SimDisk>, Model, Random) {
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let disk = SimDisk::new(seed);
+    let (mut store, _) = open(&disk);
+    let mut model = Model::default();
+    for _ in 0..steps {
+        step(&mut store, &mut model, &mut random);
+    }
+    (disk, store, model, random)
+}
+
+/// Most rounds are short; some are long enough for many segments, checkpoints and rewriting.
+fn steps(seed: u64) -> u64 {
+    if seed.is_multiple_of(12) {
+        4000
+    } else {
+        50 + seed % 400
+    }
+}
+
+#[test]
+fn a_loss_of_power_keeps_what_was_synced_and_invents_nothing() {
+    for seed in 0..600 {
+        let (disk, store, model, mut random) = run(seed, steps(seed));
+        drop(store);
+        let kept = [0, 30, 70, 95, 100][random.below(5) as usize];
+        let disk = disk.power_loss(kept);
+        let what = format!("seed {seed}, {kept} % kept");
+        let (mut store, report) = open(&disk);
+        let what = format!("{what}, synced to {}, {report:?}", model.synced_last);
+        let found = check_honest(&mut store, &model, &what);
+        let removed_since: BTreeSet<_> = model.synced.difference(&model.held).collect();
+        for sequence in &model.synced {
+            let there = found.contains(sequence);
+            assert!(
+                there || removed_since.contains(sequence),
+                "{what}: {sequence} is lost"
+            );
+        }
+        for sequence in &found {
+            assert!(
+                !model.removed.contains(sequence),
+                "{what}: {sequence} came back"
+            );
+        }
+        for range in store.damaged() {
+            assert!(
+                range.first > model.synced_last,
+                "{what}: {range:?} is not damaged"
+            );
+        }
+        check_next(&mut store, &model, &what);
+        drop(store);
+        let (mut store, report) = open(&disk);
+        assert_eq!(report.skipped_to, 0, "{what}: the second time all is well");
+        let again: BTreeSet<_> = check_honest_again(&mut store, &found);
+        assert_eq!(again, found, "{what}");
+    }
+}
+
+fn check_honest_again(
+    store: &mut FileStore<SimDisk>,
+    known: &BTreeSet<Sequence>,
+) -> BTreeSet<Sequence> {
+    let load = |sequence: &Sequence| matches!(store.load(*sequence), Ok(Some(_)));
+    known.iter().copied().filter(load).collect()
+}
+
+/// Harms one file in one place; returns how, and how many bytes of records that is at most.
+fn harm(disk: &SimDisk, random: &mut Random) -> String {
+    let names = disk.list().expect("the disk is well");
+    let name = names[random.below(names.len() as u64) as usize].clone();
+    let len = disk.bytes(&name).map_or(0, |bytes| bytes.len()).max(1) as u64;
+    // Where something stands, not in the zeros behind it.
+    let used = disk.bytes(&name).unwrap_or_default();
+    let used = used
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(1, |at| at as u64 + 1);
+    let at = random.below(used) as usize;
+    let kind = random.below(5);
+    match kind {
+        0 => disk.change(&name, |bytes| bytes[at] ^= 1 << (at % 8)),
+        1 => disk.change(&name, |bytes| {
+            let end = (at + 700).min(bytes.len());
+            bytes[at..end].fill(0);
+        }),
+        2 => disk.change(&name, |bytes| bytes.truncate(at)),
+        3 => disk.delete(&name),
+        _ => disk.change(&name, |bytes| {
+            bytes.extend((0..500).map(|n| (n * 7 + at) as u8))
+        }),
+    }
+    let kind = ["one bit", "zeros", "cut", "deleted", "garbage behind"][kind as usize];
+    format!("{kind} in {name} at {at} of {used} of {len}")
+}
+
+#[test]
+fn one_damaged_place_costs_what_is_under_it_and_that_is_told() {
+    for seed in 1000..1900 {
+        let (disk, mut store, mut model, mut random) = run(seed, steps(seed));
+        let closed = random.below(2) == 0;
+        if closed {
+            store.close().expect("the disk is well");
+        } else {
+            store.sync().expect("the disk is well");
+            store.maintain(0).expect("the disk is well");
+        }
+        model.sync();
+        drop(store);
+        let disk = disk.kill();
+        let what = harm(&disk, &mut random);
+        let what = format!("seed {seed}, closed {closed}, {what}");
+        let (mut store, report) = open(&disk);
+        let what = format!("{what}, {report:?}");
+        let mut at = Some(1);
+        while let Some(from) = at {
+            at = store.verify(from, 10_000).expect("the disk is well");
+        }
+        let known = store.damaged().to_vec();
+        let found = check_honest(&mut store, &model, &what);
+        assert_eq!(
+            store.damaged(),
+            known,
+            "{what}: all of it was known before it was read"
+        );
+        let mut lost = 0_u64;
+        for sequence in &model.held {
+            if !found.contains(sequence) {
+                lost += 1;
+                assert!(
+                    damaged(&store, *sequence),
+                    "{what}: {sequence} is lost in silence"
+                );
+            }
+        }
+        for sequence in &found {
+            let holes = report.holes > 0;
+            assert!(
+                !model.removed.contains(sequence) || holes,
+                "{what}: {sequence} is back"
+            );
+        }
+        if what.contains("one bit") {
+            assert!(lost <= 1, "{what}: {lost} lost");
+        }
+        check_next(&mut store, &model, &what);
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_keeps_what_it_has_and_goes_on_when_there_is_space() {
+    for seed in 0..30 {
+        let mut random = Random(seed * 2 + 1);
+        let disk = SimDisk::new(seed);
+        let (mut store, _) = open(&disk);
+        let mut model = Model::default();
+        disk.set_capacity(Some(40_000 + 3000 * seed as usize));
+        let mut refused = 0;
+        for n in 0..6000_u64 {
+            let payload = vec![n as u8; random.below(400) as usize];
+            let message = NewMessage {
+                timestamp: Timestamp(n as i64),
+                subject: b"full",
+                headers: b"",
+                payload: &payload,
+                deadline: None,
+                has_id: false,
+            };
+            let before = store.state();
+            match store.append(&message) {
+                Ok(sequence) => {
+                    assert_eq!(sequence, model.last + 1);
+                    model.last = sequence;
+                    model.stored.insert(sequence, (b"full".to_vec(), payload));
+                    model.held.insert(sequence);
+                }
+                Err(StoreError::Full) => {
+                    refused += 1;
+                    assert_eq!(store.state(), before, "nothing is half kept");
+                }
+                Err(error) => panic!("seed {seed}: {error}"),
+            }
+            if n % 50 == 0 {
+                // What was taken was taken with its space.
+                let _ = store.sync();
+                let _ = store.maintain(16 << 10);
+            }
+            if refused == 20 {
+                refused += 1;
+                assert_eq!(check_honest(&mut store, &model, "full"), model.held);
+                let below = model.last / 2;
+                store
+                    .remove_below(below)
+                    .expect("removing needs no more space");
+                model.held = model.held.split_off(&below);
+                disk.set_capacity(None);
+            }
+        }
+        assert!(refused > 20, "seed {seed}: the disk was full");
+        store.sync().expect("there is space again");
+        model.sync();
+        drop(store);
+        let disk = disk.power_loss(50);
+        let (mut store, _) = open(&disk);
+        assert_eq!(
+            check_honest(&mut store, &model, "full"),
+            model.held,
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn a_failed_sync_or_write_is_the_last() {
+    for writes in [false, true] {
+        let (disk, mut store, mut model, mut random) = run(77, 300);
+        store.sync().expect("the disk is well");
+        model.sync();
+        step_append(&mut store, &mut model, &mut random);
+        let durable = store.durable();
+        disk.fail_writes(writes);
+        disk.fail_syncs(!writes);
+        assert!(matches!(store.sync(), Err(StoreError::Failed(_))));
+        disk.fail_writes(false);
+        disk.fail_syncs(false);
+        assert!(store.begin_sync().is_none() && store.failure().is_some());
+        assert!(matches!(store.flush(), Err(StoreError::Failed(_))));
+        assert!(matches!(store.remove_below(10), Err(StoreError::Failed(_))));
+        assert_eq!(
+            store.durable(),
+            durable,
+            "nothing counts as durable any more"
+        );
+        assert_eq!(
+            check_honest(&mut store, &model, "reading goes on"),
+            model.held
+        );
+        let (mut store, _) = open(&disk.power_loss(0));
+        assert_eq!(check_honest(&mut store, &model, "after it"), model.synced);
+    }
+}
+
+fn step_append(store: &mut FileStore<SimDisk>, model: &mut Model, random: &mut Random) {
+    let before = model.stored.len();
+    while model.stored.len() == before {
+        step(store, model, random);
+    }
+}
+
+#[test]
+fn two_runs_of_a_seed_are_the_same() {
+    let bytes = |seed| {
+        let (disk, _, _, _) = run(seed, 500);
+        let disk = disk.power_loss(50);
+        let names = disk.list().expect("the disk is well");
+        names
+            .iter()
+            .map(|name| (name.clone(), disk.bytes(name)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(bytes(5), bytes(5));
+}

@@ -1,0 +1,190 @@
+//! The log of one stream: segments of records, of which the last is being written.
+//!
+//! Owns the files of the segments, the buffer of what is not written yet, what is cached of their
+//! contents, and which files a sync must cover. Invariants: segments are in the order of their
+//! sequences and do not overlap; only the last one grows; its index is in memory; records are
+//! written only where space was taken before.
+//!
+//! Absent: what messages mean together (subjects, counts, deadlines): that is the store's business.
+
+pub(crate) mod bits;
+pub(crate) mod blocks;
+pub(crate) mod build;
+pub(crate) mod header;
+pub(crate) mod index;
+pub(crate) mod record;
+pub(crate) mod scan;
+pub(crate) mod segment;
+pub(crate) mod sidecar;
+pub(crate) mod tail;
+
+mod caches;
+mod write;
+
+pub(crate) use self::write::Purpose;
+
+use cognate_model::{Sequence, StoreError, Timestamp};
+
+use self::blocks::Blocks;
+use self::segment::Segment;
+use self::tail::Tail;
+use crate::disk::{Disk, DiskError, OpenMode};
+
+/// The most sequences a segment spans; a bound on the bits for them.
+pub(crate) const SPAN: u64 = 4 << 20;
+
+/// How a log uses files and memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogOptions {
+    pub(crate) segment_bytes: u64,
+    pub(crate) block_cache_bytes: usize,
+    pub(crate) index_cache_bytes: usize,
+    pub(crate) buffer_bytes: usize,
+    pub(crate) open_files: usize,
+}
+
+/// The log.
+pub(crate) struct Log<D: Disk> {
+    pub(crate) disk: D,
+    pub(crate) stream: u64,
+    pub(crate) options: LogOptions,
+    pub(crate) segments: Vec<Segment<D::File>>,
+    pub(crate) tail: Tail,
+    /// Up to where the last segment's space is taken; 0 if it has no file yet.
+    pub(crate) allocated: u64,
+    pub(crate) blocks: Blocks,
+    /// Uses so far; the clock of the caches.
+    pub(crate) clock: u64,
+    pub(crate) next_key: u64,
+    /// Files to be synced, by key, in the order in which they were written.
+    pub(crate) dirty: Vec<(u64, D::File)>,
+    pub(crate) dir_dirty: bool,
+    /// The offset of the last segment up to which it says that it is on the disk.
+    pub(crate) marked: u64,
+    /// Where in the last segment the last record ends that is no such mark.
+    pub(crate) unmarked_end: u64,
+    /// Everything below is removed.
+    pub(crate) floor: Sequence,
+    pub(crate) last_time: Timestamp,
+}
+
+/// What a failure of the disk means for one who asked for something to be stored.
+pub(crate) fn failed(error: DiskError) -> StoreError {
+    match error {
+        DiskError::NoSpace => StoreError::Full,
+        DiskError::Other(reason) => StoreError::Failed(reason),
+    }
+}
+
+impl<D: Disk> Log<D> {
+    pub(crate) fn new(disk: D, stream: u64, options: LogOptions) -> Self {
+        Self {
+            disk,
+            stream,
+            options,
+            segments: Vec::new(),
+            tail: Tail::default(),
+            allocated: 0,
+            blocks: Blocks::new(options.block_cache_bytes),
+            clock: 0,
+            next_key: 1,
+            dirty: Vec::new(),
+            dir_dirty: false,
+            marked: 0,
+            unmarked_end: 0,
+            floor: 0,
+            last_time: Timestamp(0),
+        }
+    }
+
+    /// Which segment a sequence belongs to.
+    #[inline]
+    pub(crate) fn position(&self, sequence: Sequence) -> Option<usize> {
+        let last = self.segments.len().checked_sub(1)?;
+        if self.segments[last].base <= sequence {
+            return self.segments[last].contains(sequence).then_some(last);
+        }
+        let after = self.segments.partition_point(|s| s.base <= sequence);
+        let at = after.checked_sub(1)?;
+        self.segments[at].contains(sequence).then_some(at)
+    }
+
+    /// The first segment that may have a message with this sequence or a higher one.
+    pub(crate) fn position_from(&self, sequence: Sequence) -> usize {
+        self.segments.partition_point(|s| s.end <= sequence)
+    }
+
+    /// Whether a message with this sequence is held.
+    #[inline]
+    pub(crate) fn holds(&self, sequence: Sequence) -> bool {
+        let at = self.position(sequence);
+        at.is_some_and(|at| self.segments[at].holds(sequence))
+    }
+
+    /// The first held message with this sequence or a higher one.
+    pub(crate) fn next_live(&self, from: Sequence) -> Option<Sequence> {
+        let segments = self.segments.get(self.position_from(from)..)?;
+        segments.iter().find_map(|segment| segment.next_live(from))
+    }
+
+    /// The same while messages are not counted yet.
+    pub(crate) fn next_not_gone(&self, from: Sequence) -> Option<Sequence> {
+        let segments = self.segments.get(self.position_from(from)..)?;
+        segments.iter().find_map(|segment| {
+            let delta = from.max(segment.base) - segment.base;
+            let found = segment.gone.first_absent(delta, segment.end - segment.base);
+            found.map(|delta| segment.base + delta)
+        })
+    }
+
+    /// Whether this segment is the one being written.
+    #[inline]
+    pub(crate) fn is_last(&self, at: usize) -> bool {
+        at + 1 == self.segments.len()
+    }
+
+    /// The file of a segment's records.
+    pub(crate) fn file(&mut self, at: usize) -> Result<D::File, DiskError> {
+        self.clock += 1;
+        let segment = &mut self.segments[at];
+        segment.used = self.clock;
+        if let Some(file) = &segment.file {
+            return Ok(file.clone());
+        }
+        let name = header::log_name(segment.number, segment.generation);
+        let Some(file) = self.disk.open(&name, OpenMode::Existing)? else {
+            return Err(DiskError::Other(format!("{name} is missing")));
+        };
+        segment.file = Some(file.clone());
+        self.limit_open_files(at);
+        Ok(file)
+    }
+
+    /// The bytes of a record, fewer if they are not there.
+    #[inline]
+    pub(crate) fn record(
+        &mut self,
+        at: usize,
+        offset: u64,
+        len: usize,
+    ) -> Result<&[u8], DiskError> {
+        let is_last = self.is_last(at);
+        // Looked up twice, because a borrow that is returned from one branch lasts through all.
+        if is_last && self.tail.slice(offset, len).is_some() {
+            return Ok(self.tail.slice(offset, len).unwrap_or_default());
+        }
+        let limit = if is_last {
+            self.tail.written_end()
+        } else {
+            self.segments[at].data_end
+        };
+        if self.segments[at].file.is_none() {
+            self.file(at)?;
+        }
+        let segment = &self.segments[at];
+        match &segment.file {
+            Some(file) => self.blocks.read((segment.key, file), offset, len, limit),
+            None => Ok(&[]),
+        }
+    }
+}

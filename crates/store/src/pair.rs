@@ -1,0 +1,251 @@
+//! A small document in two checksummed copies, readable while either survives.
+//!
+//! ```text
+//!  0  magic "CGNTDOC\0"     8  crc u32 over 12..32+len   12  version u16 = 1   14  0 u16
+//! 16  generation u64       24  len u32                   28  0 u32             32  body
+//! ```
+//!
+//! Copies are the files `<name>.a` and `<name>.b`. A new body goes to the older copy first, and to
+//! the other only once the first is durable, so at every moment one of them is whole. Invariant:
+//! what is read was written whole by someone, and is the newest of what can be read.
+
+use crate::bytes::{Put, Reader, crc32c};
+use crate::disk::{Disk, DiskError, DiskFile, OpenMode, read_all};
+
+const MAGIC: &[u8; 8] = b"CGNTDOC\0";
+const VERSION: u16 = 1;
+const HEADER: usize = 32;
+/// Bytes of the largest document.
+const LIMIT: u64 = 1 << 30;
+
+/// One of two copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    A,
+    B,
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Side::A => Side::B,
+            Side::B => Side::A,
+        }
+    }
+
+    pub(crate) fn name(self, name: &str) -> String {
+        match self {
+            Side::A => format!("{name}.a"),
+            Side::B => format!("{name}.b"),
+        }
+    }
+}
+
+/// What was found of a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PairContent {
+    /// The newest body that can be read.
+    pub body: Option<Vec<u8>>,
+    /// How many copies were there and could not be read, or were missing beside a readable one.
+    pub damaged_copies: u8,
+}
+
+/// A document kept in two copies.
+pub struct Pair<D: Disk> {
+    disk: D,
+    name: String,
+    generation: u64,
+    /// Where the next body goes first.
+    older: Side,
+    /// Whether the names of both are known to be durable.
+    names_durable: bool,
+}
+
+impl<D: Disk> Pair<D> {
+    /// Opens a document by its name, without the endings of the copies. A copy that cannot be read
+    /// is made again by the next [`store`](Self::store).
+    pub fn open(disk: D, name: &str) -> Result<(Self, PairContent), DiskError> {
+        let copies = read_copies(&disk, name)?;
+        let newest = copies.iter().max_by_key(|copy| copy.generation);
+        let pair = Self {
+            generation: newest.map_or(0, |copy| copy.generation),
+            older: newest.map_or(Side::A, |copy| copy.side.other()),
+            names_durable: false,
+            name: name.to_owned(),
+            disk,
+        };
+        let there = [Side::A, Side::B]
+            .into_iter()
+            .filter_map(|side| {
+                pair.disk
+                    .open(&side.name(name), OpenMode::Existing)
+                    .transpose()
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let expected = if copies.is_empty() { there.len() } else { 2 };
+        let content = PairContent {
+            body: newest.map(|copy| copy.body.clone()),
+            damaged_copies: expected.saturating_sub(copies.len()) as u8,
+        };
+        Ok((pair, content))
+    }
+
+    /// Replaces the document; durable when this returns. It waits for the disk.
+    pub fn store(&mut self, body: &[u8]) -> Result<(), DiskError> {
+        self.generation += 1;
+        for _ in 0..2 {
+            let file = self.write(self.older, body)?;
+            if !self.names_durable {
+                self.disk.sync_dir()?;
+            }
+            file.sync_data()?;
+            self.older = self.older.other();
+        }
+        self.names_durable = true;
+        Ok(())
+    }
+
+    /// Removes both copies.
+    pub fn remove(self) -> Result<(), DiskError> {
+        self.disk.remove(&Side::A.name(&self.name))?;
+        self.disk.remove(&Side::B.name(&self.name))?;
+        self.disk.sync_dir()
+    }
+
+    fn write(&self, side: Side, body: &[u8]) -> Result<D::File, DiskError> {
+        write_copy(&self.disk, &self.name, side, self.generation, body)
+    }
+}
+
+/// One copy that can be read.
+pub(crate) struct Copy {
+    pub(crate) side: Side,
+    pub(crate) generation: u64,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The copies that can be read.
+pub(crate) fn read_copies<D: Disk>(disk: &D, name: &str) -> Result<Vec<Copy>, DiskError> {
+    let mut copies = Vec::new();
+    for side in [Side::A, Side::B] {
+        let bytes = read_all(disk, &side.name(name), LIMIT)?;
+        if let Some((generation, body)) = bytes.as_deref().and_then(decode) {
+            copies.push(Copy {
+                side,
+                generation,
+                body: body.to_vec(),
+            });
+        }
+    }
+    Ok(copies)
+}
+
+/// Writes one copy, to be synced by the caller.
+pub(crate) fn write_copy<D: Disk>(
+    disk: &D,
+    name: &str,
+    side: Side,
+    generation: u64,
+    body: &[u8],
+) -> Result<D::File, DiskError> {
+    let name = side.name(name);
+    let Some(file) = disk.open(&name, OpenMode::Create)? else {
+        return Err(DiskError::Other(format!("{name} could not be made")));
+    };
+    let bytes = encode(generation, body);
+    file.write_at(&bytes, 0)?;
+    if file.size()? > bytes.len() as u64 {
+        file.set_len(bytes.len() as u64)?;
+    }
+    Ok(file)
+}
+
+fn encode(generation: u64, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER + body.len());
+    out.extend_from_slice(MAGIC);
+    out.put_u32(0);
+    out.put_u16(VERSION);
+    out.put_u16(0);
+    out.put_u64(generation);
+    out.put_u32(body.len() as u32);
+    out.put_u32(0);
+    out.extend_from_slice(body);
+    let crc = crc32c(&out[12..]);
+    out[8..12].copy_from_slice(&crc.to_le_bytes());
+    out
+}
+
+/// The generation and the body of a copy; `None` for anything else.
+fn decode(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut reader = Reader::new(bytes);
+    let magic = reader.take(8)?;
+    let crc = reader.u32()?;
+    let version = reader.u16()?;
+    reader.u16()?;
+    let generation = reader.u64()?;
+    let len = usize::try_from(reader.u32()?).ok()?;
+    reader.u32()?;
+    let body = reader.take(len)?;
+    let summed = bytes.get(12..HEADER.checked_add(len)?)?;
+    (magic == MAGIC && version == VERSION && crc32c(summed) == crc).then_some((generation, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::sim::SimDisk;
+
+    #[test]
+    fn a_document_is_readable_while_either_copy_survives() {
+        let disk = SimDisk::new(1);
+        let (mut pair, found) = Pair::open(disk.clone(), "config").expect("opens");
+        assert_eq!(found, PairContent::default());
+        pair.store(b"first").expect("the disk is well");
+        pair.store(b"the second").expect("the disk is well");
+        for side in ["config.a", "config.b"] {
+            let len = disk.bytes(side).expect("it is there").len();
+            for at in 0..len {
+                let disk = disk.kill();
+                disk.change(side, |bytes| bytes[at] ^= 16);
+                let (_, found) = Pair::open(disk, "config").expect("opens");
+                assert_eq!(
+                    found.body.as_deref(),
+                    Some(&b"the second"[..]),
+                    "{side} at {at}"
+                );
+                assert_eq!(found.damaged_copies, 1, "{side} at {at}");
+            }
+            let disk = disk.kill();
+            disk.delete(side);
+            let (mut pair, found) = Pair::open(disk.clone(), "config").expect("opens");
+            assert_eq!((found.body.is_some(), found.damaged_copies), (true, 1));
+            pair.store(b"third").expect("the disk is well");
+            let (_, found) = Pair::open(disk.power_loss(0), "config").expect("opens");
+            assert_eq!(
+                (found.body, found.damaged_copies),
+                (Some(b"third".to_vec()), 0)
+            );
+        }
+    }
+
+    #[test]
+    fn a_loss_of_power_leaves_the_old_document_or_the_new_one() {
+        for seed in 0..100 {
+            let disk = SimDisk::new(seed);
+            let (mut pair, _) = Pair::open(disk.clone(), "config").expect("opens");
+            pair.store(&[b'a'; 700]).expect("the disk is well");
+            // The second copy is being written: the first has the new document.
+            let new = [b'b'; 900];
+            let file = write_copy(&disk, "config", pair.older, 9, &new).expect("there is space");
+            let before = disk.power_loss(seed);
+            file.sync_data().expect("the disk is well");
+            write_copy(&disk, "config", pair.older.other(), 9, &new).expect("there is space");
+            let after = disk.power_loss(seed);
+            let (_, found) = Pair::open(before, "config").expect("opens");
+            let body = found.body.expect("one copy is whole");
+            assert!(body == [b'a'; 700] || body == new, "seed {seed}");
+            let (_, found) = Pair::open(after, "config").expect("opens");
+            assert_eq!(found.body.as_deref(), Some(&new[..]), "seed {seed}");
+        }
+    }
+}
