@@ -7,6 +7,7 @@
 //! ```text
 //! main ─▶ args, scenario (what to run) ─▶ server (start, stop), load (publish, receive)
 //!                                                     └─▶ conn, frame, check, flow
+//!                                                  session (JetStream: requests, replies) ─▶ conn
 //!      ─▶ report ─▶ stats
 //! ```
 //!
@@ -25,6 +26,7 @@ mod procfs;
 mod report;
 mod scenario;
 mod server;
+mod session;
 mod stats;
 
 use std::path::{Path, PathBuf};
@@ -68,7 +70,7 @@ fn list() -> String {
             " (built without `tls`: left out)"
         };
         text.push_str(&format!(
-            "{:<15} {}{left_out}\n",
+            "{:<20} {}{left_out}\n",
             scenario.name, scenario.about
         ));
         for metric in scenario
@@ -78,7 +80,7 @@ fn list() -> String {
         {
             let (name, unit) = (metric.name, metric.unit);
             text.push_str(&format!(
-                "{:<17} {name}, {unit}: {}\n",
+                "{:<22} {name}, {unit}: {}\n",
                 "",
                 report::bar_text(metric)
             ));

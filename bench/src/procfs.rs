@@ -37,6 +37,11 @@ impl CpuReading {
         })
     }
 
+    /// CPU seconds since the process was created.
+    pub(crate) fn total_seconds(&self) -> f64 {
+        self.coarse_seconds.max(self.precise_seconds)
+    }
+
     /// CPU seconds spent from `earlier` to `self`.
     pub(crate) fn since(&self, earlier: &Self) -> f64 {
         let coarse = self.coarse_seconds - earlier.coarse_seconds;

@@ -162,6 +162,7 @@ pub(crate) fn bar_text(metric: &Metric) -> String {
         Bar::RatioAtMost(most) => format!("≤ {most}"),
         Bar::RatioAtLeast(least) => format!("≥ {least}"),
         Bar::OursAtMost(most) => format!("ours ≤ {most} {}", metric.unit),
+        Bar::OursAtLeast(least) => format!("ours ≥ {least} {}", metric.unit),
         Bar::None => String::new(),
     }
 }
@@ -171,6 +172,7 @@ fn verdict(bar: Bar, ours: Option<f64>, ratio: Option<f64>) -> &'static str {
         Bar::RatioAtMost(most) => ratio.map(|ratio| ratio <= most),
         Bar::RatioAtLeast(least) => ratio.map(|ratio| ratio >= least),
         Bar::OursAtMost(most) => ours.map(|ours| ours <= most),
+        Bar::OursAtLeast(least) => ours.map(|ours| ours >= least),
         Bar::None => None,
     };
     match passed {

@@ -1,9 +1,11 @@
 //! Starts, watches and stops one server process on loopback.
 //!
 //! Every server gets a free port, a scratch directory for its log and, for the TLS rows, a
-//! configuration file with a throw-away certificate. Invariant: dropping a [`Server`] ends the
-//! process and removes the directory. Absent: anything about what the server is asked to do.
+//! configuration file with a throw-away certificate; for the JetStream rows, a store in the same
+//! directory. Invariant: dropping a [`Server`] ends the process and removes the directory. Absent:
+//! anything about what the server is asked to do.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ const POLL: Duration = Duration::from_micros(200);
 /// A running server.
 pub(crate) struct Server {
     child: Child,
+    command: Invocation,
     target: Target,
     scratch: Scratch,
     start_to_ready: Duration,
@@ -38,32 +41,90 @@ pub(crate) enum Transport {
     Tls,
 }
 
+/// When a server with JetStream brings its files to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// As the server does by itself: no configuration file.
+    Default,
+    /// `sync_interval: 2m`.
+    Periodic,
+    /// `sync_interval: always`.
+    Always,
+}
+
+/// What it takes to start the process, once more if need be.
+struct Invocation {
+    binary: PathBuf,
+    args: Vec<OsString>,
+}
+
+impl Invocation {
+    fn spawn(&self, log: &Path) -> Result<Child> {
+        let log = File::options().create(true).append(true).open(log);
+        let log = log.context("creating the server's log")?;
+        let copy = log.try_clone().context("creating the server's log")?;
+        Command::new(&self.binary)
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(copy)
+            .spawn()
+            .context(format!("starting {}", self.binary.display()))
+    }
+}
+
 impl Server {
     /// Starts `binary` and waits until it has answered a PING.
     pub(crate) fn start(binary: &Path, transport: Transport) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let port = free_port()?;
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut command = Command::new(binary);
-        command.args(["-a", "127.0.0.1", "-p", &port.to_string()]);
+        let (addr, mut args) = listen()?;
         let target = match transport {
             Transport::Plain => plain(addr),
             Transport::Tls => {
                 let config = scratch.0.join("server.conf");
                 let target = encrypted(addr, &scratch.0, &config)?;
-                command.arg("-c").arg(config);
+                args.extend(["-c".into(), config.into()]);
                 target
             }
         };
-        let log = File::create(scratch.log()).context("creating the server's log")?;
-        let copy = log.try_clone().context("creating the server's log")?;
-        command.stdin(Stdio::null()).stdout(log).stderr(copy);
+        Self::launch(binary, args, target, scratch)
+    }
+
+    /// Starts `binary` with JetStream on an empty directory and waits until it has answered a PING.
+    ///
+    /// A server that does not know `sync_interval` (before 2.10) is started without it: it syncs
+    /// in the background every two minutes and has no other way.
+    pub(crate) fn start_jetstream(binary: &Path, sync: Sync) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let (addr, mut args) = listen()?;
+        let store = scratch.0.join("jetstream");
+        let interval = match sync {
+            Sync::Default => None,
+            Sync::Periodic => Some("2m"),
+            Sync::Always => Some("always"),
+        };
+        let config = scratch.0.join("server.conf");
+        match interval {
+            Some(interval) if knows_sync_interval(binary, &config, &store, interval)? => {
+                args.extend(["-c".into(), config.into()]);
+            }
+            _ => args.extend(["-js".into(), "-sd".into(), store.into()]),
+        }
+        Self::launch(binary, args, plain(addr), scratch)
+    }
+
+    fn launch(
+        binary: &Path,
+        args: Vec<OsString>,
+        target: Target,
+        scratch: Scratch,
+    ) -> Result<Self> {
+        let binary = binary.to_owned();
+        let command = Invocation { binary, args };
         let start = Instant::now();
-        let child = command
-            .spawn()
-            .context(format!("starting {}", binary.display()))?;
         let mut server = Self {
-            child,
+            child: command.spawn(&scratch.log())?,
+            command,
             target,
             scratch,
             start_to_ready: Duration::ZERO,
@@ -73,6 +134,23 @@ impl Server {
         server.start_to_ready = start.elapsed();
         server.version = conn.info_text("version").unwrap_or("unknown").to_owned();
         Ok(server)
+    }
+
+    /// Ends the process without warning (SIGKILL).
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("killing the server")?;
+        self.child.wait().context("killing the server")?;
+        Ok(())
+    }
+
+    /// Starts a killed server again, on the same port and files, and waits for its first PONG.
+    /// Returns when the process was created.
+    pub(crate) fn start_again(&mut self) -> Result<Instant> {
+        let start = Instant::now();
+        self.child = self.command.spawn(&self.scratch.log())?;
+        self.wait_until_ready(start)?;
+        self.start_to_ready = start.elapsed();
+        Ok(start)
     }
 
     /// How clients reach it.
@@ -183,6 +261,37 @@ impl Drop for Scratch {
 fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a port")?;
     Ok(listener.local_addr().context("looking for a port")?.port())
+}
+
+/// An address nobody listens on, and the flags that make a server do so.
+fn listen() -> Result<(SocketAddr, Vec<OsString>)> {
+    let port = free_port()?;
+    let flags = ["-a", "127.0.0.1", "-p", &port.to_string()].map(OsString::from);
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    Ok((addr, flags.to_vec()))
+}
+
+/// Writes a configuration with that `sync_interval` and asks the server (`-t`) whether it takes it.
+fn knows_sync_interval(binary: &Path, config: &Path, store: &Path, interval: &str) -> Result<bool> {
+    let store = store.display();
+    let text =
+        format!("jetstream {{\n  store_dir: \"{store}\"\n  sync_interval: \"{interval}\"\n}}\n");
+    fs::write(config, text).context("writing the server's configuration")?;
+    let output = Command::new(binary)
+        .arg("-t")
+        .arg("-c")
+        .arg(config)
+        .output();
+    let output = output.context(format!("starting {}", binary.display()))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    match output.status.success() {
+        true => Ok(true),
+        false if said.contains("unknown field") => Ok(false),
+        false => Err(Failure::new(format!(
+            "it refuses its configuration: {said}"
+        ))),
+    }
 }
 
 fn plain(addr: SocketAddr) -> Target {

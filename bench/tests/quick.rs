@@ -98,6 +98,25 @@ fn request_reply_and_many_connections_run() {
 }
 
 #[test]
+fn jetstream_rows_run_and_verify_what_was_stored() {
+    let Some(server) = server_or_notice("jetstream_rows_run_and_verify_what_was_stored") else {
+        return;
+    };
+    let server = server.to_str().expect("a path in UTF-8");
+    let only = ["--quick", "--rounds=1", "--only=theirs", "--theirs", server];
+    let scenarios = [
+        "--scenario=js-pub-ids",
+        "--scenario=js-pub-one-2m",
+        "--scenario=js-pull-explicit",
+        "--scenario=js-ordered",
+        "--scenario=js-direct-get",
+        "--scenario=js-restart",
+    ];
+    let output = bench(&[&only[..], &scenarios].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_server_that_does_not_start_fails_the_run() {
     let output = bench(&[
         "--only=ours",
@@ -117,7 +136,11 @@ fn a_server_that_does_not_start_fails_the_run() {
 #[test]
 fn mistakes_on_the_command_line_are_explained() {
     for (args, code, part) in [
-        (["--scenario=none"], 1, "no scenario is called \"none\""),
+        (
+            ["--scenario=missing"],
+            1,
+            "no scenario is called \"missing\"",
+        ),
         (
             ["--ours=/nonexistent"],
             1,

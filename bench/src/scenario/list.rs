@@ -21,6 +21,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     list.extend(many_subjects());
     list.extend(requests());
     list.extend(connections());
+    list.extend(super::js::list::all());
     list
 }
 
@@ -290,7 +291,13 @@ fn load_metrics(cpu: Bar, throughput: Bar, quiet: Option<f64>) -> Vec<Metric> {
     ]
 }
 
-fn metric(name: &'static str, unit: &'static str, bar: Bar, quiet: Option<f64>) -> Metric {
+/// A metric with its bar and the known figure of theirs.
+pub(super) fn metric(
+    name: &'static str,
+    unit: &'static str,
+    bar: Bar,
+    quiet: Option<f64>,
+) -> Metric {
     Metric {
         name,
         unit,

@@ -5,6 +5,7 @@
 //! and verdicts are `report`'s. [`all`] is the only list of names.
 
 mod connections;
+mod js;
 mod latency;
 mod list;
 mod process;
@@ -28,6 +29,8 @@ pub(crate) enum Bar {
     RatioAtLeast(f64),
     /// Ours no higher than this, in the metric's unit, whatever theirs is.
     OursAtMost(f64),
+    /// Ours no lower than this, in the metric's unit, whatever theirs is.
+    OursAtLeast(f64),
     /// Reported only.
     None,
 }
@@ -65,6 +68,7 @@ enum Kind {
     Idle(Transport),
     Broadcast,
     Process,
+    JetStream(js::Job),
 }
 
 /// How runs are to be made.
@@ -92,7 +96,10 @@ impl Scenario {
     /// Runs it once against a server started from `binary`; returns the version from INFO and one
     /// number per metric.
     pub(crate) fn run(&self, binary: &Path, settings: &Settings) -> Result<(String, Vec<f64>)> {
-        let server = Server::start(binary, self.transport())?;
+        let mut server = match &self.kind {
+            Kind::JetStream(job) => Server::start_jetstream(binary, job.sync())?,
+            _ => Server::start(binary, self.transport())?,
+        };
         let version = server.version().to_owned();
         let measured = match &self.kind {
             Kind::Load(plan) => throughput::run(plan, &server, settings),
@@ -103,6 +110,7 @@ impl Scenario {
             Kind::Idle(_) => connections::run_idle(&server, settings),
             Kind::Broadcast => connections::run_broadcast(&server, settings),
             Kind::Process => process::run(&server, binary, settings),
+            Kind::JetStream(job) => job.run(&mut server, settings),
         };
         match measured {
             Ok(numbers) if numbers.len() == self.metrics.len() => Ok((version, numbers)),

@@ -18,6 +18,7 @@ use crate::histogram::Histogram;
 use crate::load::wait;
 use crate::procfs::own_cpu_seconds;
 use crate::server::Server;
+use crate::session::eight_digits;
 
 const CONNECTIONS: u32 = 8;
 const OUTSTANDING: u64 = 8;
@@ -250,16 +251,6 @@ fn unexpected(frame: &[u8]) -> Failure {
     Failure::new(format!("an unexpected message: {shown:?}"))
 }
 
-fn eight_digits(number: u64) -> [u8; 8] {
-    let mut digits = [b'0'; 8];
-    let mut left = number;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (left % 10) as u8;
-        left /= 10;
-    }
-    digits
-}
-
 /// Read buffer of one connection that carries messages of one length, and PINGs.
 struct Input {
     buffer: Vec<u8>,
@@ -326,13 +317,6 @@ impl Input {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digits_count_up_and_wrap() {
-        assert_eq!(&eight_digits(0), b"00000000");
-        assert_eq!(&eight_digits(1_234_567), b"01234567");
-        assert_eq!(&eight_digits(100_000_001), b"00000001");
-    }
 
     #[test]
     fn pings_between_messages_are_taken_out() {

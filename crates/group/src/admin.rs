@@ -191,7 +191,6 @@ impl<D: Disk> Group<D> {
     pub fn begin_journal(&mut self) {
         self.journal.begin_keeping();
         self.keep_snapshot_if_due();
-        self.let_unwanted_go();
     }
 
     /// Adds a consumer that was there before a restart; its state comes from the journal.

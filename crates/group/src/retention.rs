@@ -32,8 +32,7 @@ impl<D: Disk> Group<D> {
         self.settled.clear();
     }
 
-    /// After a consumer was removed or its filters changed, and after a restart, which may have cut
-    /// short the removal of what was acknowledged: what nobody needs any more goes.
+    /// After a consumer was removed or its filters changed: what nobody needs any more goes.
     pub(crate) fn let_unwanted_go(&mut self) {
         let state = self.store.state();
         self.let_go(None, state.first, state.last);
@@ -44,7 +43,10 @@ impl<D: Disk> Group<D> {
     /// recovered, because nobody would speak for what it needs.
     pub fn let_recovered_go(&mut self) {
         let retention = self.stream.config().retention;
-        let given = self.members.iter().map(|member| member.consumer.last_given());
+        let given = self
+            .members
+            .iter()
+            .map(|member| member.consumer.last_given());
         let (Some(given), false) = (given.max(), retention == RetentionPolicy::Limits) else {
             return;
         };
