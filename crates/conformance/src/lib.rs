@@ -14,6 +14,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod crash;
 pub mod http;
 pub mod jetstream;
 pub mod server;

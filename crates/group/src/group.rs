@@ -180,6 +180,7 @@ impl<D: Disk> Group<D> {
             visible,
             ..
         } = self;
+        let mut subject_unknown = None;
         effects.release(durable, |effect| match effect {
             Effect::Send {
                 to,
@@ -194,11 +195,16 @@ impl<D: Disk> Group<D> {
             }
             Effect::Stored { sequence, subject } => {
                 *visible = sequence;
-                if !subject.is_empty() {
+                if subject.is_empty() {
+                    subject_unknown = Some(sequence);
+                } else {
                     members.note_stored(sequence, subject);
                 }
             }
         });
+        if let Some(sequence) = subject_unknown {
+            members.note_visible(sequence);
+        }
     }
 
     fn deliver<O: Outlet>(&mut self, now: Timestamp, outlet: &mut O) -> bool {

@@ -152,6 +152,17 @@ impl<C> Members<C> {
         });
     }
 
+    /// Messages up to `sequence` may be seen that were stored when there was no member yet: whoever
+    /// came since has counted them, and gets its turn.
+    pub(crate) fn note_visible(&mut self, sequence: u64) {
+        for place in self.places() {
+            if let Some(member) = self.by_place.get_mut(&place) {
+                member.consumer.note_stored(sequence);
+            }
+            self.touch(place);
+        }
+    }
+
     /// A member may have something to do.
     pub(crate) fn touch(&mut self, place: Place) {
         if self.is_dirty.insert(place) {

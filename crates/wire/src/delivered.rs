@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_and_no_prefix_is() {
-        let cases: [(Option<&[u8]>, Option<usize>, &[u8]); 6] = [
+        type Case = (Option<&'static [u8]>, Option<usize>, &'static [u8]);
+        let cases: [Case; 6] = [
             (None, None, b"hello"),
             (None, None, b""),
             (Some(b"_INBOX.x.1"), None, b"hello"),
