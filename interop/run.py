@@ -5,9 +5,9 @@ Needs Python 3.11 and openssl; everything else is skipped, visibly, when missing
 """
 
 import argparse
-import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from runner import children, program
+from runner.binary import server_binary
 from runner.checks import CHECKS
 from runner.languages import LANGUAGES, ROOT, Language, SetupError
 from runner.program import Outcome
@@ -73,23 +74,11 @@ def arguments() -> argparse.Namespace:
                         help=f"run this language only, may be repeated: {', '.join(names)}")
     parser.add_argument("--expect-version", default="2.14.5", metavar="VERSION",
                         help="the version the server must announce (default %(default)s)")
+    parser.add_argument("--forgets-acks", action="store_true",
+                        help="for nats-server 2.14, which a kill makes forget confirmed acknowledgements")
     parser.add_argument("--keep", action="store_true",
                         help="keep configurations and logs even if everything passed")
     return parser.parse_args()
-
-
-def server_binary() -> Path:
-    """NATS_SERVER_BIN, or what cargo built in this repository."""
-    configured = os.environ.get("NATS_SERVER_BIN")
-    target = ROOT.parent / "target"
-    candidates = [Path(configured)] if configured else [
-        target / "release" / "nats-server", target / "debug" / "nats-server"]
-    for candidate in candidates:
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            return candidate.resolve()
-    tried = ", ".join(map(str, candidates))
-    sys.exit(f"No server to test: {tried} is not an executable file. "
-             "Build it (cargo build --release) or name one in NATS_SERVER_BIN.")
 
 
 def run_language(language: Language, fleet: Fleet, directory: Path, tally: Tally) -> None:
@@ -132,7 +121,26 @@ def main() -> int:
             present.append(language)
     if present:
         run_present(present, binary, options, tally)
+    if not options.only:
+        run_orders(options, tally)
     return tally.finish()
+
+
+def run_orders(options: argparse.Namespace, tally: Tally) -> None:
+    """Plays the order desk in its short form; its last `ok`, `FAIL` or `skip` line counts."""
+    status, why = "FAIL", "it told nothing"
+    command = [sys.executable, str(ROOT / "orders.py")]
+    if options.forgets_acks:
+        command.append("--forgets-acks")
+    with children.child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            words = line.rstrip().split(" ", 2)
+            if words[0] in ("ok", "FAIL", "skip"):
+                status, why = words[0], " ".join(words[2:])
+            elif line.strip() and "passed," not in line:
+                print(line.rstrip(), flush=True)
+    tally.report(Outcome(status, "all", "orders", why))
 
 
 def run_present(

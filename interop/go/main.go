@@ -2,7 +2,8 @@
 //
 // It runs the named checks of ../runner/checks.py in order and prints one line
 // for each: `ok go <check>` or `FAIL go <check>: why`. Addresses and secrets
-// come from INTEROP_* variables; see ../README.md.
+// come from INTEROP_* variables; see ../README.md. With a role as its argument
+// it takes part in ../orders.py instead.
 package main
 
 import (
@@ -29,12 +30,22 @@ type check struct {
 }
 
 func main() {
+	if len(os.Args) > 1 {
+		if err := playOrders(os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	var checks []check
 	checks = append(checks, coreChecks...)
 	checks = append(checks, lifecycleChecks...)
 	checks = append(checks, authChecks...)
 	checks = append(checks, permissionChecks...)
 	checks = append(checks, tlsChecks...)
+	checks = append(checks, jetstreamChecks...)
+	checks = append(checks, consumerChecks...)
+	checks = append(checks, storeChecks...)
 	failed := 0
 	for _, c := range checks {
 		if err := bounded(c.run); err != nil {

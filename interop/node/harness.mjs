@@ -44,6 +44,9 @@ export async function using(connection, body) {
   }
 }
 
+/** The client cannot express the check. */
+export class Skipped extends Error {}
+
 export const onPlain = (body) => using(connect(env("PLAIN_URL")), body);
 
 /** The next messages of a subscription that nothing else reads. */

@@ -20,6 +20,10 @@ class CheckError(Exception):
     """The server or the client did not do what the check requires."""
 
 
+class Skipped(Exception):
+    """The client cannot express this check."""
+
+
 def env(name: str) -> str:
     """The value of INTEROP_<name>; the runner sets them all."""
     value = os.environ.get(f"INTEROP_{name}")
@@ -66,6 +70,11 @@ async def connected(url: str, **options: Any) -> AsyncIterator[Client]:
 def plain() -> Any:
     """A connection to the plain server."""
     return connected("PLAIN_URL")
+
+
+def with_jetstream(**options: Any) -> Any:
+    """A connection to the server with JetStream."""
+    return connected("JETSTREAM_URL", **options)
 
 
 async def received(sub: Subscription, count: int = 1) -> list[str]:

@@ -2,7 +2,8 @@
 
 Runs the named checks of ../runner/checks.py in order and prints one line for
 each: `ok python <check>` or `FAIL python <check>: why`. Addresses and secrets
-come from INTEROP_* variables; see ../README.md.
+come from INTEROP_* variables; see ../README.md. With a role as its argument
+it takes part in ../orders.py instead.
 """
 
 import asyncio
@@ -10,20 +11,25 @@ import sys
 
 import auth
 import core
+import jetstream
 import lifecycle
+import orders
 import permissions
+import stores
 import tls
-from harness import CHECK_DEADLINE
+from harness import CHECK_DEADLINE, Skipped
 
 
 async def main() -> int:
     """Runs every check and returns the exit code."""
     failed = False
-    modules = (core, lifecycle, auth, permissions, tls)
+    modules = (core, lifecycle, auth, permissions, tls, jetstream, stores)
     for name, check in [item for module in modules for item in module.CHECKS.items()]:
         try:
             await asyncio.wait_for(check(), CHECK_DEADLINE)
             print(f"ok python {name}", flush=True)
+        except Skipped as why:
+            print(f"skip python {name}: {why}", flush=True)
         except Exception as error:
             failed = True
             why = f"{type(error).__name__}: {error}".replace("\n", " ")
@@ -32,4 +38,5 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    role = sys.argv[1:]
+    sys.exit(asyncio.run(orders.run(*role) if role else main()))

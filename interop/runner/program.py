@@ -24,7 +24,7 @@ from .children import child
 from .servers import Server, ServerError
 
 # All checks together; each check has its own, much shorter, deadline inside the program.
-PROGRAM_SECONDS = 150
+PROGRAM_SECONDS = 300
 _STDERR_LINES = 40
 
 

@@ -148,7 +148,8 @@ class Fleet:
 
     def start_own(self, language: str) -> Server:
         """Starts the server that only this language's program may stop."""
-        return self._start(f"restart-{language}", 'lame_duck_duration: "30s"\n')
+        name = f"restart-{language}"
+        return self._start(name, 'lame_duck_duration: "30s"\n' + self._jetstream(name))
 
     def stop(self) -> None:
         """Ends every server of the run."""
@@ -179,7 +180,12 @@ class Fleet:
             "mtls": f"tls {{ {tls}, verify: true }}\n",
             "mapped": f"tls {{ {tls}, verify_and_map: true }}\n{mapped}",
             "tls_first": f"tls {{ {tls}, handshake_first: true }}\n",
+            "jetstream": self._jetstream("jetstream"),
         }
+
+    def _jetstream(self, name: str) -> str:
+        store = self._directory / name / "store"
+        return f'jetstream {{ store_dir: "{store}", max_memory_store: 256MB, max_file_store: 4GB }}\n'
 
 
 def _users(password: str) -> str:

@@ -69,7 +69,7 @@ final class Lifecycle {
     }
 
     /** Options for a connection to this program's own server that comes back quickly. */
-    private static Options.Builder reconnecting(Harness.Watch watch) {
+    static Options.Builder reconnecting(Harness.Watch watch) {
         return Harness.options("RESTART_URL")
                 .maxReconnects(-1)
                 .reconnectWait(Duration.ofMillis(50))

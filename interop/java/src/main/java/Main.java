@@ -32,6 +32,9 @@ public final class Main {
         Auth.addTo(checks);
         Permissions.addTo(checks);
         Tls.addTo(checks);
+        Streams.addTo(checks);
+        Consumers.addTo(checks);
+        Stores.addTo(checks);
         boolean failed = false;
         for (Map.Entry<String, Check> check : checks.entrySet()) {
             String why = outcome(check.getValue());
