@@ -121,6 +121,8 @@ fn secret(text: &str) {
 }
 
 fn distinguished_name(text: &str) {
+    // A comma at the end counts for nothing, and would be a beginning when turned round.
+    let text = text.trim_end_matches(',');
     let Some(name) = DistinguishedName::parse(text) else {
         return;
     };

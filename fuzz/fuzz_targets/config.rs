@@ -11,7 +11,7 @@
 
 use cognate_config::flags::{Command, parse_args};
 use cognate_config::reload::diff;
-use cognate_config::{ConfigError, Diagnostic, Loaded, MemorySource, Options, load};
+use cognate_config::{ConfigError, Diagnostic, Loaded, MemorySource, Missing, Options, load_with};
 use cognate_fuzz::{choose, sections, settings};
 use libfuzzer_sys::fuzz_target;
 
@@ -59,7 +59,7 @@ fn source(main: &str, included: &str, env: &str) -> MemorySource {
 
 fn file(main: &str, included: &str, env: &str) {
     let files = source(main, included, env);
-    let loaded = match load("a.conf", &files) {
+    let loaded = match load_with("a.conf", &files, Missing::Accept) {
         Ok(loaded) => loaded,
         Err(error) => return check_error(&error, main, included),
     };
@@ -86,7 +86,7 @@ fn file(main: &str, included: &str, env: &str) {
         Err(refused) => assert!(!format!("{refused}{refused:?}").contains(SECRET)),
     }
     let commented = source(&format!("{main}\n# done\n"), included, env);
-    match load("a.conf", &commented) {
+    match load_with("a.conf", &commented, Missing::Accept) {
         Ok(again) => assert_eq!(again.options, *options),
         // A last brace too many is passed over at the end of the file only.
         Err(_) if main.trim_end().ends_with('}') => {}

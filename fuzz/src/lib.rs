@@ -2,7 +2,12 @@
 //!
 //! Inputs stay readable: settings come first as a few bytes whose low bits count, so that seeds can
 //! write them as digits; what follows is the text under test. Absent: anything that calls the
-//! crates under test.
+//! crates under test, but for a sink that one of them fills.
+
+mod go;
+pub mod stores;
+
+pub use go::GoSink;
 
 /// Takes `N` bytes of settings off the front of an input; `None` if it is shorter.
 pub fn settings<const N: usize>(data: &[u8]) -> Option<(&[u8; N], &[u8])> {

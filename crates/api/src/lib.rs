@@ -13,11 +13,13 @@
 
 pub mod event;
 mod operation;
+mod origin;
 mod pub_ack;
 mod request;
 mod response;
 
 pub use operation::Operation;
+pub use origin::{OriginConsumer, origin_consumer_request};
 pub use pub_ack::{PubAck, write_pub_ack, write_pub_ack_error};
 pub use request::{
     ConsumerAction, ConsumerRequest, InfoRequest, MessageRequest, MoveRequest, PageRequest,

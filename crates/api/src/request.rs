@@ -64,9 +64,5 @@ fn parse_optional<T: Record + Default>(body: &[u8], unknown: Unknown) -> Result<
 
 /// For operations that never are strict, and don't tell where JSON is broken.
 fn parse_plain<T: Record + Default>(body: &[u8]) -> Result<T, ApiError> {
-    json::decode_request(body, Unknown::Ignored).map_err(|fault| {
-        let text = fault.to_string();
-        let text = text.split(" at offset ").next().unwrap_or_default();
-        error::invalid_json(text)
-    })
+    json::decode_request(body, Unknown::Ignored).map_err(error::invalid_json)
 }

@@ -114,6 +114,10 @@ impl DistinguishedName {
         let mut attributes = Vec::new();
         let mut rest = text.as_bytes();
         loop {
+            // As in the Go server, a comma at the end is no harm.
+            if rest.is_empty() && attributes.is_empty() && !rdns.is_empty() {
+                return Some(DistinguishedName { rdns });
+            }
             let equals = rest.iter().position(|&byte| byte == b'=')?;
             let (kind, after) = rest.split_at_checked(equals)?;
             let kind = std::str::from_utf8(kind).ok()?.trim_matches(' ');
@@ -168,14 +172,14 @@ impl DistinguishedName {
 /// Reads a value up to `,`, `+` or the end. Returns it unescaped and without the spaces around
 /// it, what ended it, and what follows.
 fn parse_value(text: &[u8]) -> Option<(Vec<u8>, Option<u8>, &[u8])> {
+    if text.first() == Some(&b'#') {
+        return None;
+    }
     let start = text
         .iter()
         .position(|&byte| byte != b' ')
         .unwrap_or(text.len());
     let mut rest = text.get(start..)?;
-    if rest.first() == Some(&b'#') {
-        return None;
-    }
     let mut value = Vec::new();
     // How much of the value is certain, the spaces after it being trailing unless more follows.
     let mut trimmed = 0;
@@ -320,6 +324,30 @@ impl PinnedCerts {
                     .binary_search_by(|pinned| pinned[..].cmp(seen.as_ref()))
                     .is_ok()
             })
+    }
+}
+
+/// Whether one of a certificate's names is this user's, compared as it stands. Routes, gateways
+/// and users of the leaf node listener are mapped like this, without distinguished names.
+pub fn names_user(identities: &[TlsIdentity], user: &str) -> bool {
+    !user.is_empty()
+        && identities.iter().any(|identity| match identity {
+            TlsIdentity::Name(name) => name == user,
+            TlsIdentity::DistinguishedName(_) => false,
+        })
+}
+
+/// Whether a DNS name of a certificate stands for a host (RFC 6125): without regard to case, and
+/// with `*` for the whole leftmost label. `verify_cert_and_check_known_urls` compares with the
+/// hosts of configured URLs.
+pub fn dns_name_matches(dns_name: &str, host: &str) -> bool {
+    let same = |pattern: &str, label: &str| pattern.eq_ignore_ascii_case(label);
+    match (dns_name.strip_prefix("*."), host.split_once('.')) {
+        (Some(pattern), Some((_, rest))) => same(pattern, rest),
+        (Some(_), None) => false,
+        // A lone `*` is one label.
+        (None, None) if dns_name == "*" => true,
+        (None, _) => same(dns_name, host),
     }
 }
 

@@ -5,29 +5,62 @@
 //! goes on and one run reports everything. Called by the rows of `schema`. Absent: which keys
 //! exist.
 
+mod accounts;
 mod auth;
+mod callout;
 mod cross;
+mod exports;
+mod graph;
+mod imports;
 mod jetstream;
+mod late;
 mod mapping;
+mod ocsp;
+mod operator;
+mod proxies;
 mod tls;
+mod trust;
 mod values;
 
+pub(crate) use accounts::{
+    AccountDraft, TraceDraft, account_jetstream, account_limit, account_limits, account_nkey,
+    accounts, cluster_traffic, counted, jetstream_bytes, jetstream_flag, message_trace, trace_dest,
+    trace_sampling,
+};
 pub(crate) use auth::{
     AuthorizationDraft, SubjectPermissionDraft, UserDraft, auth_timeout, authorization,
     connection_types, permissions, responses, responses_expires, responses_max, subject_permission,
     subject_rules, user_list, user_nkey,
 };
+pub(crate) use callout::{
+    CalloutDraft, allowed_accounts, auth_callout, auth_users, callout_issuer, callout_xkey,
+};
 pub(crate) use cross::cross_check;
+pub(crate) use exports::{
+    ExportDraft, LatencyDraft, export_accounts, exports, latency, latency_sampling,
+    response_threshold, response_type, token_position,
+};
+pub(crate) use imports::{ImportDraft, RemoteDraft, import_remote, imports};
 pub(crate) use jetstream::{
     JetStreamDraft, batch_limits, concurrent_io, domain, jetstream, jetstream_limits,
-    limit_duration, limit_of, maximum, not_negative, queue_limit, storage_size, store_dir,
-    sync_interval,
+    limit_duration, limit_of, maximum, not_negative, previous_key, queue_limit, storage_size,
+    store_cipher, store_dir, sync_interval,
 };
+pub(crate) use late::{Late, finish};
 pub(crate) use mapping::{DestinationDraft, mappings, weight};
+pub(crate) use ocsp::{
+    OcspDraft, cache_kind, ocsp, ocsp_cache, ocsp_mode, ocsp_peer, ocsp_url, peer_time,
+    save_interval,
+};
+pub(crate) use operator::{
+    ResolverDraft, default_sentinel, operators, pinned_accounts, preload, resolver, resolver_time,
+    resolver_tls, trusted_keys,
+};
+pub(crate) use proxies::{ProxiesDraft, ProxyDraft, proxies, proxy_key, trusted_proxies};
 pub use tls::offered_cipher_suites;
 pub(crate) use tls::{
     TlsDraft, certificates, check_known_urls, cipher_suites, curve_preferences, handshake_first,
-    min_version, pinned_certs, tls, tls_file,
+    min_version, pinned_certs, tls, tls_block, tls_file,
 };
 pub(crate) use values::{feature_flags, http, is_advertise, listen, server_metadata, tags};
 
@@ -35,6 +68,7 @@ use crate::duration::{self, SignedDuration};
 use crate::options::Port;
 use crate::schema::{self, Row};
 use crate::source::Source;
+use crate::subjects::is_filter;
 use crate::suggest;
 use crate::syntax::{Entry, Map, Problem, Span, Value, ValueKind};
 use std::time::Duration;
@@ -47,6 +81,10 @@ pub(crate) struct Check<'s> {
     pub(crate) source: &'s dyn Source,
     pub(crate) errors: Vec<Problem>,
     pub(crate) warnings: Vec<Problem>,
+    /// Keys whose feature is missing.
+    pub(crate) refused: Vec<Problem>,
+    /// What waits for the rest of the file.
+    pub(crate) late: Late,
     /// The key whose value is being read, for messages.
     key: String,
 }
@@ -57,6 +95,8 @@ impl<'s> Check<'s> {
             source,
             errors: Vec::new(),
             warnings: Vec::new(),
+            refused: Vec::new(),
+            late: Late::default(),
             key: String::new(),
         }
     }
@@ -78,6 +118,28 @@ impl<'s> Check<'s> {
             let message = format!("invalid use of field {:?}: {reason}", self.key);
             self.warnings.push(Problem::new(span, message));
         }
+    }
+
+    /// Warns about a key that was read before.
+    pub(crate) fn warn_about(&mut self, key: &str, span: Option<Span>, reason: &str) {
+        if self.warnings.len() < MAX_FINDINGS {
+            self.warnings.push(Problem {
+                span,
+                message: format!("invalid use of field {key:?}: {reason}"),
+                expected: None,
+                hint: None,
+            });
+        }
+    }
+
+    /// Begins reading the value of a key that is a name; returns what [`Check::leave`] wants.
+    pub(crate) fn enter(&mut self, key: &str) -> String {
+        std::mem::replace(&mut self.key, key.to_owned())
+    }
+
+    /// Ends reading that value.
+    pub(crate) fn leave(&mut self, outer: String) {
+        self.key = outer;
     }
 
     /// The key being read, as it was written.
@@ -111,17 +173,20 @@ impl<'s> Check<'s> {
                 return;
             }
             let key = entry.key.to_ascii_lowercase();
-            let outer = std::mem::replace(&mut self.key, entry.key.clone());
-            if let Some(row) = rows.iter().find(|row| row.names.contains(&key.as_str())) {
+            let outer = self.enter(&entry.key);
+            let row = rows.iter().find(|row| row.names.contains(&key.as_str()));
+            let missing = schema::unsupported(block, &key);
+            if let Some(missing) = missing.filter(|missing| !(missing.is_off)(&entry.value))
+                && self.refused.len() < MAX_FINDINGS
+            {
+                self.refused.push(missing.refusal(entry));
+            }
+            if let Some(row) = row {
                 (row.apply)(self, &entry.value, target);
-            } else if let Some(row) = schema::unsupported(block, &key) {
-                if !(row.is_off)(&entry.value) {
-                    self.error(row.refusal(entry));
-                }
-            } else if !entry.used_variable.get() {
+            } else if missing.is_none() && !entry.used_variable.get() {
                 self.unknown(entry, block, rows);
             }
-            self.key = outer;
+            self.leave(outer);
         }
     }
 
@@ -252,6 +317,28 @@ impl<'s> Check<'s> {
         self.error(Problem::new(value.span, message).expected(expected));
     }
 
+    /// A string that is a subject, wildcards allowed, with its place.
+    pub(crate) fn subject(&mut self, value: &Value) -> Option<(String, Span)> {
+        let text = self.string(value)?;
+        if is_filter(text) {
+            return Some((text.to_owned(), value.span));
+        }
+        self.invalid(value, format!("subject {text:?} is not a valid subject"));
+        None
+    }
+
+    /// 1 to 100, as an integer or as a string with or without `%`; reports nothing.
+    pub(crate) fn percentage(&self, value: &Value) -> Option<u8> {
+        let number = match &value.kind {
+            ValueKind::Int(number) => *number,
+            ValueKind::String(text) => text.strip_suffix('%').unwrap_or(text).parse().ok()?,
+            _ => return None,
+        };
+        u8::try_from(number)
+            .ok()
+            .filter(|percent| (1..=100).contains(percent))
+    }
+
     /// A duration; a plain integer counts seconds and is warned about.
     pub(crate) fn duration(&mut self, value: &Value) -> Option<Duration> {
         match &value.kind {
@@ -358,6 +445,14 @@ impl<'s> Check<'s> {
         );
         None
     }
+}
+
+/// A limit as it is written.
+pub(crate) enum LimitNumber {
+    Limit(u64),
+    Unlimited,
+    /// No number, which has been reported.
+    Wrong,
 }
 
 fn is_number(value: &Value) -> bool {

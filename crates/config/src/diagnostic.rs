@@ -176,7 +176,8 @@ impl Excerpt {
 /// Makes one line of a text that repeats a key or value, and cuts it if that is very long.
 fn shortened(text: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let mut shortened: String = text.chars().take(MESSAGE_CHARS).map(printable).collect();
+    let shortened: String = text.chars().take(MESSAGE_CHARS).map(printable).collect();
+    let mut shortened = mask::seeds(&shortened);
     if text.chars().nth(MESSAGE_CHARS).is_some() {
         shortened.push('…');
     }

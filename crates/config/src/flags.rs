@@ -23,6 +23,13 @@ pub enum Command {
     Run(Flags),
     /// Check the configuration file (`Flags::config` is set), report, and exit.
     TestConfig(Flags),
+    /// Take the streams of a Go server's store into ours, say what was taken, and exit.
+    ImportStore {
+        /// Where the Go server's JetStream store is.
+        directory: String,
+        /// Where ours is, and the rest.
+        flags: Flags,
+    },
     /// Print [`help`] on standard output; exit with 0.
     Help,
     /// Print [`help_tls`] on standard output; exit with 0.

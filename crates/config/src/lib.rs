@@ -29,7 +29,7 @@ mod syntax;
 
 pub use check::offered_cipher_suites;
 pub use diagnostic::{ConfigError, Diagnostic};
-pub use load::{Loaded, load};
+pub use load::{Loaded, Missing, load, load_with};
 pub use options::Options;
 pub use schema::{KeyReference, Reload, reference};
 pub use source::{MemorySource, Source};

@@ -4,7 +4,7 @@
 //! check keys against each other, render what was found. Called by the server at start, by `-t`
 //! and on reload.
 
-use crate::check::{Check, cross_check};
+use crate::check::{Check, cross_check, finish};
 use crate::diagnostic::{ConfigError, Diagnostic};
 use crate::options::Options;
 use crate::schema::TOP;
@@ -22,12 +22,30 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads and checks the configuration file at `path`.
+/// What happens to keys whose feature the server does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// They are errors: nobody should believe that they work.
+    Refuse,
+    /// They are read and checked like all others, for tools that only want to know what a
+    /// configuration says.
+    Accept,
+}
+
+/// Reads and checks the configuration file at `path`, for a server that is going to run with it.
 ///
 /// # Errors
 /// Everything that is wrong with it: syntax errors, or when there are none, all unknown keys,
-/// wrong values and conflicts.
+/// wrong values and conflicts, and keys whose feature this version does not have.
 pub fn load(path: &str, source: &dyn Source) -> Result<Loaded, ConfigError> {
+    load_with(path, source, Missing::Refuse)
+}
+
+/// As [`load`], with a choice about features that this version does not have.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_with(path: &str, source: &dyn Source, missing: Missing) -> Result<Loaded, ConfigError> {
     let Parsed {
         files,
         root,
@@ -56,15 +74,20 @@ pub fn load(path: &str, source: &dyn Source) -> Result<Loaded, ConfigError> {
     };
     let mut check = Check::new(source);
     check.entries(&root, "", TOP, &mut options);
+    finish(&mut check, &mut options);
     let Check {
         mut errors,
         warnings: found,
+        refused,
         ..
     } = check;
     warnings.extend(found);
     // Defaults stand in for wrong values, so conflicts with them would be misleading.
     if errors.is_empty() {
         errors = cross_check(&options, &root);
+    }
+    if missing == Missing::Refuse {
+        errors.extend(refused);
     }
     if errors.is_empty() {
         Ok(Loaded {

@@ -2,7 +2,7 @@
 //!
 //! Works on text that may be anything but correct, and therefore by its looks. Invariant: the
 //! parts that are hidden only add up; being wrong about one thing shows no other. Called by
-//! [`crate::diagnostic`]. Absent: messages, which repeat no values of such keys.
+//! [`crate::diagnostic`]. Messages repeat no values of such keys; only seeds are looked for in them.
 
 use crate::suggest::nearest;
 use std::ops::Range;
@@ -107,7 +107,41 @@ pub(crate) fn line(line: &str, start: usize, spread: &[Range<usize>]) -> String 
             at = value_end;
         }
     }
+    hide_user_info(&chars, &mut out);
     out.into_iter().collect()
+}
+
+/// Hides what stands between `://` and `@` in URLs: a user and a password.
+fn hide_user_info(chars: &[char], out: &mut [char]) {
+    let mut at = 0;
+    while at + 3 <= chars.len() {
+        if chars[at..at + 3] != [':', '/', '/'] {
+            at += 1;
+            continue;
+        }
+        let end = run(chars, at + 3, |c| {
+            !c.is_whitespace() && !"\"',;)]}".contains(c)
+        });
+        if let Some(length) = chars[at + 3..end].iter().rposition(|c| *c == '@') {
+            out[at + 3..at + 3 + length].fill('*');
+        }
+        at = end.max(at + 3);
+    }
+}
+
+/// Hides seeds in a message that repeats a name or value.
+pub(crate) fn seeds(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for part in text.split_inclusive(|c: char| !is_word(c)) {
+        let word = part.trim_end_matches(|c: char| !is_word(c));
+        if is_seed(&word.to_lowercase()) {
+            out.extend(word.chars().map(|_| '*'));
+            out.push_str(&part[word.len()..]);
+        } else {
+            out.push_str(part);
+        }
+    }
+    out
 }
 
 /// Where a text between `"` ends, which `\"` does not end.
@@ -121,9 +155,12 @@ fn quoted_end(chars: &[char], from: usize) -> usize {
 
 /// Whether a key is likely to hold a secret; slips such as `pasword` count.
 fn sounds_secret(word: &str) -> bool {
-    ["pass", "token", "secret"]
+    ["pass", "token", "secret", "sentinel"]
         .iter()
         .any(|secret| word.contains(secret))
+        // Of the store: keys that are not files, names or kinds of keys.
+        || ["key", "ek", "prev_key", "prev_ek", "encryption_key", "prev_encryption_key"]
+            .contains(&word)
         || nearest(word, ["password", "pass", "token"].into_iter()).is_some()
 }
 

@@ -10,18 +10,34 @@
 //! Absent: features this version does not support; their keys are refused by the loader, so no
 //! field for them can be read by mistake.
 
+mod accounts;
 mod auth;
 mod jetstream;
+mod ocsp;
+mod operator;
 mod tls;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use auth::{
-    Authorization, ConnectionType, Credential, Permissions, ResponsePermission, SubjectPermission,
-    SubjectRule, User,
+pub use accounts::{
+    Access, Account, AccountJetStream, AccountLimits, ClusterTraffic, Export, GLOBAL_ACCOUNT,
+    Import, Latency, LatencySampling, MessageTrace, ResponseType, ServiceExport, ServiceImport,
+    StreamExport, StreamImport,
 };
-pub use jetstream::{BatchLimits, JETSTREAM_DIR, JetStreamLimits, JetStreamOptions, SyncPolicy};
+pub use auth::{
+    AuthCallout, Authorization, ConnectionType, Credential, Permissions, ResponsePermission,
+    SubjectPermission, SubjectRule, User,
+};
+pub use jetstream::{
+    BatchLimits, JETSTREAM_DIR, JetStreamLimits, JetStreamOptions, StoreCipher, StoreEncryption,
+    SyncPolicy,
+};
+pub use ocsp::{OcspCacheKind, OcspCacheOptions, OcspMode, OcspOptions, OcspPeerOptions};
+pub use operator::{
+    CacheResolver, DEFAULT_FETCH_TIMEOUT, DeletePolicy, FullResolver, Operator, OperatorOptions,
+    Resolver,
+};
 pub use tls::{
     CertificatePair, CurvePreference, HandshakeFirst, PinnedCert, TlsOptions, TlsVersion,
 };
@@ -141,8 +157,24 @@ pub struct Options {
     pub authorization: Authorization,
     /// The user that connections without credentials become.
     pub no_auth_user: Option<String>,
-    /// Name of the system account; `None` when `no_system_account` is set.
+    /// Name of the system account: the one named, else the operator's, else `$SYS`. `None` when
+    /// `no_system_account` is set and no account is named.
     pub system_account: Option<String>,
+    /// Whether the file names the system account, or describes an account `$SYS`. Otherwise it is
+    /// one that the server makes.
+    pub system_account_configured: bool,
+    /// The accounts besides `$G`, in the order of the file.
+    pub accounts: Vec<Account>,
+    /// Operator mode: JWTs instead of accounts and users in the file.
+    pub operator: OperatorOptions,
+    /// Public nkeys of proxies that are trusted to pass clients on.
+    pub trusted_proxies: Vec<String>,
+    /// Expect a PROXY protocol header, version 1 or 2, in front of each client connection.
+    pub proxy_protocol: bool,
+    /// OCSP stapling, when the file says something about it.
+    pub ocsp: Option<OcspOptions>,
+    /// The cache of OCSP responses, when the file says something about it.
+    pub ocsp_cache: Option<OcspCacheOptions>,
     /// Subject mappings of the global account, in the order of the file.
     pub mappings: Vec<Mapping>,
 
@@ -205,6 +237,13 @@ impl Default for Options {
             authorization: Authorization::default(),
             no_auth_user: None,
             system_account: Some(DEFAULT_SYSTEM_ACCOUNT.to_owned()),
+            system_account_configured: false,
+            accounts: Vec::new(),
+            operator: OperatorOptions::default(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            ocsp: None,
+            ocsp_cache: None,
             mappings: Vec::new(),
             jetstream: None,
             dormant_jetstream: JetStreamOptions::default(),
@@ -234,14 +273,51 @@ impl Options {
             Credential::UserPassword { password, .. } => {
                 !password.expose().is_empty() && !password.is_bcrypt()
             }
-            Credential::Users(users) => users.iter().any(|user| match user {
+            _ => self.users().any(|(_, user)| match user {
                 User::Password { password, .. } => {
                     !(password.is_bcrypt() || password.expose().is_empty() && by_certificate)
                 }
                 User::Nkey { .. } => false,
             }),
-            Credential::None | Credential::Token(_) => false,
         }
+    }
+
+    /// Every user and nkey of the file with the name of its account; first those of the
+    /// `authorization` block, whose account is `$G`.
+    pub fn users(&self) -> impl Iterator<Item = (&str, &User)> {
+        let global = self.authorization.credential.users().iter();
+        let others = self.accounts.iter().flat_map(|account| {
+            let users = account.users.iter();
+            users.map(|user| (account.name.as_str(), user))
+        });
+        global.map(|user| (GLOBAL_ACCOUNT, user)).chain(others)
+    }
+
+    /// Whether clients must log in: there is somebody to log in as, or an operator to trust.
+    #[must_use]
+    pub fn requires_login(&self) -> bool {
+        matches!(
+            self.authorization.credential,
+            Credential::UserPassword { .. } | Credential::Token(_)
+        ) || self.requires_login_by_list()
+    }
+
+    /// Whether clients must log in as one of several users.
+    pub(crate) fn requires_login_by_list(&self) -> bool {
+        self.operator.is_on() || self.users().next().is_some()
+    }
+
+    /// Whether clients without credentials become users of `$G` although users are configured:
+    /// the only account is the system account, and nothing else is said about authorization. So
+    /// a system account can be added to a server that is open to all.
+    #[must_use]
+    pub fn opens_global_account(&self) -> bool {
+        let is_system = |account: &Account| Some(&account.name) == self.system_account.as_ref();
+        self.system_account_configured
+            && self.operator.operators.is_empty()
+            && matches!(self.accounts.as_slice(), [account] if is_system(account))
+            && self.no_auth_user.is_none()
+            && !self.authorization.is_configured
     }
 
     /// Where the monitoring port listens: its own host, else the clients' host.

@@ -5,10 +5,16 @@
 //! nothing, so one change that may not happen live refuses all; secrets are never shown. Called
 //! by the server on reload. Absent: applying the changes.
 
+mod accounts;
 mod jetstream;
 
+pub use accounts::{AccountAspect, AccountChange, AccountChanges, account_changes};
+
 use crate::duration;
-use crate::options::{Credential, HttpOptions, Options, Port, Secret, User, WriteTimeout};
+use crate::options::{
+    Credential, DEFAULT_SYSTEM_ACCOUNT, HttpOptions, Options, Port, Resolver, Secret, User,
+    WriteTimeout,
+};
 use crate::schema::{Reload, reload_of};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,7 +39,7 @@ impl fmt::Display for Change {
         match (self.key, self.new.as_str()) {
             ("server_tags", _) => f.write_str("tags"),
             ("server_metadata", _) => f.write_str("metadata"),
-            ("mappings", _) => f.write_str("accounts"),
+            ("mappings" | "accounts" | "resolver", _) => f.write_str("accounts"),
             ("no_fast_producer_stall", "true") => f.write_str("fast producers will not be stalled"),
             ("no_fast_producer_stall", _) => f.write_str("fast producers will be stalled"),
             (key @ ("max_memory_store" | "max_file_store"), new) => {
@@ -183,10 +189,39 @@ const FIELDS: &[Field] = &[
         may_change: |_, _| true,
         show: |options| options.auth_timeout().as_secs_f64().to_string(),
     },
-    secret!("Nkeys", "authorization nkey users", |o: &Options| users(o, true)),
-    secret!("Users", "authorization users", |o: &Options| {
-        (users(o, false), o.authorization.default_permissions.clone())
-    }),
+    Field {
+        name: "Nkeys",
+        key: "authorization nkey users",
+        changed: |old, new| users(old, true).ne(users(new, true)),
+        may_change: |_, _| true,
+        show: |_| REDACTED.to_owned(),
+    },
+    Field {
+        name: "Users",
+        key: "authorization users",
+        changed: |old, new| {
+            old.authorization.default_permissions != new.authorization.default_permissions
+                || users(old, false).ne(users(new, false))
+        },
+        may_change: |_, _| true,
+        show: |_| REDACTED.to_owned(),
+    },
+    Field {
+        name: "AuthCallout",
+        key: "auth_callout",
+        changed: |old, new| old.authorization.callout != new.authorization.callout,
+        may_change: |_, _| false,
+        show: |options| if options.authorization.callout.is_some() { "on" } else { "off" }.to_owned(),
+    },
+    Field {
+        name: "ProxyRequired",
+        key: "proxy_required",
+        changed: |old, new| {
+            old.authorization.proxy_required != new.authorization.proxy_required
+        },
+        may_change: |_, _| false,
+        show: |options| options.authorization.proxy_required.shown(),
+    },
     Field {
         name: "NoAuthUser",
         key: "no_auth_user",
@@ -195,6 +230,13 @@ const FIELDS: &[Field] = &[
         show: |options| options.no_auth_user.shown(),
     },
     field!("NoSystemAccount", "no_system_account", |o: &Options| o.system_account.is_none()),
+    Field {
+        name: "SystemAccount",
+        key: "system_account",
+        changed: |old, new| system_account(old) != system_account(new),
+        may_change: |_, _| false,
+        show: |options| system_account(options).unwrap_or_default().to_owned(),
+    },
     field!("PingInterval", "ping_interval", ping_interval),
     field!("MaxPingsOut", "ping_max", ping_max),
     field!("HTTPHost", "http", |o: &Options| o.http.as_ref().and(Some(o.http_host().to_owned()))),
@@ -252,18 +294,94 @@ const FIELDS: &[Field] = &[
         may_change: |_, _| true,
         show: |options| format!("{} mappings", options.mappings.len()),
     },
+    Field {
+        name: "Accounts",
+        key: "accounts",
+        changed: accounts::differ,
+        may_change: |_, _| true,
+        show: |options| format!("{} accounts", options.accounts.len()),
+    },
+    field!("TrustedOperators", "operator", |o: &Options| operators(o)),
+    field!("TrustedKeys", "trusted_keys", operator.trusted_keys),
+    Field {
+        name: "AccountResolver",
+        key: "resolver",
+        changed: |old, new| old.operator.resolver != new.operator.resolver,
+        may_change: |old, new| old.operator.resolver.is_some() == new.operator.resolver.is_some(),
+        show: |options| resolver(options).to_owned(),
+    },
+    secret!("AccountResolverTLSConfig", "resolver_tls", |o: &Options| o.operator.resolver_tls.clone()),
+    Field {
+        name: "ResolverPreload",
+        key: "resolver_preload",
+        changed: |old, new| old.operator.resolver_preload != new.operator.resolver_preload,
+        may_change: |_, _| true,
+        show: |options| format!("{} accounts", options.operator.resolver_preload.len()),
+    },
+    Field {
+        name: "ResolverPinnedAccounts",
+        key: "resolver_pinned_accounts",
+        changed: |old, new| {
+            old.operator.resolver_pinned_accounts != new.operator.resolver_pinned_accounts
+        },
+        may_change: |_, _| true,
+        show: |options| format!("{} accounts", options.operator.resolver_pinned_accounts.len()),
+    },
+    secret!("DefaultSentinel", "default_sentinel", |o: &Options| o.operator.default_sentinel.clone()),
+    field!("Proxies", "proxies", trusted_proxies),
+    field!("ProxyProtocol", "proxy_protocol", proxy_protocol),
+    Field {
+        name: "OCSPConfig",
+        key: "ocsp",
+        changed: |old, new| old.ocsp != new.ocsp,
+        may_change: |_, _| true,
+        show: |options| options.ocsp.is_some().shown(),
+    },
+    Field {
+        name: "OCSPCacheConfig",
+        key: "ocsp_cache",
+        changed: |old, new| old.ocsp_cache != new.ocsp_cache,
+        may_change: |_, _| true,
+        show: |options| options.ocsp_cache.is_some().shown(),
+    },
 ];
+
+/// The system account that is named. Describing `$SYS`, or naming it, changes nothing.
+fn system_account(options: &Options) -> Option<&str> {
+    let name = options.system_account.as_deref();
+    name.filter(|name| options.system_account_configured && *name != DEFAULT_SYSTEM_ACCOUNT)
+}
+
+/// The operators' keys, and times of issue that tell a new JWT from an old one.
+fn operators(options: &Options) -> Vec<String> {
+    let operators = options.operator.operators.iter();
+    operators
+        .map(|operator| {
+            format!(
+                "{}@{}",
+                operator.key(),
+                operator.claims.registered.issued_at
+            )
+        })
+        .collect()
+}
+
+fn resolver(options: &Options) -> &'static str {
+    match options.operator.resolver {
+        None => "none",
+        Some(Resolver::Memory) => "memory",
+        Some(Resolver::Url(_)) => "URL",
+        Some(Resolver::Full(_)) => "full",
+        Some(Resolver::Cache(_)) => "cache",
+    }
+}
 
 /// The setting may only go away, and only together with the user it named: otherwise connections
 /// that became that user without credentials would have to be judged again.
 fn no_auth_user_may_change(old: &Options, new: &Options) -> bool {
     match (&old.no_auth_user, &new.no_auth_user) {
-        (Some(name), None) => !new
-            .authorization
-            .credential
-            .users()
-            .iter()
-            .any(|user| user.name() == name),
+        // Only users with a password: an nkey can't be used without its seed.
+        (Some(name), None) => !users(new, false).any(|(_, user)| user.name() == name),
         _ => false,
     }
 }
@@ -289,13 +407,10 @@ fn token(options: &Options) -> Option<Secret> {
     }
 }
 
-/// The users with a password, or those with an nkey.
-fn users(options: &Options, nkeys: bool) -> Vec<User> {
-    let users = options.authorization.credential.users().iter();
-    users
-        .filter(|user| matches!(user, User::Nkey { .. }) == nkeys)
-        .cloned()
-        .collect()
+/// The users with a password, or those with an nkey, and their accounts.
+fn users(options: &Options, nkeys: bool) -> impl Iterator<Item = (&str, &User)> {
+    let users = options.users();
+    users.filter(move |(_, user)| matches!(user, User::Nkey { .. }) == nkeys)
 }
 
 fn monitoring_port(options: &Options, tls: bool) -> Option<Port> {

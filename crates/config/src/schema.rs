@@ -6,14 +6,24 @@
 //! come from these tables, so they cannot disagree. Called by `check`, `reload` and whoever prints
 //! documentation.
 
+mod accounts;
 mod auth;
 mod jetstream;
+mod ocsp;
+mod operator;
 mod tls;
 mod top;
 mod unsupported;
 
-pub(crate) use auth::{AUTHORIZATION, PERMISSIONS, RESPONSES, SUBJECT_PERMISSION, USER};
+pub(crate) use accounts::{
+    ACCOUNT, ACCOUNT_JETSTREAM, ACCOUNT_LIMITS, EXPORT, IMPORT, LATENCY, MESSAGE_TRACE, REMOTE,
+};
+pub(crate) use auth::{
+    AUTH_CALLOUT, AUTHORIZATION, PERMISSIONS, RESPONSES, SUBJECT_PERMISSION, USER,
+};
 pub(crate) use jetstream::{BATCH_LIMITS, JETSTREAM, JETSTREAM_LIMITS};
+pub(crate) use ocsp::{OCSP, OCSP_CACHE, OCSP_PEER};
+pub(crate) use operator::{PROXIES, PROXY, RESOLVER};
 pub(crate) use tls::{CERTIFICATE, TLS};
 pub(crate) use top::{MAP_DESTINATION, TOP};
 pub(crate) use unsupported::{unsupported, unsupported_names};
@@ -92,6 +102,7 @@ pub fn reference() -> Vec<KeyReference> {
     list("tls", TLS, &mut keys);
     list("certs", CERTIFICATE, &mut keys);
     list("authorization", AUTHORIZATION, &mut keys);
+    list("auth_callout", AUTH_CALLOUT, &mut keys);
     list("user", USER, &mut keys);
     list("permissions", PERMISSIONS, &mut keys);
     list("subject permissions", SUBJECT_PERMISSION, &mut keys);
@@ -99,7 +110,29 @@ pub fn reference() -> Vec<KeyReference> {
     list("jetstream", JETSTREAM, &mut keys);
     list("limits", JETSTREAM_LIMITS, &mut keys);
     list("batch", BATCH_LIMITS, &mut keys);
-    keys.extend(unsupported::reference());
+    list("account", ACCOUNT, &mut keys);
+    list("exports", EXPORT, &mut keys);
+    list("latency", LATENCY, &mut keys);
+    list("imports", IMPORT, &mut keys);
+    list("imported subject", REMOTE, &mut keys);
+    list("account limits", ACCOUNT_LIMITS, &mut keys);
+    list("account jetstream", ACCOUNT_JETSTREAM, &mut keys);
+    list("msg_trace", MESSAGE_TRACE, &mut keys);
+    list("resolver", RESOLVER, &mut keys);
+    list("proxies", PROXIES, &mut keys);
+    list("trusted", PROXY, &mut keys);
+    list("ocsp", OCSP, &mut keys);
+    list("ocsp_cache", OCSP_CACHE, &mut keys);
+    list("ocsp_peer", OCSP_PEER, &mut keys);
+    for key in unsupported::reference() {
+        let same = |known: &&mut KeyReference| {
+            known.block == key.block && known.names.first() == key.names.first()
+        };
+        match keys.iter_mut().find(same) {
+            Some(known) => known.supported = false,
+            None => keys.push(key),
+        }
+    }
     keys
 }
 

@@ -19,6 +19,11 @@ pub trait Source {
 
     /// Whether a file or directory exists; asked of certificates, keys and the like.
     fn exists(&self, path: &str) -> bool;
+
+    /// Whether what exists at a path is a directory; asked of directories only.
+    fn is_directory(&self, path: &str) -> bool {
+        self.exists(path)
+    }
 }
 
 /// A source held in memory.
@@ -64,5 +69,10 @@ impl Source for MemorySource {
 
     fn exists(&self, path: &str) -> bool {
         self.files.contains_key(path)
+    }
+
+    /// There are files only.
+    fn is_directory(&self, _path: &str) -> bool {
+        false
     }
 }

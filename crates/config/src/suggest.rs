@@ -1,22 +1,23 @@
 //! The nearest known name to a mistyped one.
 //!
-//! Owns the edit distance behind "did you mean". Bounded: names longer than any known one are not
-//! compared.
+//! Owns the edit distance behind "did you mean". Bounded: long names are not compared, and neither
+//! are more than some.
 
 /// Longer names are not compared.
 const MAX_CHARS: usize = 64;
+/// Further names are not compared.
+const MAX_KNOWN: usize = 1000;
 
 /// The known name nearest to `name`, if one is near: at most a third of its letters differ.
-pub(crate) fn nearest(
-    name: &str,
-    known: impl Iterator<Item = &'static str>,
-) -> Option<&'static str> {
+pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let name: Vec<char> = name.to_lowercase().chars().take(MAX_CHARS + 1).collect();
     if name.len() > MAX_CHARS {
         return None;
     }
     let allowed = (name.len() / 3).max(1);
     known
+        .take(MAX_KNOWN)
+        .filter(|candidate| candidate.len() <= MAX_CHARS)
         .map(|candidate| (distance(&name, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
@@ -25,7 +26,7 @@ pub(crate) fn nearest(
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other.
 fn distance(a: &[char], b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let b: Vec<char> = b.to_lowercase().chars().collect();
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {
         for j in 0..=b.len() {

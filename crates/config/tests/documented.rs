@@ -105,7 +105,8 @@ fn a_file_in_parts() {
             authorization: Authorization {
                 credential: Credential::Token(Secret::new("s3cr3t")),
                 timeout: Some(Duration::from_secs(3)),
-                default_permissions: None,
+                is_configured: true,
+                ..Authorization::default()
             },
             ..Options::default()
         },
@@ -197,6 +198,7 @@ fn streams_on_this_server() {
                 request_queue_limit: 2_000,
                 info_queue_limit: 500,
                 max_concurrent_io: 64,
+                encryption: None,
             }),
             ..Options::default()
         },
@@ -229,6 +231,7 @@ fn user(name: &str, password: &str, permissions: Permissions) -> User {
         user: name.to_owned(),
         password: Secret::new(password),
         permissions: Some(permissions),
+        proxy_required: false,
         allowed_connection_types: if name == "service" {
             vec![ConnectionType::Standard, ConnectionType::Websocket]
         } else {
@@ -293,10 +296,13 @@ fn users_with_permissions_and_mappings() {
                         nkey: "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4".into(),
                         permissions: Some(default.clone()),
                         allowed_connection_types: Vec::new(),
+                        proxy_required: false,
                     },
                 ]),
                 timeout: Some(Duration::from_millis(500)),
                 default_permissions: Some(default),
+                is_configured: true,
+                ..Authorization::default()
             },
             no_auth_user: text("other"),
             mappings: vec![

@@ -178,10 +178,11 @@ fn flags_win_over_the_file() {
 
 #[test]
 fn credentials() {
-    let credential = |credential| {
+    let credential = |file: &str, credential| {
         Ok(Options {
             authorization: Authorization {
                 credential,
+                is_configured: !file.is_empty(),
                 ..Authorization::default()
             },
             ..Options::default()
@@ -192,13 +193,13 @@ fn credentials() {
         password: Secret::new(password),
     };
     let file = "authorization { user: u, password: p }";
-    check("", "--user a --pass b", credential(user("a", "b")));
-    check(file, "--pass b", credential(user("u", "b")));
-    check(file, "--user a", credential(user("a", "p")));
+    check("", "--user a --pass b", credential("", user("a", "b")));
+    check(file, "--pass b", credential(file, user("u", "b")));
+    check(file, "--user a", credential(file, user("a", "p")));
     check(
         file,
         "--auth t",
-        credential(Credential::Token(Secret::new("t"))),
+        credential(file, Credential::Token(Secret::new("t"))),
     );
     check(
         "",
@@ -264,6 +265,7 @@ fn help_lists_every_flag_and_secrets_do_not_print() {
         "--logtime_utc",
         "-js, --jetstream",
         "-sd, --store_dir",
+        "--import-store",
         "--cluster_listen",
         "--profile",
         "--help_tls",
@@ -279,4 +281,22 @@ fn help_lists_every_flag_and_secrets_do_not_print() {
         panic!("flags are right")
     };
     assert!(!format!("{command:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_store_is_imported_instead_of_running() {
+    let flags = Flags {
+        store_dir: text("new"),
+        ..Flags::default()
+    };
+    for line in ["--import-store old -sd new", "-sd new -import_store=old"] {
+        let expected = Command::ImportStore {
+            directory: "old".to_owned(),
+            flags: flags.clone(),
+        };
+        assert_eq!(parse(line), Ok(expected), "{line}");
+    }
+    let refused = parse("--import-store=");
+    let text = "1: --import-store needs the directory of the store to import";
+    assert_eq!(refused, Err(text.to_owned()));
 }

@@ -2,7 +2,8 @@
 
 use cognate_config::flags::{Command, parse_args};
 use cognate_config::options::{
-    BatchLimits, JetStreamLimits, JetStreamOptions, Options, SyncPolicy,
+    BatchLimits, JetStreamLimits, JetStreamOptions, Options, Secret, StoreCipher, StoreEncryption,
+    SyncPolicy,
 };
 use cognate_config::reload::diff;
 use cognate_config::{KeyReference, Loaded, MemorySource, Reload, load, reference};
@@ -273,13 +274,43 @@ fn a_key_in_the_wrong_place_is_told_the_right_one() {
 }
 
 #[test]
+fn stores_are_encrypted_with_a_key() {
+    let encrypted = |previous: Option<&str>, cipher: StoreCipher| {
+        let encryption = StoreEncryption {
+            key: Secret::new("k"),
+            previous: previous.map(Secret::new),
+            cipher,
+        };
+        Some(JetStreamOptions {
+            encryption: Some(encryption),
+            ..defaults()
+        })
+    };
+    check("jetstream { key: k }", encrypted(None, StoreCipher::ChaCha));
+    check(
+        "jetstream { ek: k, cipher: AES }",
+        encrypted(None, StoreCipher::Aes),
+    );
+    check(
+        "jetstream { encryption_key: k, prev_ek: old, cipher: chachapoly }",
+        encrypted(Some("old"), StoreCipher::ChaCha),
+    );
+    check("jetstream { cipher: aes }", Some(defaults()));
+    let error = |text| loaded(text).map(drop).expect_err(text);
+    assert!(error("jetstream { cipher: rot13 }").contains("Unknown cipher type: \"rot13\""));
+    assert!(error("jetstream { prev_key: k }").contains("prev_key without key"));
+    let shown = format!("{:?}", options("jetstream { key: sesame }"));
+    assert!(!shown.contains("sesame"), "{shown}");
+    let source = MemorySource::new().with_file("f", "jetstream { key: sesame, cipher: rot13 }");
+    let diagnostic = load("f", &source)
+        .expect_err("there is no such cipher")
+        .to_string();
+    assert!(!diagnostic.contains("sesame"), "{diagnostic}");
+}
+
+#[test]
 fn what_is_not_built_is_refused_by_name() {
     for (setting, key, feature) in [
-        ("key: k", "key", "encryption at rest"),
-        ("ek: k", "ek", "encryption at rest"),
-        ("encryption_key: k", "encryption_key", "encryption at rest"),
-        ("prev_key: k", "prev_key", "encryption at rest"),
-        ("cipher: aes", "cipher", "encryption at rest"),
         ("unique_tag: az", "unique_tag", "clustering"),
         (
             "extension_hint: no_extend",
@@ -448,6 +479,9 @@ const CHANGED: &[(&str, &str)] = &[
     ("request_queue_limit", "5"),
     ("info_queue_limit", "5"),
     ("max_concurrent_io", "5"),
+    ("key", "k"),
+    ("prev_key", "old, key: k"),
+    ("cipher", "aes, key: k"),
     ("max_outstanding_catchup", "5"),
     ("meta_compact", "5"),
     ("meta_compact_size", "5"),
@@ -471,6 +505,8 @@ fn reload_sees_every_key_that_has_an_effect() {
         let (before, value) = match name {
             // Only a limit that was set can be raised.
             "max_memory_store" | "max_file_store" => (format!("{name}: 4"), *value),
+            // Without a key they say nothing.
+            "prev_key" | "cipher" => ("key: k".to_owned(), *value),
             _ => (String::new(), *value),
         };
         let old = options(&format!("jetstream {{ {before} }}"));

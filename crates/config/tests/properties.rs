@@ -1,7 +1,7 @@
 //! Properties: nothing makes the loader panic, and JSON means what the NATS syntax means.
 
 use cognate_config::flags::parse_args;
-use cognate_config::{MemorySource, load};
+use cognate_config::{MemorySource, Missing, load, load_with};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -42,6 +42,16 @@ fn pieces() -> impl Strategy<Value = String> {
         Just("mappings {".to_owned()),
         Just("jetstream {".to_owned()),
         Just("max_mem: ".to_owned()),
+        Just("accounts { A {".to_owned()),
+        Just("exports: [{".to_owned()),
+        Just("imports: [{".to_owned()),
+        Just("stream: ".to_owned()),
+        Just("service {".to_owned()),
+        Just("subject: ".to_owned()),
+        Just("account: A".to_owned()),
+        Just("operator: eyJ".to_owned()),
+        Just("resolver {".to_owned()),
+        Just("type: full".to_owned()),
         Just("limits {".to_owned()),
         Just("timeout: ".to_owned()),
         Just("1k".to_owned()),
@@ -111,8 +121,9 @@ proptest! {
     #[test]
     fn no_text_makes_the_loader_panic(text in pieces(), env in pieces()) {
         let source = MemorySource::new().with_file("t.conf", text).with_env("ENV", env);
-        if let Err(error) = load("t.conf", &source) {
-            prop_assert!(!error.to_string().is_empty());
+        match load_with("t.conf", &source, Missing::Accept) {
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+            Ok(loaded) => prop_assert_eq!(loaded.options.validate(), Ok(())),
         }
     }
 

@@ -192,6 +192,28 @@ impl Client {
         }
     }
 
+    /// Like [`Client::line`]; `None` when the server has closed the connection.
+    #[track_caller]
+    pub fn line_or_end(&mut self) -> Option<String> {
+        let end = Instant::now() + wait::DEADLINE;
+        while !self.pending.windows(2).any(|window| window == b"\r\n") {
+            if !self.fill(end) {
+                assert!(
+                    Instant::now() < end,
+                    "neither a line nor the end: {:?}",
+                    String::from_utf8_lossy(&self.pending)
+                );
+                return None;
+            }
+        }
+        let line = self.take_until(b"\r\n");
+        if line == PING {
+            self.pong();
+            return self.line_or_end();
+        }
+        Some(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
     /// Reads one MSG or HMSG.
     #[track_caller]
     pub fn message(&mut self) -> Message {

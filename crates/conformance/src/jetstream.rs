@@ -116,6 +116,18 @@ impl JetStream {
         Self::over(Client::with_options(server.addr(), &options))
     }
 
+    /// Connects with what `credentials` makes of the nonce in INFO: further fields of CONNECT.
+    #[must_use]
+    pub fn by_nonce(server: &Server, credentials: impl FnOnce(&str) -> String) -> Self {
+        let mut client = server.connect();
+        let nonce = client.info()["nonce"].as_str().unwrap_or_default();
+        let credentials = format!("{{{},", credentials(nonce));
+        let options = CONNECT.replacen('{', &credentials, 1);
+        client.send(format!("CONNECT {options}\r\n"));
+        client.sync();
+        Self::over(client)
+    }
+
     fn over(client: Client) -> Self {
         let inbox = format!("_INBOX.C{}", client.cid());
         let mut this = Self {

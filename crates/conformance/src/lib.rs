@@ -9,16 +9,19 @@
 //! every process started here is killed when its handle is dropped; everything written goes to a
 //! temporary directory. All failures are panics, because the callers are tests.
 //!
-//! Absent: knowledge of the server's insides (no crate of this workspace is used), TLS and nkeys
-//! (the tests bring those, so that this library stays on the standard library).
+//! Absent: knowledge of the server's insides (no crate of this workspace is used), and TLS (the
+//! tests bring that).
 
 pub mod cli;
 pub mod client;
 pub mod crash;
 pub mod http;
 pub mod jetstream;
+pub mod jwt;
 pub mod server;
+pub mod stage;
 pub mod wait;
+pub mod xkey;
 
 pub use client::{Client, Message};
 pub use server::{Server, ServerBuilder};

@@ -24,6 +24,7 @@ pub struct ServerBuilder {
     args: Vec<String>,
     env: Vec<(String, String)>,
     port: bool,
+    binary: Option<PathBuf>,
 }
 
 impl ServerBuilder {
@@ -56,6 +57,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Starts this binary instead of the one under test.
+    #[must_use]
+    pub fn binary(mut self, path: &Path) -> Self {
+        self.binary = Some(path.to_owned());
+        self
+    }
+
     /// Leaves address and port to the configuration file.
     #[must_use]
     pub fn without_port_flag(mut self) -> Self {
@@ -74,7 +82,7 @@ impl ServerBuilder {
     pub fn start(self) -> Server {
         let log_path = self.dir.path().join("stderr.log");
         let log = File::create(&log_path).expect("a temporary file can be created");
-        let mut command = Command::new(cli::binary());
+        let mut command = Command::new(self.binary.unwrap_or_else(cli::binary));
         command.args(["--ports_file_dir".as_ref(), self.dir.path().as_os_str()]);
         if self.port {
             command.args(["-a", "127.0.0.1", "-p", "-1"]);
@@ -122,6 +130,7 @@ impl Server {
             args: Vec::new(),
             env: Vec::new(),
             port: true,
+            binary: None,
         }
     }
 
@@ -219,6 +228,14 @@ impl Server {
     pub fn wait_log(&self, text: &str) -> String {
         let what = format!("{text:?} in the log");
         wait::until(&what, || Some(self.log()).filter(|log| log.contains(text)))
+    }
+
+    /// Waits until no client is connected.
+    #[track_caller]
+    pub fn until_empty(&self) {
+        wait::until("all connections to be gone", || {
+            (self.json("/varz")["connections"] == 0).then_some(())
+        });
     }
 
     /// Waits until connection `cid` is among the closed ones, and returns why it was closed.

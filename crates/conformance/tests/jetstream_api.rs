@@ -199,6 +199,80 @@ fn json_is_read_loosely_when_told_so() {
     );
 }
 
+/// Texts of broken JSON, and what is told of them; where the fault is only if `strict` says so.
+fn check_broken_json(strict: bool) {
+    let server = server_with(&format!("jetstream {{ strict: {strict} }}"));
+    let mut js = JetStream::connect(&server);
+    for (body, place, fault) in [
+        ("x", 1, "'x' looking for beginning of value"),
+        (r#"{"a":}"#, 6, "'}' looking for beginning of value"),
+        ("{a:1}", 2, "'a' looking for beginning of object key string"),
+        (
+            "{'a':1}",
+            2,
+            "'\\'' looking for beginning of object key string",
+        ),
+        (
+            r#"{"a":1,}"#,
+            8,
+            "'}' looking for beginning of object key string",
+        ),
+        (r#"{"a" 1}"#, 6, "'1' after object key"),
+        (r#"{"a":1 "b":2}"#, 8, "'\"' after object key:value pair"),
+        ("[1 2]", 4, "'2' after array element"),
+        (r#"{"a":01}"#, 7, "'1' after object key:value pair"),
+        (r#"{"a":tru}"#, 9, "'}' in literal true (expecting 'e')"),
+        (r#"{"a":-x}"#, 7, "'x' in numeric literal"),
+        (
+            r#"{"a":1.x}"#,
+            8,
+            "'x' after decimal point in numeric literal",
+        ),
+        ("{\"a\":\"\n\"}", 7, "'\\n' in string literal"),
+        (r#"{"a":"\x"}"#, 8, "'x' in string escape code"),
+        (
+            r#"{"a":"\u00g0"}"#,
+            11,
+            "'g' in \\u hexadecimal character escape",
+        ),
+    ] {
+        let place = if strict {
+            format!(" at offset {place}")
+        } else {
+            String::new()
+        };
+        let expected = format!("400 10025 invalid JSON: invalid character {fault}{place}");
+        check_api(&mut js, &[("STREAM.CREATE.T", body, &expected)]);
+    }
+    let (more, after) = if strict {
+        (
+            "'x' looking for beginning of value at offset 4",
+            "unexpected EOF",
+        )
+    } else {
+        ("'x' after top-level value", "unexpected end of JSON input")
+    };
+    let more = format!("400 10025 invalid JSON: invalid character {more}");
+    let after = format!("400 10025 invalid JSON: {after}");
+    check_api(
+        &mut js,
+        &[
+            ("STREAM.CREATE.T", "{} x", &more),
+            ("STREAM.CREATE.T", r#"{"a"#, &after),
+        ],
+    );
+}
+
+#[test]
+fn broken_json_is_told_with_its_place() {
+    check_broken_json(true);
+}
+
+#[test]
+fn broken_json_is_told_when_read_loosely() {
+    check_broken_json(false);
+}
+
 #[test]
 fn requests_without_a_body_refuse_one() {
     let server = server();

@@ -55,33 +55,44 @@ impl Raw {
     /// Takes a snapshot of S: the answer and the chunks.
     #[track_caller]
     fn snapshot(&mut self, options: &str) -> (Value, Vec<Vec<u8>>) {
+        self.snapshot_of("S", options)
+    }
+
+    /// Takes a snapshot of a stream.
+    #[track_caller]
+    fn snapshot_of(&mut self, stream: &str, options: &str) -> (Value, Vec<Vec<u8>>) {
         let body = format!(r#"{{"deliver_subject":"chunks"{options}}}"#);
-        self.request("$JS.API.STREAM.SNAPSHOT.S", body.as_bytes());
+        let subject = format!("$JS.API.STREAM.SNAPSHOT.{stream}");
+        self.request(&subject, body.as_bytes());
         let answer = self.answer();
         assert_eq!(answer.get("error"), None, "{answer}");
         let mut chunks = Vec::new();
         loop {
             let chunk = self.next();
             assert_eq!(chunk.subject, "chunks");
-            if chunk.body.is_empty() {
+            if chunk.body.is_empty() || chunk.body.starts_with(b"NATS/1.0 204\r\n") {
                 return (answer, chunks);
             }
             chunks.push(chunk.body);
             if let Some(reply) = chunk.reply {
-                assert!(reply.starts_with("$JS.SNAPSHOT.ACK.S."), "{reply}");
+                let prefix = format!("$JS.SNAPSHOT.ACK.{stream}.");
+                assert!(reply.starts_with(&prefix), "{reply}");
                 self.client.send(format!("PUB {reply} 0\r\n\r\n"));
             }
         }
     }
 
-    /// Restores S from what a snapshot gave; returns the last answer.
+    /// Restores what a snapshot gave; returns the last answer.
     #[track_caller]
     fn restore(&mut self, answer: &Value, chunks: &[Vec<u8>]) -> Value {
+        let stream = answer["config"]["name"].as_str().expect("a name");
         let body = json!({"config": answer["config"], "state": answer["state"]}).to_string();
-        self.request("$JS.API.STREAM.RESTORE.S", body.as_bytes());
+        let subject = format!("$JS.API.STREAM.RESTORE.{stream}");
+        self.request(&subject, body.as_bytes());
         let started = self.answer();
         let target = started["deliver_subject"].as_str().expect("a subject");
-        assert!(target.starts_with("$JS.SNAPSHOT.RESTORE.S."), "{started}");
+        let prefix = format!("$JS.SNAPSHOT.RESTORE.{stream}.");
+        assert!(target.starts_with(&prefix), "{started}");
         for chunk in chunks {
             self.request(target, chunk);
             let received = self.next().body;
@@ -262,4 +273,148 @@ fn check_event(
         (&json!("S"), &json!("$G"))
     );
     assert!(fields.get(own).is_some(), "{own} in {fields}");
+}
+
+/// Backups that nats-server 2.14.5 wrote.
+const BACKUPS: [(&str, &[u8], &[u8]); 4] = [
+    (
+        "ORDERS",
+        include_bytes!("../../gostore/tests/fixtures/snapshots/ORDERS.json"),
+        include_bytes!("../../gostore/tests/fixtures/snapshots/ORDERS.snapshot"),
+    ),
+    (
+        "KV_CONF",
+        include_bytes!("../../gostore/tests/fixtures/snapshots/KV_CONF.json"),
+        include_bytes!("../../gostore/tests/fixtures/snapshots/KV_CONF.snapshot"),
+    ),
+    (
+        "WORK",
+        include_bytes!("../../gostore/tests/fixtures/snapshots/WORK.json"),
+        include_bytes!("../../gostore/tests/fixtures/snapshots/WORK.snapshot"),
+    ),
+    (
+        "EMPTY",
+        include_bytes!("../../gostore/tests/fixtures/snapshots/EMPTY.json"),
+        include_bytes!("../../gostore/tests/fixtures/snapshots/EMPTY.snapshot"),
+    ),
+];
+
+/// What nats-server said of the streams in them.
+const SAID: &[u8] = include_bytes!("../../gostore/tests/fixtures/stores/plain.json");
+
+fn parsed(text: &[u8]) -> Value {
+    serde_json::from_slice(text).expect("fixtures are JSON")
+}
+
+/// Restores all backups on a server.
+fn restore_backups(server: &Server) -> JetStream {
+    let mut raw = Raw::connect(server);
+    for (name, answer, bytes) in BACKUPS {
+        let chunks: Vec<_> = bytes.chunks(5000).map(<[u8]>::to_vec).collect();
+        let restored = raw.restore(&parsed(answer), &chunks);
+        assert_eq!(restored.get("error"), None, "{name}: {restored}");
+    }
+    JetStream::connect(server)
+}
+
+/// What can be asked about the streams of the backups. The Go server forgets when a stream was created
+/// that it restored.
+fn described(js: &mut JetStream) -> Value {
+    let mut all = serde_json::Map::new();
+    for (name, ..) in BACKUPS {
+        let info = js.ok(
+            &format!("STREAM.INFO.{name}"),
+            r#"{"deleted_details":true}"#,
+        );
+        let mut messages = Vec::new();
+        let number = |field: &str| info["state"][field].as_u64().unwrap_or(0);
+        for sequence in number("first_seq")..=number("last_seq") {
+            let body = format!(r#"{{"seq":{sequence}}}"#);
+            let answer = js.api(&format!("STREAM.MSG.GET.{name}"), body.as_str());
+            messages.push(answer["message"].clone());
+        }
+        let list = js.ok(&format!("CONSUMER.NAMES.{name}"), "");
+        let consumers = list["consumers"].as_array().cloned().unwrap_or_default();
+        let consumers: Vec<String> = consumers
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|consumer| format!("{consumer}: {}", js.numbers(name, consumer)))
+            .collect();
+        let facts = json!({
+            "state": info["state"],
+            "messages": messages,
+            "consumers": consumers,
+        });
+        all.insert(name.to_owned(), facts);
+    }
+    Value::Object(all)
+}
+
+#[test]
+fn backups_of_the_go_server_are_restored() {
+    let server = server();
+    let mut js = restore_backups(&server);
+    let said = parsed(SAID);
+    for (name, ..) in BACKUPS {
+        let info = js.ok(
+            &format!("STREAM.INFO.{name}"),
+            r#"{"deleted_details":true}"#,
+        );
+        assert_eq!(info["state"], said[name]["state"], "{name}");
+        assert_eq!(info["created"], said[name]["created"], "{name}");
+        let consumers = said[name]["consumers"].as_object().expect("an object");
+        for (consumer, expected) in consumers {
+            let info = js.ok(&format!("CONSUMER.INFO.{name}.{consumer}"), "");
+            for (field, inner) in [
+                ("delivered", "consumer_seq"),
+                ("delivered", "stream_seq"),
+                ("ack_floor", "consumer_seq"),
+                ("ack_floor", "stream_seq"),
+            ] {
+                assert_eq!(
+                    info[field][inner], expected[field][inner],
+                    "{consumer} {field}"
+                );
+            }
+            for field in [
+                "num_ack_pending",
+                "num_redelivered",
+                "num_pending",
+                "created",
+            ] {
+                assert_eq!(info[field], expected[field], "{consumer} {field}");
+            }
+        }
+    }
+}
+
+/// With `NATS_GO_SERVER_BIN` naming a nats-server of version 2.14 or later: what it restores from our
+/// backups is what we have, and the other way round.
+#[test]
+fn backups_go_there_and_back() {
+    let Some(binary) = std::env::var_os("NATS_GO_SERVER_BIN") else {
+        return;
+    };
+    let ours = server();
+    let expected = described(&mut restore_backups(&ours));
+    let builder = Server::builder().binary(std::path::Path::new(&binary));
+    let store = builder.dir().join("store");
+    let store = store.to_str().expect("a UTF-8 path").to_owned();
+    let theirs = builder.args(&["-js", "-sd", &store]).start();
+    let again = server();
+    for (from, to) in [(&ours, &theirs), (&theirs, &again)] {
+        let (mut source, mut target) = (Raw::connect(from), Raw::connect(to));
+        for (name, ..) in BACKUPS {
+            let (answer, chunks) = source.snapshot_of(name, r#","chunk_size":4096"#);
+            let restored = target.restore(&answer, &chunks);
+            assert_eq!(restored.get("error"), None, "{name}: {restored}");
+        }
+        let found = described(&mut JetStream::connect(to));
+        for (name, ..) in BACKUPS {
+            for field in ["state", "consumers", "messages"] {
+                let (found, expected) = (&found[name][field], &expected[name][field]);
+                assert_eq!(found, expected, "{name} {field}");
+            }
+        }
+    }
 }

@@ -31,12 +31,17 @@ pub(crate) struct AckSubject {
 
 /// What a subject tells of a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Delivery {
-    pub(crate) deliveries: u64,
-    pub(crate) stream: Sequence,
-    pub(crate) consumer: u64,
-    pub(crate) time: Timestamp,
-    pub(crate) pending: u64,
+pub struct Delivery {
+    /// How often the message was delivered.
+    pub deliveries: u64,
+    /// The message's sequence in its stream.
+    pub stream: Sequence,
+    /// The delivery's number.
+    pub consumer: u64,
+    /// When the message was stored.
+    pub time: Timestamp,
+    /// How many messages followed.
+    pub pending: u64,
 }
 
 impl AckSubject {
@@ -100,9 +105,11 @@ pub fn split_ack_subject(subject: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 impl Delivery {
-    /// Reads the five numbers. What is not a number is the largest, which no message has.
+    /// Reads the five numbers, the last part of [`split_ack_subject`]. What is not a number is the
+    /// largest, which no message has.
     #[inline]
-    pub(crate) fn parse(tail: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn parse(tail: &[u8]) -> Option<Self> {
         let mut numbers = [0u64; 5];
         let mut rest = tail;
         for (index, slot) in numbers.iter_mut().enumerate() {

@@ -144,14 +144,10 @@ fn parse_batch(text: &[u8]) -> i64 {
 /// some faults differently.
 fn json_fault(error: &json::DecodeError) -> String {
     let text = error.to_string();
-    if text == "unexpected EOF" {
-        return "unexpected end of JSON input".to_owned();
-    }
-    let text = text.split(" at offset ").next().unwrap_or(&text);
     let is_wide = text.contains(".min_pending ") || text.contains(".min_ack_pending ");
     match text.strip_suffix(" of type int64") {
         Some(start) if !is_wide => format!("{start} of type int"),
-        _ => text.to_owned(),
+        _ => text,
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) fn first_sequence<S: MessageStore>(
     let state = store.state();
     let end = state.last.saturating_add(1);
     let wanted = match config.deliver_policy {
+        // A mirror or source that has more than there is goes on with what comes.
+        DeliverPolicy::ByStartSequence if config.direct => config.opt_start_seq,
         // A sequence that is still to come is waited for.
         DeliverPolicy::ByStartSequence => return Ok(config.opt_start_seq.max(state.first).max(1)),
         DeliverPolicy::All | DeliverPolicy::LastPerSubject => state.first,

@@ -8,17 +8,35 @@ use std::ops::ControlFlow;
 
 use cognate_consumer::{Consumer, ConsumerState, Identity, Removal, ResetError};
 use cognate_model::{
-    ApiError, ConsumerConfig, DamagedRange, Message, MessageStore, RetentionPolicy, Sequence,
-    StoreState, StreamConfig, SubjectState, Timestamp, error,
+    ApiError, Compression, ConsumerConfig, DamagedRange, Message, MessageStore, RetentionPolicy,
+    Sequence, StoreState, StreamConfig, SubjectState, Timestamp, error,
 };
 use cognate_store::disk::Disk;
-use cognate_stream::{GetRequest, PurgeRequest};
+use cognate_stream::{GetRequest, Purge, PurgeRequest};
 
+use crate::any_store::{AnyCursor, AnyStore};
 use crate::group::{Group, GroupConsumer};
 use crate::hosts::ConsumerSide;
 use crate::interest::Place;
 use crate::members::MemberSpec;
 use crate::outlet::Outlet;
+
+/// A purge of a group that goes on; see [`Group::continue_purge`].
+pub struct GroupPurge<D: Disk>(Purge<AnyCursor<D>>);
+
+impl<D: Disk> GroupPurge<D> {
+    /// Whether there is nothing more to remove.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    /// How many messages were removed.
+    #[must_use]
+    pub fn removed(&self) -> u64 {
+        self.0.removed()
+    }
+}
 
 /// What a recovery found of a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +88,14 @@ impl<D: Disk> Group<D> {
         self.store.for_each_subject(filter, visit);
     }
 
-    /// Sends `body` to `reply` once everything up to now is durable.
+    /// Sends `body` to `reply` once everything up to now is durable; at once if a log failed and
+    /// nothing more becomes durable.
     pub fn answer(&mut self, reply: &[u8], body: &[u8]) {
-        self.effects.confirm(reply, body);
+        if self.failure.is_some() {
+            self.effects.send(reply, b"", b"", body);
+        } else {
+            self.effects.confirm(reply, body);
+        }
     }
 
     /// Makes `first` the sequence of the first message of a stream that holds none yet.
@@ -97,6 +120,10 @@ impl<D: Disk> Group<D> {
         let tracks_interest = config.retention != RetentionPolicy::Limits;
         let (stream, _, mut host) = self.stream_side(outlet, Removal::Deleted);
         stream.update(config, &mut host)?;
+        self.origins.configure(self.stream.config());
+        if let AnyStore::File(store) = &mut self.store {
+            store.set_compress(self.stream.config().compression != Compression::None);
+        }
         for place in self.members.places() {
             if let Some(member) = self.members.get_mut(place) {
                 member.consumer.track_interest(tracks_interest);
@@ -106,18 +133,35 @@ impl<D: Disk> Group<D> {
         Ok(())
     }
 
-    /// Removes messages. Returns how many.
+    /// Begins to remove messages. One that is not done is to be given to
+    /// [`continue_purge`](Self::continue_purge) until it is; others may have their turn in between.
     ///
     /// # Errors
     /// If the stream does not allow it, the request contradicts itself, or the store failed.
-    pub fn purge<O: Outlet>(
+    pub fn start_purge<O: Outlet>(
         &mut self,
         request: &PurgeRequest<'_>,
         now: Timestamp,
         outlet: &mut O,
-    ) -> Result<u64, ApiError> {
+    ) -> Result<GroupPurge<D>, ApiError> {
         let (stream, store, mut host) = self.stream_side(outlet, Removal::Purged);
-        stream.purge(request, now, store, &mut host)
+        stream
+            .start_purge(request, now, store, &mut host)
+            .map(GroupPurge)
+    }
+
+    /// Removes some more messages.
+    ///
+    /// # Errors
+    /// If the store failed.
+    pub fn continue_purge<O: Outlet>(
+        &mut self,
+        purge: &mut GroupPurge<D>,
+        now: Timestamp,
+        outlet: &mut O,
+    ) -> Result<(), ApiError> {
+        let (stream, store, mut host) = self.stream_side(outlet, Removal::Purged);
+        stream.continue_purge(&mut purge.0, now, store, &mut host)
     }
 
     /// Removes one message; with `erase` its bytes are overwritten.
@@ -147,10 +191,10 @@ impl<D: Disk> Group<D> {
 // --- its consumers ---
 
 impl<D: Disk> Group<D> {
-    /// How many consumers there are.
+    /// How many consumers there are, without those of mirrors and sources.
     #[must_use]
     pub fn consumer_count(&self) -> usize {
-        self.members.len()
+        self.members.shown()
     }
 
     /// The consumers, by name.
@@ -235,7 +279,8 @@ impl<D: Disk> Group<D> {
         outlet: &mut O,
     ) {
         let place = spec.place;
-        let is_kept = !spec.config.mem_storage;
+        // One that is for a mirror or source is made anew after a restart.
+        let is_kept = !spec.config.mem_storage && !spec.config.direct;
         if is_kept {
             let mut snapshot = Vec::new();
             consumer.snapshot(&mut snapshot);

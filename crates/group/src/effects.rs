@@ -71,6 +71,8 @@ pub(crate) struct Effects {
     open_needs_journal: bool,
     /// The journal's mark that the last batch that waits for it waits for.
     awaited: WriteMark,
+    /// The journal takes nothing any more: what only it can confirm is not said.
+    is_journal_lost: bool,
 }
 
 impl Effects {
@@ -85,6 +87,9 @@ impl Effects {
 
     /// Adds a message to send once the consumers' journal is durable, too.
     pub(crate) fn confirm(&mut self, to: &[u8], payload: &[u8]) {
+        if self.is_journal_lost {
+            return;
+        }
         self.send(to, b"", b"", payload);
         self.open_needs_journal = true;
     }
@@ -115,6 +120,22 @@ impl Effects {
             self.batches
                 .push_back((marks, std::mem::take(&mut self.open)));
         }
+    }
+
+    /// A log failed for good: what waits for it is never said, because nobody knows whether the disk
+    /// has what it follows from.
+    pub(crate) fn give_up(&mut self) {
+        self.entries.clear();
+        self.batches.clear();
+        self.bytes = Vec::new();
+        (self.head, self.open) = (0, 0);
+        self.open_needs_journal = false;
+        self.awaited = WriteMark(0);
+    }
+
+    /// Nothing is confirmed any more that only the journal could keep.
+    pub(crate) fn lose_journal(&mut self) {
+        self.is_journal_lost = true;
     }
 
     /// Whether so much waits that nothing more should be applied.
@@ -208,6 +229,32 @@ mod tests {
         assert!(first[1].starts_with("Stored { sequence: 7"), "{first:?}");
         assert_eq!(released(&mut effects, marks(2, 1)).len(), 1);
         assert!(effects.entries.is_empty());
+    }
+
+    #[test]
+    fn after_a_failure_nothing_is_said_that_the_disk_may_not_have() {
+        let mut effects = Effects::default();
+        effects.send(b"a", b"", b"", b"stored");
+        effects.seal(marks(1, 0));
+        effects.send(b"b", b"", b"", b"stored");
+        effects.give_up();
+        effects.lose_journal();
+        effects.confirm(b"c", b"acknowledged");
+        effects.send(b"d", b"", b"", b"refused");
+        effects.seal(marks(0, 0));
+        let said = released(&mut effects, marks(0, 0));
+        assert_eq!(said.len(), 1);
+        assert!(said[0].contains("payload: [114, 101, 102"), "{said:?}");
+    }
+
+    #[test]
+    fn too_much_that_waits_is_noticed() {
+        let mut effects = Effects::default();
+        effects.send(b"a", b"", b"", &vec![0; MAX_BYTES]);
+        effects.seal(marks(1, 0));
+        assert!(effects.is_full());
+        released(&mut effects, marks(1, 0));
+        assert!(!effects.is_full());
     }
 
     #[test]

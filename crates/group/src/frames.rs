@@ -6,6 +6,7 @@
 //! A<place> an acknowledgement for a consumer       N<place> a pull request
 //! F<place> an answer to flow control               L<place> a dead letter was stored
 //! D        a direct get                            G        a direct get by subject
+//! O<origin>.<attempt> a delivery of an origin      Q<origin>.<attempt> its answer to a request
 //! ```
 
 use cognate_api::MessageRequest;
@@ -35,27 +36,38 @@ pub mod kind {
     pub const DIRECT: u8 = b'D';
     /// Direct gets by subject.
     pub const DIRECT_SUBJECT: u8 = b'G';
+    /// Deliveries of origins.
+    pub const ORIGIN: u8 = b'O';
+    /// Answers of origins to requests.
+    pub const ORIGIN_ANSWER: u8 = b'Q';
 }
 
 impl<D: Disk> Group<D> {
-    /// Takes whole frames from the inbox, in order. `random` is a fresh random number.
+    /// Takes whole frames from the inbox, in order, but no more than `budget` bytes and one frame;
+    /// returns how many bytes that were. `random` is a fresh random number.
     pub fn handle_frames<O: Outlet>(
         &mut self,
-        mut frames: &[u8],
+        frames: &[u8],
+        budget: usize,
         now: Timestamp,
         random: u64,
         outlet: &mut O,
-    ) {
+    ) -> usize {
         let mut random = random | 1;
-        // Frames come from our own data path; one that is not whole ends the batch.
-        while let Some((frame, len)) = parse_delivered(frames) {
-            frames = &frames[len..];
+        let mut rest = frames;
+        while frames.len() - rest.len() < budget {
+            // Frames come from our own data path; what is no whole frame is passed over.
+            let Some((frame, len)) = parse_delivered(rest) else {
+                debug_assert!(rest.is_empty(), "inboxes hold whole frames");
+                return frames.len();
+            };
+            rest = &rest[len..];
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
             self.handle_frame(&frame, now, random, outlet);
         }
-        debug_assert!(frames.is_empty(), "inboxes hold whole frames");
+        frames.len() - rest.len()
     }
 
     fn handle_frame<O: Outlet>(
@@ -72,6 +84,8 @@ impl<D: Disk> Group<D> {
             kind::PUBLISH => self.publish(frame, now, random, outlet),
             kind::DIRECT => self.direct(frame, None, outlet),
             kind::DIRECT_SUBJECT => self.direct(frame, direct_subject(frame.subject), outlet),
+            kind::ORIGIN => self.handle_origin_delivery(rest, frame, now, outlet),
+            kind::ORIGIN_ANSWER => self.handle_origin_answer(rest, frame, now, outlet),
             _ => {
                 if let Some(place) = place(rest) {
                     self.handle_for_member(kind, place, frame, now, outlet);

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use cognate_consumer::{Consumer, Removal, Turn};
-use cognate_model::{ApiError, MessageStore, Sequence, StreamConfig, Timestamp, WriteMark};
+use cognate_model::{ApiError, MessageStore, Sequence, StreamConfig, Timestamp};
 use cognate_store::{FileStore, Journal, MemoryStore, Recovered, disk::Disk};
 use cognate_stream::{DirectGet, Stream, Surroundings};
 
@@ -17,8 +17,9 @@ use crate::hosts::{ConsumerSide, StreamSide, Wake};
 use crate::interest::Place;
 use crate::journal::Keeper;
 use crate::members::Members;
+use crate::origins::{Origins, PLACE, Positions};
 use crate::outlet::{Outgoing, Outlet};
-use crate::retention::Settled;
+use crate::retention::{Settled, Sweep};
 use crate::sync::Policy;
 
 /// Messages that one consumer delivers before others get their turn.
@@ -31,6 +32,8 @@ const DELIVER_ROUNDS: usize = 2;
 pub struct Specification<D: Disk> {
     /// The stream's checked configuration.
     pub config: StreamConfig,
+    /// The name of its account, which origins are told.
+    pub account: String,
     /// When it was created.
     pub created: Timestamp,
     /// What the stream knows besides.
@@ -53,6 +56,15 @@ pub(crate) type GroupConsumer<D> = Consumer<AnyCursor<D>>;
 /// A direct get under way: where its answers go, and how far it is.
 pub(crate) type Direct<D> = (Box<[u8]>, DirectGet<AnyCursor<D>>);
 
+/// Which logs take nothing any more.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct FailedLogs {
+    /// The message log.
+    pub(crate) store: bool,
+    /// The consumers' journal.
+    pub(crate) journal: bool,
+}
+
 /// A stream and its consumers.
 pub struct Group<D: Disk> {
     pub(crate) stream: Stream,
@@ -60,7 +72,10 @@ pub struct Group<D: Disk> {
     pub(crate) journal: Keeper<D>,
     pub(crate) members: Members<AnyCursor<D>>,
     pub(crate) effects: Effects,
-    pub(crate) settled: Vec<Settled>,
+    /// What consumers are done with and nobody has looked at yet.
+    pub(crate) settled: VecDeque<Settled>,
+    /// Messages that may have lost whoever wanted them.
+    pub(crate) sweep: Option<Sweep>,
     /// Direct gets that take several steps, and where their answers go.
     pub(crate) directs: VecDeque<Direct<D>>,
     /// Walks over all messages.
@@ -71,6 +86,9 @@ pub struct Group<D: Disk> {
     pub(crate) flushed: Marks,
     pub(crate) next_sync: Timestamp,
     pub(crate) failure: Option<String>,
+    pub(crate) failed: FailedLogs,
+    /// The disk was full: when to try again.
+    pub(crate) retry_at: Option<Timestamp>,
     /// The store may have housekeeping to do.
     pub(crate) needs_care: bool,
     pub(crate) max_pending: u64,
@@ -78,6 +96,8 @@ pub struct Group<D: Disk> {
     pub(crate) seed: u64,
     /// Bytes that may still be stored, as the server said last.
     pub(crate) room: u64,
+    /// Where its messages come from, if not from publishers.
+    pub(crate) origins: Origins,
     turns: Vec<Place>,
 }
 
@@ -89,6 +109,7 @@ impl<D: Disk> Group<D> {
     pub fn new(specification: Specification<D>, now: Timestamp) -> Result<Self, ApiError> {
         let Specification {
             config,
+            account,
             created,
             surroundings,
             store,
@@ -102,6 +123,10 @@ impl<D: Disk> Group<D> {
             None => AnyStore::Memory(Box::new(MemoryStore::new(seed))),
         };
         let max_payload = surroundings.max_payload as u64;
+        let domain = surroundings.domain.clone();
+        let mut journal = Keeper::new(journal);
+        let positions = Positions::new(&journal.take_recovered(PLACE));
+        let origins = Origins::new(&config, account, domain, seed, positions);
         let stream = Stream::recover(config, created, surroundings, &mut store, now)?;
         let everything = store.cursor(&[]);
         let visible = store.state().last;
@@ -112,10 +137,11 @@ impl<D: Disk> Group<D> {
         Ok(Group {
             stream,
             store,
-            journal: Keeper::new(journal),
+            journal,
             members: Members::new(seed),
             effects: Effects::default(),
-            settled: Vec::new(),
+            settled: VecDeque::new(),
+            sweep: None,
             directs: VecDeque::new(),
             everything,
             visible,
@@ -123,12 +149,15 @@ impl<D: Disk> Group<D> {
             flushed: Marks::default(),
             next_sync,
             failure: None,
+            failed: FailedLogs::default(),
+            retry_at: None,
             needs_care: false,
             max_pending,
             max_payload,
             seed,
             room: u64::MAX,
             turns: Vec::new(),
+            origins,
         })
     }
 
@@ -145,6 +174,7 @@ impl<D: Disk> Group<D> {
             let (stream, store, mut host) = self.stream_side(outlet, Removal::Deleted);
             stream.handle_timeout(now, store, &mut host);
         }
+        self.origins.poll(self.store.state().last, now);
         let mut due = std::mem::take(&mut self.turns);
         self.members.due(now, &mut due);
         for &place in &due {
@@ -161,14 +191,15 @@ impl<D: Disk> Group<D> {
     /// at once.
     pub fn advance<O: Outlet>(&mut self, now: Timestamp, outlet: &mut O) -> bool {
         self.release(outlet);
-        let mut more = self.continue_directs(outlet);
+        let mut more = self.continue_directs(outlet) | self.look_back(now);
+        self.keep_positions();
         for _ in 0..DELIVER_ROUNDS {
             more |= self.deliver(now, outlet);
-            self.let_settled_go();
             if !self.members.has_dirty() {
                 break;
             }
         }
+        more |= self.let_settled_go();
         more || self.members.has_dirty()
     }
 
@@ -234,10 +265,17 @@ impl<D: Disk> Group<D> {
             _ => None,
         };
         let journal = self.journal.next_timeout();
-        [stream, self.members.next_timeout(), sync, journal]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            stream,
+            self.members.next_timeout(),
+            sync,
+            journal,
+            self.retry_at,
+            self.origins.next_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Why the group takes no more writes, if that is so.
@@ -246,14 +284,17 @@ impl<D: Disk> Group<D> {
         self.failure.as_deref()
     }
 
-    /// Whether so much waits for the disk that no more should be applied.
+    /// Whether so much waits for the disk that no more should be applied: the caller then leaves
+    /// frames where they are until a sync has let something go.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.effects.is_full()
     }
 
-    /// Writes what is left; for a stop.
-    pub fn close(&mut self) {
+    /// Writes what is left and gives back what it holds of the server; for a stop.
+    pub fn close<O: Outlet>(&mut self, outlet: &mut O) {
+        let (stream, _, mut host) = self.stream_side(outlet, Removal::Deleted);
+        stream.close(&mut host);
         // What cannot be written now was not acknowledged, and is not lost by saying nothing.
         if let AnyStore::File(store) = &mut self.store {
             let _ = store.close();
@@ -307,14 +348,6 @@ impl<D: Disk> Group<D> {
         };
         call(&mut member.consumer, &mut turn);
         self.members.update_timeout(place);
-    }
-
-    pub(crate) fn store_written(&self) -> WriteMark {
-        self.store.written()
-    }
-
-    pub(crate) fn store_durable(&self) -> WriteMark {
-        self.store.durable()
     }
 
     fn durable_marks(&self) -> Marks {

@@ -4,10 +4,12 @@
 //! deliveries go out at once, because a consumer sees durable messages only, and its confirmations
 //! of acknowledgements are held back like a stream's.
 
+use std::collections::VecDeque;
+
 use cognate_consumer::{Advisory as ConsumerAdvisory, ConsumerHost, DeadLetter, Removal};
 use cognate_model::{ApiError, Message, Sequence};
 use cognate_store::disk::Disk;
-use cognate_stream::{Advisory, StreamHost};
+use cognate_stream::{Advisory, BatchKind, StreamHost};
 
 use crate::any_store::AnyCursor;
 use crate::effects::Effects;
@@ -22,7 +24,7 @@ use crate::retention::Settled;
 pub(crate) struct Wake<'a, D: Disk> {
     pub(crate) effects: &'a mut Effects,
     pub(crate) journal: &'a mut Keeper<D>,
-    pub(crate) settled: &'a mut Vec<Settled>,
+    pub(crate) settled: &'a mut VecDeque<Settled>,
 }
 
 /// Takes a stream's effects.
@@ -98,6 +100,14 @@ impl<D: Disk, O: Outlet> StreamHost for StreamSide<'_, D, O> {
         *self.room -= bytes;
         Ok(())
     }
+
+    fn begin_batch(&mut self, kind: BatchKind) -> bool {
+        self.outlet.begin_batch(kind)
+    }
+
+    fn end_batch(&mut self, kind: BatchKind) {
+        self.outlet.end_batch(kind);
+    }
 }
 
 impl<D: Disk, O: Outlet> StreamSide<'_, D, O> {
@@ -126,7 +136,7 @@ pub(crate) struct ConsumerSide<'a, D: Disk, O> {
     pub(crate) outlet: &'a mut O,
     pub(crate) effects: &'a mut Effects,
     pub(crate) journal: &'a mut Keeper<D>,
-    pub(crate) settled: &'a mut Vec<Settled>,
+    pub(crate) settled: &'a mut VecDeque<Settled>,
     pub(crate) place: Place,
     pub(crate) name: &'a str,
     pub(crate) is_kept: bool,
@@ -162,7 +172,7 @@ impl<D: Disk, O: Outlet> ConsumerHost for ConsumerSide<'_, D, O> {
     }
 
     fn settled(&mut self, first: Sequence, last: Sequence) {
-        self.settled.push(Settled {
+        self.settled.push_back(Settled {
             place: self.place,
             first,
             last,

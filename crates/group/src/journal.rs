@@ -126,13 +126,7 @@ impl<D: Disk> Keeper<D> {
         let Some(journal) = &mut self.journal else {
             return Ok(());
         };
-        let mut all = Vec::new();
-        for (place, snapshot) in consumers {
-            all.extend_from_slice(&place.to_le_bytes());
-            all.extend_from_slice(&(snapshot.len() as u32).to_le_bytes());
-            all.extend_from_slice(snapshot);
-        }
-        journal.snapshot(&all)?;
+        journal.snapshot(&crate::freeze::journal_snapshot(consumers))?;
         self.missed = false;
         self.since_snapshot = 0;
         self.recovered = BTreeMap::new();

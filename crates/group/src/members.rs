@@ -41,6 +41,8 @@ pub(crate) struct Member<C> {
 pub(crate) struct Members<C> {
     by_place: hashbrown::HashMap<Place, Member<C>, FixedState>,
     by_name: HashMap<String, Place, FixedState>,
+    /// How many are those of mirrors and sources.
+    hidden: usize,
     pub(crate) interest: Interest,
     timeouts: BTreeSet<(Timestamp, Place)>,
     /// Those that may have something to deliver, in the order in which they are to have their turn.
@@ -54,6 +56,7 @@ impl<C> Members<C> {
         Members {
             by_place: hashbrown::HashMap::with_hasher(FixedState::with_seed(seed)),
             by_name: HashMap::with_hasher(FixedState::with_seed(seed)),
+            hidden: 0,
             interest: Interest::new(seed),
             timeouts: BTreeSet::new(),
             dirty: std::collections::VecDeque::new(),
@@ -61,8 +64,9 @@ impl<C> Members<C> {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.by_place.len()
+    /// How many there are without those of mirrors and sources.
+    pub(crate) fn shown(&self) -> usize {
+        self.by_place.len().saturating_sub(self.hidden)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -74,6 +78,7 @@ impl<C> Members<C> {
         let filters = spec.config.filters();
         self.interest.enter(place, &filters);
         self.by_name.insert(spec.name.clone(), place);
+        self.hidden += usize::from(spec.config.direct);
         let member = Member {
             spec,
             consumer,
@@ -90,6 +95,7 @@ impl<C> Members<C> {
         let member = self.by_place.remove(&place)?;
         self.interest.leave(place, &member.filters);
         self.by_name.remove(&member.spec.name);
+        self.hidden -= usize::from(member.spec.config.direct);
         if let Some(timeout) = member.timeout {
             self.timeouts.remove(&(timeout, place));
         }
@@ -108,6 +114,8 @@ impl<C> Members<C> {
         self.interest.leave(place, &member.filters);
         self.interest.enter(place, &filters);
         member.filters = filters;
+        self.hidden -= usize::from(member.spec.config.direct);
+        self.hidden += usize::from(config.direct);
         member.spec.config = config;
     }
 

@@ -1,6 +1,7 @@
 //! Where a group's messages go.
 
 use cognate_consumer::DeadLetter;
+use cognate_stream::BatchKind;
 
 use crate::interest::Place;
 use crate::notice::Notice;
@@ -46,6 +47,12 @@ pub trait Outlet {
     /// A consumer's dead letter is to be stored; [`Group::dead_letter_stored`](crate::Group) is told
     /// when it is.
     fn dead_letter(&mut self, place: Place, letter: &DeadLetter<'_>);
+
+    /// Takes one of the server's places for batches in progress; false if there is none.
+    fn begin_batch(&mut self, kind: BatchKind) -> bool;
+
+    /// Gives back what [`begin_batch`](Self::begin_batch) took.
+    fn end_batch(&mut self, kind: BatchKind);
 
     /// Something happened that operators may want to know.
     fn notice(&mut self, notice: Notice);

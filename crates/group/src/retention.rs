@@ -3,12 +3,19 @@
 //! Under work-queue retention a message goes when its consumer is done with it; under interest
 //! retention, when the last consumer that wants it is. Consumers say what they are done with; here
 //! it is found out whether anybody else is not.
+//!
+//! A step looks at a bounded number of messages ([`LOOKS`]), so that no publish waits for a million of
+//! them; what is left over is looked at by later steps, which [`Group::advance`] asks for.
 
 use cognate_model::{MessageStore, RetentionPolicy, Sequence};
 use cognate_store::disk::Disk;
 
 use crate::group::Group;
 use crate::interest::Place;
+
+/// Messages that a step looks at. The first of each range is looked at in any case: ranges of one
+/// message are as many as acknowledgements came.
+const LOOKS: u64 = 2048;
 
 /// What one consumer no longer needs, of what its filters match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,24 +25,51 @@ pub(crate) struct Settled {
     pub(crate) last: Sequence,
 }
 
+/// A walk over messages that may have lost whoever wanted them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sweep {
+    next: Sequence,
+    last: Sequence,
+}
+
 impl<D: Disk> Group<D> {
-    /// Lets go what consumers are done with.
-    pub(crate) fn let_settled_go(&mut self) {
-        if self.settled.is_empty() {
-            return;
+    /// Lets some go of what consumers are done with; returns whether there may be more.
+    pub(crate) fn let_settled_go(&mut self) -> bool {
+        let mut looks = LOOKS;
+        while let Some(&Settled { place, first, last }) = self.settled.front() {
+            match self.let_go(Some(place), first, last, &mut looks) {
+                None => {
+                    self.settled.pop_front();
+                }
+                Some(next) => {
+                    if let Some(range) = self.settled.front_mut() {
+                        range.first = next;
+                    }
+                    return true;
+                }
+            }
         }
-        let settled = std::mem::take(&mut self.settled);
-        for &Settled { place, first, last } in &settled {
-            self.let_go(Some(place), first, last);
-        }
-        self.settled = settled;
-        self.settled.clear();
+        self.go_on_sweeping(&mut looks)
     }
 
-    /// After a consumer was removed or its filters changed: what nobody needs any more goes.
+    /// After a consumer was removed or its filters changed: what nobody needs any more goes, some of
+    /// it at once.
     pub(crate) fn let_unwanted_go(&mut self) {
         let state = self.store.state();
-        self.let_go(None, state.first, state.last);
+        self.sweep = Some(Sweep {
+            next: state.first,
+            last: state.last,
+        });
+        self.go_on_sweeping(&mut { LOOKS });
+    }
+
+    fn go_on_sweeping(&mut self, looks: &mut u64) -> bool {
+        let Some(Sweep { next, last }) = self.sweep.take() else {
+            return false;
+        };
+        let next = self.let_go(None, next, last, looks);
+        self.sweep = next.map(|next| Sweep { next, last });
+        self.sweep.is_some()
     }
 
     /// After all consumers were recovered: lets go what they were done with when the process ended
@@ -81,10 +115,17 @@ impl<D: Disk> Group<D> {
         is_wanted && !is_needed
     }
 
-    fn let_go(&mut self, place: Option<Place>, first: Sequence, last: Sequence) {
+    /// Lets go what is not needed of a range. Returns where to go on, if it has not come to the end.
+    fn let_go(
+        &mut self,
+        place: Option<Place>,
+        first: Sequence,
+        last: Sequence,
+        looks: &mut u64,
+    ) -> Option<Sequence> {
         let retention = self.stream.config().retention;
         if retention == RetentionPolicy::Limits {
-            return;
+            return None;
         }
         let state = self.store.state();
         let mut at = first.max(state.first);
@@ -92,14 +133,22 @@ impl<D: Disk> Group<D> {
         while at <= last {
             let sequence = match self.store.next(&mut self.everything, at) {
                 Ok(Some(sequence)) if sequence <= last => sequence,
-                _ => return,
+                _ => return None,
             };
             at = sequence + 1;
             if self.is_unneeded(place, sequence, retention) {
                 // A store that failed says so elsewhere; the message merely stays.
                 let _ = self.stream.acknowledged(sequence, &mut self.store);
             }
+            if at > last {
+                return None;
+            }
+            if *looks == 0 {
+                return Some(at);
+            }
+            *looks -= 1;
         }
+        None
     }
 
     /// Whether a message that `place` is done with is needed by nobody.

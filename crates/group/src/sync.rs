@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use cognate_model::{StoreError, Timestamp};
+use cognate_model::{MessageStore, StoreError, Timestamp, WriteMark};
 use cognate_store::disk::{Disk, DiskError, SyncTicket};
 
 use crate::any_store::AnyStore;
@@ -14,6 +14,9 @@ use crate::group::Group;
 
 /// Bytes of housekeeping at a time: a millisecond or so.
 const CARE_BYTES: usize = 512 * 1024;
+
+/// How long is waited for a full disk to have room again before it is tried once more.
+pub(crate) const RETRY_FULL: Duration = Duration::from_millis(250);
 
 /// When changes count as durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,25 +60,31 @@ impl<D: Disk> SyncWork<D> {
 impl<D: Disk> Group<D> {
     /// Ends the step's batch: what was changed is written, what it brought about waits for its turn.
     /// Returns a sync to run, unless one is under way. No space left is tried again with the next
-    /// step; any other failure is final and told by [`failure`](Group::failure).
+    /// step, for which [`next_timeout`](Group::next_timeout) asks; any other failure is final and
+    /// told by [`failure`](Group::failure).
     pub fn flush(&mut self, now: Timestamp, is_syncing: bool) -> Option<SyncWork<D>> {
         self.keep_snapshot_if_due();
         let written = self.written();
         self.effects.seal(written);
+        self.origins.seal(written.store, self.store.state().last);
         let result = match &mut self.store {
             AnyStore::File(store) => store.flush(),
             AnyStore::Memory(_) => Ok(()),
         };
+        let mut is_full = false;
         match result {
             Ok(()) => self.flushed.store = written.store,
-            Err(StoreError::Full) => {}
-            Err(error) => self.fail(&error.to_string()),
+            Err(StoreError::Full) => is_full = true,
+            Err(error) => self.fail_store(&error),
         }
         match self.journal.flush() {
             Ok(()) => self.flushed.journal = written.journal,
-            Err(StoreError::Full) => {}
-            Err(error) => self.fail(&error.to_string()),
+            Err(StoreError::Full) => is_full = true,
+            Err(error) => self.fail_journal(&error),
         }
+        // A snapshot that is still wanted found no room.
+        is_full |= self.journal.wants_snapshot() && !self.failed.journal;
+        self.retry_at = is_full.then(|| now.after(RETRY_FULL));
         if is_syncing {
             return None;
         }
@@ -99,7 +108,7 @@ impl<D: Disk> Group<D> {
     pub fn write_journal(&mut self) {
         match self.journal.flush() {
             Ok(()) | Err(StoreError::Full) => {}
-            Err(error) => self.fail(&error.to_string()),
+            Err(error) => self.fail_journal(&error),
         }
     }
 
@@ -109,33 +118,36 @@ impl<D: Disk> Group<D> {
             return;
         }
         let kept = self.members.iter().filter(|member| member.is_kept);
-        let snapshots: Vec<_> = kept
+        let mut snapshots: Vec<_> = kept
             .map(|member| {
                 let mut snapshot = Vec::new();
                 member.consumer.snapshot(&mut snapshot);
                 (member.spec.place, snapshot)
             })
             .collect();
+        let positions = self.origins.positions().snapshot();
+        snapshots.extend(positions.map(|positions| (crate::origins::PLACE, positions)));
         let snapshots = snapshots.iter().map(|(place, bytes)| (*place, &bytes[..]));
         match self.journal.snapshot(snapshots) {
             // Without space it is tried again with the next step.
             Ok(()) | Err(StoreError::Full) => {}
-            Err(error) => self.fail(&error.to_string()),
+            Err(error) => self.fail_journal(&error),
         }
     }
 
     /// Takes the outcome of a sync.
     pub fn finish_sync(&mut self, finished: Finished<D>) {
-        let mut failure = None;
         if let (Some((ticket, result)), AnyStore::File(store)) = (finished.store, &mut self.store) {
-            failure = store.finish_sync(ticket, result).err();
+            let synced = store.finish_sync(ticket, result);
             self.needs_care = true;
+            if let Err(error) = synced {
+                self.fail_store(&error);
+            }
         }
-        if let Some((ticket, result)) = finished.journal {
-            failure = failure.or(self.journal.finish_sync(ticket, result).err());
-        }
-        if let Some(error) = failure {
-            self.fail(&error.to_string());
+        if let Some((ticket, result)) = finished.journal
+            && let Err(error) = self.journal.finish_sync(ticket, result)
+        {
+            self.fail_journal(&error);
         }
     }
 
@@ -159,9 +171,11 @@ impl<D: Disk> Group<D> {
     }
 
     pub(crate) fn written(&self) -> Marks {
+        // What a log that failed for good has to say leaves at once: refusals.
+        let or_nothing = |mark, has_failed: bool| if has_failed { WriteMark(0) } else { mark };
         Marks {
-            store: self.store_written(),
-            journal: self.journal.written(),
+            store: or_nothing(self.store.written(), self.failed.store),
+            journal: or_nothing(self.journal.written(), self.failed.journal),
         }
     }
 
@@ -169,14 +183,30 @@ impl<D: Disk> Group<D> {
     pub(crate) fn releasable(&self) -> Marks {
         match self.policy {
             Policy::Synced => Marks {
-                store: self.store_durable(),
+                store: self.store.durable(),
                 journal: self.journal.durable(),
             },
             Policy::Written { .. } => self.flushed,
         }
     }
 
-    fn fail(&mut self, reason: &str) {
-        self.failure.get_or_insert_with(|| reason.to_owned());
+    /// The message log takes nothing any more. Nobody is told of what it may not have.
+    fn fail_store(&mut self, error: &StoreError) {
+        self.failed.store = true;
+        self.fail(error);
+    }
+
+    /// The same for the consumers' journal.
+    fn fail_journal(&mut self, error: &StoreError) {
+        self.failed.journal = true;
+        self.effects.lose_journal();
+        self.fail(error);
+    }
+
+    fn fail(&mut self, error: &StoreError) {
+        if self.failure.is_none() {
+            self.effects.give_up();
+        }
+        self.failure.get_or_insert_with(|| error.to_string());
     }
 }

@@ -12,6 +12,7 @@
 
 mod decode;
 mod encode;
+mod syntax;
 mod value;
 
 pub use decode::{Decode, DecodeError, Decoder, Record, Unknown, decode, decode_request};

@@ -63,6 +63,11 @@ impl Answer {
         Answer::written(status, document, HtmlSafe(CompactFormatter))
     }
 
+    /// Whether the body is a JSON document.
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.kind, Kind::Json | Kind::Expvar)
+    }
+
     /// A text with the given status.
     pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
         Answer {

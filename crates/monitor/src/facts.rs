@@ -5,12 +5,14 @@
 //! fact carries a password or a token. The server crate implements the trait; everything else in
 //! this crate only reads it. Absent: how facts are spelled in JSON (see the documents).
 
+mod accounts;
 mod jetstream;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use accounts::{AccountDetail, AccountFacts, ExportFacts, ImportFacts, LatencyFacts, MappedTo};
 pub use jetstream::{
     JetStream, JetStreamAccount, JetStreamConfig, JetStreamFacts, JetStreamLimits, StreamDetails,
     StreamFacts, StreamService, WantedConsumers,
@@ -38,6 +40,12 @@ pub trait Monitored: Send + Sync + 'static {
     /// Sums over the interest of all accounts, or of the one named `account` (all zero if there
     /// is none of that name).
     fn subscription_stats(&self, account: Option<&str>) -> SubscriptionStats;
+
+    /// All accounts, by name.
+    fn accounts(&self) -> Vec<AccountFacts>;
+
+    /// One account in detail, if it exists.
+    fn account(&self, name: &str) -> Option<AccountDetail>;
 
     /// Whether the server can do its work.
     fn health(&self) -> Health;

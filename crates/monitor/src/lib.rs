@@ -4,7 +4,8 @@
 //! A server implements [`Monitored`] and hands a listener to [`serve`]; everything else is here.
 //! Invariants: what a client of monitoring sends, or fails to read, is bounded in memory, time
 //! and work ([`limits`]) and never slows the server; no document carries a password or a token.
-//! Absent: the server's own state, signals, configuration, and monitoring over NATS subjects.
+//! The same documents answer
+//! requests over NATS ([`Documents`]). Absent: the server's own state, signals and configuration.
 
 mod answer;
 mod body;
@@ -12,6 +13,7 @@ mod documents;
 pub mod facts;
 pub mod limits;
 pub mod query;
+mod request;
 mod routes;
 mod server;
 
@@ -21,9 +23,10 @@ pub use documents::healthz::HealthzRequest;
 pub use documents::jsz::JszRequest;
 pub use documents::subsz::SubszRequest;
 pub use facts::{
-    ClosedSubscription, ConnectionFacts, Counts, Health, JetStream, JetStreamAccount,
-    JetStreamConfig, JetStreamFacts, JetStreamLimits, Monitored, PeerCertificate, ServerFacts,
-    StreamDetails, StreamFacts, StreamService, SubscriptionFacts, SubscriptionStats,
-    WantedConsumers,
+    AccountDetail, AccountFacts, ClosedSubscription, ConnectionFacts, Counts, ExportFacts, Health,
+    ImportFacts, JetStream, JetStreamAccount, JetStreamConfig, JetStreamFacts, JetStreamLimits,
+    LatencyFacts, MappedTo, Monitored, PeerCertificate, ServerFacts, StreamDetails, StreamFacts,
+    StreamService, SubscriptionFacts, SubscriptionStats, WantedConsumers,
 };
+pub use request::{Documents, NoDocument};
 pub use server::serve;

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::answer::Answer;
+use crate::documents::accountz::Accountz;
+use crate::documents::accstatz::AccStatz;
 use crate::documents::connz::{Connz, ConnzRequest};
 use crate::documents::jetstream::Totals;
 use crate::documents::subsz::{Subsz, SubszRequest};
@@ -43,6 +45,8 @@ pub(crate) enum Endpoint {
     Jsz,
     Ipqueuesz,
     Raftz,
+    Accountz,
+    Accstatz,
     /// Known, but nothing is served there yet.
     NotBuilt(&'static str),
 }
@@ -106,6 +110,8 @@ impl Routes {
             Endpoint::Jsz => jsz::answer(source, query)?,
             Endpoint::Ipqueuesz => absent::ipqueuesz(query)?,
             Endpoint::Raftz => absent::raftz(),
+            Endpoint::Accountz => Answer::json(&Accountz::new(source, query)?),
+            Endpoint::Accstatz => Answer::json(&AccStatz::new(source, query)?),
             Endpoint::NotBuilt(path) => absent::not_built(path),
         })
     }
@@ -137,8 +143,8 @@ impl Endpoint {
             ["jsz"] => Endpoint::Jsz,
             ["ipqueuesz"] => Endpoint::Ipqueuesz,
             ["raftz"] => Endpoint::Raftz,
-            ["accountz"] => Endpoint::NotBuilt("/accountz"),
-            ["accstatz"] => Endpoint::NotBuilt("/accstatz"),
+            ["accountz"] => Endpoint::Accountz,
+            ["accstatz"] => Endpoint::Accstatz,
             ["stacksz"] => Endpoint::NotBuilt("/stacksz"),
             _ => return None,
         })
@@ -160,6 +166,8 @@ impl Endpoint {
             Endpoint::Jsz => "/jsz",
             Endpoint::Ipqueuesz => "/ipqueuesz",
             Endpoint::Raftz => "/raftz",
+            Endpoint::Accountz => "/accountz",
+            Endpoint::Accstatz => "/accstatz",
             Endpoint::NotBuilt(path) => path,
         }
     }

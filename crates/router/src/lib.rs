@@ -1,8 +1,9 @@
-//! Interest, queue groups, the match cache and subject mappings of one account.
+//! Interest, queue groups, the match cache and subject mappings of one account, and the names that
+//! imported subjects have in two.
 //!
 //! Owns who wants which subject ([`Interest`]), what a publish to a subject reaches ([`Matched`]),
-//! a bounded memory of recent answers ([`MatchCache`]) and the rewriting of published subjects
-//! ([`Mappings`]). Everything is generic over `D`, the destination a subscription delivers to.
+//! a bounded memory of recent answers ([`MatchCache`]), the rewriting of published subjects
+//! ([`Mappings`]) and of imported ones ([`Renaming`]). Everything is generic over `D`, the destination a subscription delivers to.
 //!
 //! Invariants: a cached answer is used only while no subscription that could change it came or
 //! went ([`Generations`]); every cache is bounded.
@@ -15,6 +16,7 @@ mod generation;
 mod interest;
 mod mapping;
 mod matched;
+mod renaming;
 mod subscription;
 
 pub use cache::{CacheStats, MatchCache, Slot};
@@ -22,4 +24,5 @@ pub use generation::{Buckets, Generations};
 pub use interest::Interest;
 pub use mapping::{Mapped, MappingDestination, MappingError, Mappings};
 pub use matched::{Group, Matched};
-pub use subscription::{Gate, Permit, Subscription, SubscriptionSpec};
+pub use renaming::{Renaming, intersection};
+pub use subscription::{Gate, Permit, Subscription, SubscriptionSpec, Tie};

@@ -42,6 +42,7 @@ impl<D> Group<D> {
 pub struct Matched<D> {
     plain: Vec<Arc<Subscription<D>>>,
     groups: Vec<Group<D>>,
+    tied: Vec<Arc<Subscription<D>>>,
 }
 
 impl<D> Default for Matched<D> {
@@ -49,12 +50,13 @@ impl<D> Default for Matched<D> {
         Matched {
             plain: Vec::new(),
             groups: Vec::new(),
+            tied: Vec::new(),
         }
     }
 }
 
 impl<D> Matched<D> {
-    /// The subscriptions outside queue groups.
+    /// The subscriptions outside queue groups that nothing ties to another account.
     pub fn plain(&self) -> &[Arc<Subscription<D>>] {
         &self.plain
     }
@@ -64,14 +66,20 @@ impl<D> Matched<D> {
         &self.groups
     }
 
+    /// The subscriptions outside queue groups that are tied to another account.
+    pub fn tied(&self) -> &[Arc<Subscription<D>>] {
+        &self.tied
+    }
+
     /// Whether nobody is reached.
     pub fn is_empty(&self) -> bool {
-        self.plain.is_empty() && self.groups.is_empty()
+        self.plain.is_empty() && self.groups.is_empty() && self.tied.is_empty()
     }
 
     /// How many subscriptions it refers to.
     pub fn weight(&self) -> usize {
         self.plain.len()
+            + self.tied.len()
             + self
                 .groups
                 .iter()
@@ -83,6 +91,7 @@ impl<D> Matched<D> {
     pub fn clear(&mut self) {
         self.plain.clear();
         self.groups.clear();
+        self.tied.clear();
     }
 
     /// Gives back memory that a much larger answer needed before.
@@ -93,7 +102,12 @@ impl<D> Matched<D> {
     }
 
     pub(crate) fn push_plain(&mut self, subscription: &Arc<Subscription<D>>) {
-        self.plain.push(Arc::clone(subscription));
+        let list = if subscription.is_tied() {
+            &mut self.tied
+        } else {
+            &mut self.plain
+        };
+        list.push(Arc::clone(subscription));
     }
 
     pub(crate) fn push_queue(&mut self, name: &Arc<[u8]>, subscription: &Arc<Subscription<D>>) {

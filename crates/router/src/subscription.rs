@@ -8,8 +8,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::Renaming;
+
 /// Bytes of a sid that are stored inside the subscription; longer ones go to the heap.
-const SID_INLINE: usize = 15;
+const SID_INLINE: usize = 14;
 
 /// No maximum number of deliveries.
 const UNLIMITED: u64 = u64::MAX;
@@ -25,6 +27,8 @@ pub trait Gate: Send + Sync {
 /// A client's subscription id: any token, kept inline when short.
 struct Sid {
     len: u8,
+    /// Whether the subscription is tied to another account; here because it is asked for often.
+    tied: bool,
     bytes: [u8; SID_INLINE],
 }
 
@@ -34,6 +38,7 @@ impl Sid {
         bytes.get_mut(..sid.len())?.copy_from_slice(sid);
         Some(Sid {
             len: sid.len() as u8,
+            tied: false,
             bytes,
         })
     }
@@ -44,10 +49,25 @@ impl Sid {
 }
 
 /// What only few subscriptions have, kept apart so that the others stay small.
-struct Special {
+struct Special<D> {
     queue: Option<Arc<[u8]>>,
     gate: Option<Box<dyn Gate>>,
     long_sid: Option<Box<[u8]>>,
+    tie: Option<Tie<D>>,
+}
+
+/// What ties a subscription to another account.
+pub enum Tie<D> {
+    /// It stands in an exporting account for a subscription of an importing one. What it gets is
+    /// delivered, counted and refused as that one's, under the local name.
+    Shadow {
+        /// The importing account's subscription.
+        of: Arc<Subscription<D>>,
+        /// The names of what is imported.
+        renaming: Arc<Renaming>,
+    },
+    /// It leads on into another account: the destination knows where to.
+    Passage,
 }
 
 /// What a subscription is made of.
@@ -62,6 +82,8 @@ pub struct SubscriptionSpec<'a, D> {
     pub sid: &'a [u8],
     /// Withholds single subjects from it.
     pub gate: Option<Box<dyn Gate>>,
+    /// What ties it to another account.
+    pub tie: Option<Tie<D>>,
 }
 
 /// A subscription of one destination.
@@ -73,7 +95,7 @@ pub struct Subscription<D> {
     /// Position in its member list; written only while the interest is borrowed exclusively.
     position: AtomicU32,
     subject: Box<[u8]>,
-    special: Option<Box<Special>>,
+    special: Option<Box<Special<D>>>,
 }
 
 impl<D> Subscription<D> {
@@ -81,20 +103,24 @@ impl<D> Subscription<D> {
     pub fn new(spec: SubscriptionSpec<'_, D>) -> Self {
         let inline = Sid::inline(spec.sid);
         let long_sid = inline.is_none().then(|| spec.sid.into());
-        let special =
-            (spec.queue.is_some() || spec.gate.is_some() || long_sid.is_some()).then(|| {
-                Box::new(Special {
-                    queue: spec.queue.map(Arc::from),
-                    gate: spec.gate,
-                    long_sid,
-                })
-            });
+        let tied = spec.tie.is_some();
+        let is_special = spec.queue.is_some() || spec.gate.is_some() || long_sid.is_some() || tied;
+        let special = is_special.then(|| {
+            Box::new(Special {
+                queue: spec.queue.map(Arc::from),
+                gate: spec.gate,
+                long_sid,
+                tie: spec.tie,
+            })
+        });
+        let sid = inline.unwrap_or(Sid {
+            len: 0,
+            tied: false,
+            bytes: [0; SID_INLINE],
+        });
         Subscription {
             destination: spec.destination,
-            sid: inline.unwrap_or(Sid {
-                len: 0,
-                bytes: [0; SID_INLINE],
-            }),
+            sid: Sid { tied, ..sid },
             max: AtomicU64::new(UNLIMITED),
             delivered: AtomicU64::new(0),
             position: AtomicU32::new(0),
@@ -131,6 +157,26 @@ impl<D> Subscription<D> {
 
     pub(crate) fn queue_name(&self) -> Option<&Arc<[u8]>> {
         self.special.as_deref()?.queue.as_ref()
+    }
+
+    /// What ties it to another account.
+    pub fn tie(&self) -> Option<&Tie<D>> {
+        if !self.sid.tied {
+            return None;
+        }
+        self.special.as_deref()?.tie.as_ref()
+    }
+
+    /// Whether it is tied to another account.
+    pub fn is_tied(&self) -> bool {
+        self.sid.tied
+    }
+
+    /// Whether single subjects are withheld from it.
+    pub fn is_gated(&self) -> bool {
+        self.special
+            .as_deref()
+            .is_some_and(|special| special.gate.is_some())
     }
 
     /// Whether a message on `subject` must be withheld from it.
@@ -221,6 +267,7 @@ mod tests {
             queue: None,
             sid,
             gate: None,
+            tie: None,
         })
     }
 

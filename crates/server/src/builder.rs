@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::convert;
 use crate::jetstream::JetStream;
 use crate::listen;
+use crate::operator::OperatorMode;
 use crate::server::Server;
 use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Shared, Stage};
 
@@ -164,6 +165,7 @@ impl Builder {
         let shared = Arc::new(shared);
         announce(&shared);
         start_jetstream(&shared)?;
+        crate::system::start(&shared);
         crate::monitoring::start(&shared).await?;
         match open_client_listener(&shared).await {
             Ok(None) => {}
@@ -194,7 +196,9 @@ impl Builder {
 /// What is wrong, in words for the user.
 pub fn check(options: &Options) -> Result<(), String> {
     convert::authenticator(options)?;
-    convert::mappings(options)?;
+    convert::proxies(options)?;
+    let operator = OperatorMode::load(options)?;
+    convert::accounts(options, operator.as_deref())?;
     load_tls(options)?;
     Ok(())
 }
@@ -224,6 +228,12 @@ fn announce(shared: &Shared) {
     }
     if shared.authenticator().has_plaintext_secrets() {
         warn!(log, "Plaintext passwords detected, use nkeys or bcrypt");
+    }
+    if let Some(operator) = shared.operator() {
+        let (_, left_out) = operator.specs();
+        for problem in operator.problems().iter().chain(&left_out) {
+            warn!(log, "{problem}");
+        }
     }
     if options.max_payload > MAX_PAYLOAD_WARNING_BYTES {
         warn!(

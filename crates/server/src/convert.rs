@@ -1,19 +1,25 @@
 //! From checked options to what the parts of the server are built from.
 
+mod accounts;
+
 use cognate_auth::nkey::PublicKey;
 use cognate_auth::password::Secret;
 use cognate_auth::permissions::{PermissionsConfig, ResponseLimits, SubjectRules};
+use cognate_auth::proxy::TrustedProxies;
 use cognate_auth::users::{
     AuthConfig, Authenticator, ConnectionType, Credential, UserConfig, UserPassword,
 };
 use cognate_config::Options;
 use cognate_config::options as config;
-use cognate_router::{MappingDestination, Mappings};
+use cognate_router::MappingDestination;
+
+pub(crate) use accounts::accounts;
 
 /// Who may connect.
 pub(crate) fn authenticator(options: &Options) -> Result<Authenticator, String> {
     let mut auth = AuthConfig {
         no_auth_user: options.no_auth_user.clone(),
+        proxy_required: options.authorization.proxy_required,
         default_permissions: options
             .authorization
             .default_permissions
@@ -31,31 +37,50 @@ pub(crate) fn authenticator(options: &Options) -> Result<Authenticator, String> 
         }
         config::Credential::Token(token) => auth.token = Some(Secret::from_config(token.expose())),
         config::Credential::Users(users) => {
-            auth.users = Some(users.iter().map(user).collect::<Result<_, String>>()?);
+            let users = users.iter().map(|one| user(one, None));
+            auth.users = Some(users.collect::<Result<_, String>>()?);
         }
+    }
+    for account in &options.accounts {
+        let users = account.users.iter();
+        let users = users.map(|one| user(one, Some(&account.name)));
+        let users = users.collect::<Result<Vec<_>, String>>()?;
+        if !users.is_empty() {
+            auth.users.get_or_insert_default().extend(users);
+        }
+    }
+    if options.opens_global_account() {
+        auth.users.get_or_insert_default().push(anybody());
+        auth.no_auth_user = Some(ANYBODY.to_owned());
     }
     Authenticator::new(auth).map_err(|error| error.to_string())
 }
 
-/// The mappings of the global account.
-pub(crate) fn mappings(options: &Options) -> Result<Mappings, String> {
-    let sources: Vec<_> = options
-        .mappings
+/// The proxies that may stand in front of clients.
+pub(crate) fn proxies(options: &Options) -> Result<TrustedProxies, String> {
+    let keys = options
+        .trusted_proxies
         .iter()
-        .map(|mapping| {
-            let destinations = mapping
-                .destinations
-                .iter()
-                .map(|destination| MappingDestination {
-                    subject: destination.subject.clone(),
-                    weight: destination.weight,
-                    cluster: destination.cluster.clone().unwrap_or_default(),
-                });
-            (mapping.source.clone(), destinations.collect())
-        })
-        .chain(domain_mappings(options))
-        .collect();
-    Mappings::new(&sources, "").map_err(|error| error.to_string())
+        .map(|key| PublicKey::parse(key).map_err(|error| format!("trusted proxy {key}: {error}")));
+    Ok(TrustedProxies::new(keys.collect::<Result<_, _>>()?))
+}
+
+/// Who clients without credentials are where the system account alone has users. Knowing the name
+/// gives nobody more than keeping silent does.
+const ANYBODY: &str = "_anybody_";
+
+fn anybody() -> UserConfig {
+    let password = Secret::from_config(ANYBODY);
+    UserConfig {
+        credential: Credential::Password(UserPassword {
+            name: ANYBODY.to_owned(),
+            password,
+        }),
+        permissions: None,
+        connection_types: cognate_auth::users::ConnectionTypes::NONE,
+        account: None,
+        proxy_required: false,
+    }
 }
 
 /// What leads from a JetStream domain's own prefix to the API of this server.
@@ -96,7 +121,7 @@ fn user_password(name: &str, password: &config::Secret) -> UserPassword {
     }
 }
 
-fn user(user: &config::User) -> Result<UserConfig, String> {
+fn user(user: &config::User, account: Option<&str>) -> Result<UserConfig, String> {
     let credential = match user {
         config::User::Password { user, password, .. } => {
             Credential::Password(user_password(user, password))
@@ -113,7 +138,8 @@ fn user(user: &config::User) -> Result<UserConfig, String> {
             .iter()
             .map(connection_type)
             .collect(),
-        account: None,
+        account: account.map(str::to_owned),
+        proxy_required: user.proxy_required(),
     })
 }
 

@@ -1,10 +1,10 @@
 //! What the server tells about itself: INFO, and the facts behind it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 
-use cognate_auth::nkey::{KeyPair, Kind};
+use cognate_auth::nkey::{CurveKeyPair, KeyPair, Kind};
 use cognate_config::Options;
 use cognate_model::level;
 use cognate_wire::ServerInfo;
@@ -21,6 +21,8 @@ pub(crate) struct Facts {
     pub server_id: String,
     /// Configured name, or the id.
     pub server_name: String,
+    /// Public curve nkey, with which others seal what only this server is to read.
+    pub xkey: String,
     /// The arguments of the process, where it is the server's own; monitoring hides secrets.
     pub command_line: Vec<String>,
     /// The client listener, once bound.
@@ -37,11 +39,14 @@ impl Facts {
     pub(crate) fn new(options: &Options, command_line: Vec<String>) -> Result<Self, String> {
         let keys = KeyPair::from_bytes(Kind::Server, crate::random::bytes())
             .map_err(|error| format!("the server's key: {error}"))?;
+        let curve = CurveKeyPair::from_bytes(crate::random::bytes())
+            .map_err(|error| format!("the server's curve key: {error}"))?;
         let server_id = keys.public_key().to_string();
         let name = options.server_name.clone();
         Ok(Facts {
             server_name: name.unwrap_or_else(|| server_id.clone()),
             server_id,
+            xkey: curve.public_key().to_string(),
             command_line,
             client_addr: OnceLock::new(),
             monitor_addr: OnceLock::new(),
@@ -50,9 +55,33 @@ impl Facts {
 }
 
 impl Shared {
-    /// The INFO frame for one connection. `answer` marks the one that follows the first PONG.
-    pub(crate) fn info_for(&self, connection: &Connection, nonce: &str, answer: bool) -> Vec<u8> {
+    /// The INFO frame for one connection.
+    pub(crate) fn info_for(&self, connection: &Connection, nonce: &str) -> Vec<u8> {
+        self.fitted(self.info(), connection, nonce, false)
+    }
+
+    /// The INFO frame that follows the first PONG: in which account the client is, and what holds
+    /// for it there.
+    pub(crate) fn connect_info_for(&self, connection: &Connection, max_payload: usize) -> Vec<u8> {
         let mut info = self.info();
+        info.max_payload = i64::try_from(max_payload).unwrap_or(i64::MAX);
+        self.fitted(info, connection, "", true)
+    }
+
+    /// The INFO frame that asks one client to go to another server.
+    pub(crate) fn lame_duck_info_for(&self, connection: &Connection, nonce: &str) -> Vec<u8> {
+        let mut info = self.info();
+        info.ldm = true;
+        self.fitted(info, connection, nonce, false)
+    }
+
+    fn fitted(
+        &self,
+        mut info: ServerInfo,
+        connection: &Connection,
+        nonce: &str,
+        answer: bool,
+    ) -> Vec<u8> {
         let in_process = connection.via == Via::InProcess;
         if in_process && info.tls_required {
             info.tls_required = false;
@@ -65,8 +94,17 @@ impl Shared {
             .unwrap_or_default();
         info.nonce = nonce.to_owned();
         if answer {
+            // Nothing is to be signed any more.
+            info.nonce.clear();
             info.connect_info = true;
-            info.remote_account = GLOBAL.to_owned();
+            let system = self.accounts.system();
+            let account = connection.account();
+            info.acc_is_sys = match (&system, &account) {
+                (Some(system), Some(account)) => Arc::ptr_eq(system, account),
+                _ => false,
+            };
+            let account = connection.account();
+            info.remote_account = account.map_or_else(|| GLOBAL.to_owned(), |a| a.name.clone());
         }
         let mut frame = Vec::with_capacity(512);
         info.write_info(&mut frame);
@@ -87,6 +125,7 @@ impl Shared {
         ServerInfo {
             server_id: self.facts.server_id.clone(),
             server_name: self.facts.server_name.clone(),
+            xkey: self.facts.xkey.clone(),
             version: COMPATIBLE_VERSION.to_owned(),
             cognate_version: COGNATE_VERSION.to_owned(),
             proto: 1,
@@ -94,7 +133,8 @@ impl Shared {
             host,
             port,
             headers: !options.no_header_support,
-            auth_required: self.authenticator().advertises_auth_required(),
+            auth_required: self.authenticator().advertises_auth_required()
+                || self.operator().is_some(),
             tls_required: tls.is_some() && !options.allow_non_tls,
             tls_verify: tls.as_ref().is_some_and(|tls| tls.verifies_clients()),
             tls_available: tls.is_some() && options.allow_non_tls,

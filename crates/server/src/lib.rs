@@ -9,22 +9,30 @@
 
 mod builder;
 mod client;
+mod client_info;
 mod convert;
 mod data;
+mod ids;
 mod info;
 mod jetstream;
 mod listen;
 mod local;
 mod monitoring;
+mod operator;
 mod random;
 mod registry;
 mod reload;
+mod reload_requests;
 mod server;
 mod shared;
+mod system;
+mod watching;
 
 pub use builder::{Builder, StartError, check};
+pub use jetstream::import_store;
 pub use local::{LocalClient, LocalError, LocalLogin, LocalMessage, LocalSubscription};
 pub use reload::ReloadFailure;
+pub use reload_requests::ReloadRequest;
 pub use server::Server;
 pub use shared::{COGNATE_VERSION, COMPATIBLE_VERSION};
 

@@ -4,6 +4,7 @@
 //! are, the interest is locked for reading while subscriptions are visited, streams are locked one
 //! at a time.
 
+mod accounts;
 mod jetstream;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use cognate_process::{info, usage};
 
 use self::jetstream::Assets;
 use crate::builder::StartError;
-use crate::data::{Connection, Totals, Via};
+use crate::data::{Connection, GLOBAL, Totals, Via};
 use crate::info::{RUNTIME, plain_ip};
 use crate::listen;
 use crate::registry::Closed;
@@ -26,6 +27,11 @@ use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Shared, Stage};
 
 /// What monitoring shows as `tls_timeout` where TLS is not configured, as nats-server does.
 const DEFAULT_TLS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The server as monitoring sees it.
+pub(crate) fn source(shared: &Arc<Shared>) -> Arc<dyn Monitored> {
+    Arc::new(Source(Arc::clone(shared), Assets::new(shared)))
+}
 
 /// Starts monitoring, if it is configured.
 pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
@@ -98,34 +104,45 @@ impl Monitored for Source {
     }
 
     fn subscriptions(&self, visit: &mut dyn FnMut(SubscriptionFacts<'_>)) {
-        let account = &self.0.account;
-        account.interest().for_each(|sub| {
-            let text = String::from_utf8_lossy;
-            visit(SubscriptionFacts {
-                account: &account.name,
-                subject: &text(sub.subject()),
-                queue: &text(sub.queue().unwrap_or_default()),
-                sid: &text(sub.sid()),
-                msgs: sub.delivered(),
-                max: sub.max().unwrap_or(0),
-                cid: sub.destination().cid,
+        for account in self.0.accounts.all() {
+            account.interest().for_each(|sub| {
+                let text = String::from_utf8_lossy;
+                visit(SubscriptionFacts {
+                    account: &account.name,
+                    subject: &text(sub.subject()),
+                    queue: &text(sub.queue().unwrap_or_default()),
+                    sid: &text(sub.sid()),
+                    msgs: sub.delivered(),
+                    max: sub.max().unwrap_or(0),
+                    cid: sub.destination().cid,
+                });
             });
-        });
+        }
     }
 
     fn subscription_stats(&self, account: Option<&str>) -> SubscriptionStats {
-        if account.is_some_and(|name| name != self.0.account.name) {
+        let accounts = match account {
+            Some(name) => self.0.accounts.get(name).into_iter().collect(),
+            None => self.0.accounts.all(),
+        };
+        if accounts.is_empty() {
             return SubscriptionStats::default();
         }
-        let (inserts, removes, subscriptions) = {
-            let interest = self.0.account.interest();
-            (
-                interest.inserted(),
-                interest.removed(),
-                interest.len() as u64,
-            )
-        };
-        let cache = self.0.workers.cache_stats();
+        let (mut inserts, mut removes, mut subscriptions) = (0, 0, 0);
+        for account in &accounts {
+            let interest = account.interest();
+            inserts += interest.inserted();
+            removes += interest.removed();
+            subscriptions += interest.len() as u64;
+        }
+        let mut cache = self.0.workers.cache_stats();
+        if let Some(of_jetstream) = self.1.cache_stats() {
+            cache.look_ups += of_jetstream.look_ups;
+            cache.misses += of_jetstream.misses;
+            cache.answers += of_jetstream.answers;
+            cache.fanout += of_jetstream.fanout;
+            cache.max_fanout = cache.max_fanout.max(of_jetstream.max_fanout);
+        }
         let share = |part: u64, whole: u64| {
             if whole == 0 {
                 0.0
@@ -146,6 +163,14 @@ impl Monitored for Source {
             max_fanout: cache.max_fanout,
             avg_fanout: share(cache.fanout, cache.answers),
         }
+    }
+
+    fn accounts(&self) -> Vec<cognate_monitor::AccountFacts> {
+        accounts::accounts(&self.0)
+    }
+
+    fn account(&self, name: &str) -> Option<cognate_monitor::AccountDetail> {
+        accounts::account(&self.0, name, |name| self.subscription_stats(Some(name)))
     }
 
     fn health(&self) -> Health {
@@ -183,7 +208,7 @@ fn server_facts(shared: &Shared) -> ServerFacts {
     let options = shared.options();
     let info = shared.info();
     let tls = shared.tls();
-    let (received, sent) = shared.workers.totals();
+    let (received, sent) = shared.traffic();
     let lifetime = &shared.registry.lifetime;
     let monitor_port = shared
         .facts
@@ -226,7 +251,12 @@ fn server_facts(shared: &Shared) -> ServerFacts {
         slow_consumers: lifetime.slow_consumers.load(relaxed),
         stale_connections: lifetime.stale_connections.load(relaxed),
         stalled_clients: lifetime.stalls.load(relaxed),
-        subscriptions: shared.account.interest().len() as u64,
+        subscriptions: shared
+            .accounts
+            .all()
+            .iter()
+            .map(|account| account.interest().len() as u64)
+            .sum(),
         config_load_time: *shared.config_loaded_at.lock(),
         tls_cert_not_after: tls.as_ref().and_then(|tls| tls.not_after()),
         tls_timeout: tls
@@ -302,8 +332,18 @@ fn connection_facts(shared: &Shared, connection: &Connection) -> ConnectionFacts
         name: detail.name,
         lang: detail.lang,
         version: detail.version,
+        proxy_key: detail.proxy,
+        issuer_key: if detail.login.starts_with("nkey:") {
+            connection
+                .account()
+                .map_or_else(String::new, |account| account.name.clone())
+        } else {
+            String::new()
+        },
         authorized_user: detail.user,
-        account: shared.account.name.clone(),
+        account: connection
+            .account()
+            .map_or_else(|| GLOBAL.to_owned(), |account| account.name.clone()),
         ..ConnectionFacts::default()
     };
     if connection.via == Via::InProcess {

@@ -151,6 +151,11 @@ impl Registry {
         self.living.lock().len()
     }
 
+    /// The living connection of a number.
+    pub(crate) fn find(&self, cid: u64) -> Option<Arc<Connection>> {
+        self.living.lock().get(&cid).cloned()
+    }
+
     /// The living connections by number.
     pub(crate) fn living(&self) -> Vec<Arc<Connection>> {
         self.living.lock().values().cloned().collect()

@@ -5,6 +5,7 @@
 //! task re-examines its user and subscriptions.
 
 use std::fmt;
+use std::sync::Arc;
 
 use cognate_config::Options;
 use cognate_config::reload::{Change, ReloadError, diff};
@@ -13,7 +14,8 @@ use cognate_wire::{CloseReason, error_text};
 
 use crate::builder::load_tls;
 use crate::convert;
-use crate::data::{Control, Totals};
+use crate::data::{Connection, Control, Totals};
+use crate::operator::OperatorMode;
 use crate::server::Server;
 use crate::shared::Shared;
 
@@ -50,12 +52,24 @@ impl Server {
         let old = shared.options();
         let changes = diff(&old, &options).map_err(ReloadFailure::NeedsRestart)?;
         let authenticator = convert::authenticator(&options).map_err(ReloadFailure::Unusable)?;
-        let mappings = convert::mappings(&options).map_err(ReloadFailure::Unusable)?;
+        let proxies = convert::proxies(&options).map_err(ReloadFailure::Unusable)?;
+        let operator = OperatorMode::load(&options).map_err(ReloadFailure::Unusable)?;
+        let (accounts, system) =
+            convert::accounts(&options, operator.as_deref()).map_err(ReloadFailure::Unusable)?;
         let tls = load_tls(&options).map_err(ReloadFailure::Unusable)?;
         let max_connections = options.max_connections as usize;
         let advertise_changed = old.client_advertise != options.client_advertise;
         shared.replace(options, authenticator, tls);
-        shared.account.set_mappings(mappings);
+        if let Some(Err(problem)) = operator.as_ref().map(|operator| operator.settle()) {
+            error!(shared.log, "{problem}");
+        }
+        shared.set_operator(operator);
+        shared.set_proxies(proxies);
+        shared.accounts.apply(accounts, system);
+        let jetstream = shared.jetstream.read().clone();
+        if let (Some(jetstream), Some(settings)) = (jetstream, &shared.options().jetstream) {
+            jetstream.reload(settings);
+        }
         for change in &changes {
             info!(shared.log, "Reloaded: {change}");
         }
@@ -67,6 +81,52 @@ impl Server {
         }
         close_excess(shared, max_connections);
         Ok(changes)
+    }
+}
+
+/// Puts accounts that were pushed or deleted in force, for clients too.
+pub(crate) fn accounts_changed(shared: &Shared, names: &[String]) -> Result<(), String> {
+    let _turn = shared.reloading.lock();
+    let operator = shared.operator();
+    let (accounts, system) = convert::accounts(&shared.options(), operator.as_deref())?;
+    shared.accounts.apply(accounts, system);
+    let concerned: Vec<_> = shared
+        .registry
+        .living()
+        .into_iter()
+        .filter(|connection| {
+            let account = connection.account();
+            account.is_some_and(|account| names.contains(&account.name))
+        })
+        .collect();
+    for connection in &concerned {
+        connection.request(Control::Reloaded);
+    }
+    for name in names {
+        close_excess_of(shared, name, &concerned);
+    }
+    Ok(())
+}
+
+/// Closes the newest clients of an account beyond a limit that was lowered.
+fn close_excess_of(shared: &Shared, name: &str, concerned: &[Arc<Connection>]) {
+    let Some(account) = shared.accounts.get(name) else {
+        return;
+    };
+    let Some(max) = account.spec().limits.max_connections else {
+        return;
+    };
+    let own = concerned.iter().filter(|connection| {
+        let account = connection.account();
+        account.is_some_and(|account| account.name == name)
+    });
+    for connection in own.skip(max as usize) {
+        let text = error_text::MAX_ACCOUNT_CONNECTIONS;
+        error!(shared.log, "{} - {text}", connection.label());
+        let mut line = Vec::new();
+        error_text::write_err(&mut line, text);
+        connection.outbound.deliver(&&line[..], Totals::default());
+        connection.close(CloseReason::MaxAccountConnectionsExceeded);
     }
 }
 

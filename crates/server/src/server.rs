@@ -18,12 +18,17 @@ use cognate_wire::CloseReason;
 use tokio::io::DuplexStream;
 
 use crate::client::serve_in_process;
+use crate::reload_requests::ReloadRequest;
 use crate::shared::{Shared, Stage};
+use crate::system::Event;
 
 /// Bytes that an in-process connection holds in each direction.
 const IN_PROCESS_BUFFER: usize = 256 * 1024;
 
 /// How long a shutdown waits for connections to say goodbye.
+/// How long the end may wait for the last event to be heard of.
+const LAST_EVENTS: Duration = Duration::from_millis(250);
+
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
 
 /// The longest pause between two disconnects in lame duck mode.
@@ -113,6 +118,12 @@ impl Server {
         }
     }
 
+    /// Requests to read the configuration again that come over NATS go to whoever called this
+    /// last; without that they are refused.
+    pub fn reload_requests(&self) -> tokio::sync::mpsc::Receiver<ReloadRequest> {
+        self.shared.reload_requests.listen()
+    }
+
     /// Whether the server is in lame duck mode.
     pub fn is_lame_duck(&self) -> bool {
         self.shared.stage() == Stage::LameDuck
@@ -144,6 +155,7 @@ impl Drop for Server {
 }
 
 async fn lame_duck(shared: Arc<Shared>) {
+    shared.events.note(&shared, Event::LameDuck);
     let options = shared.options();
     info!(
         shared.log,
@@ -198,6 +210,9 @@ async fn shut_down(shared: &Shared) {
         return;
     }
     info!(shared.log, "Initiating Shutdown...");
+    let (told, heard) = tokio::sync::oneshot::channel();
+    shared.events.note(shared, Event::Shutdown(told));
+    let _ = tokio::time::timeout(LAST_EVENTS, heard).await;
     let jetstream = shared.jetstream.write().take();
     if let Some(jetstream) = jetstream {
         info!(shared.log, "Initiating JetStream Shutdown...");
@@ -224,6 +239,7 @@ async fn shut_down(shared: &Shared) {
             shared.registry.len()
         );
     }
+    shared.accounts.dissolve();
     info!(shared.log, "Server Exiting..");
     shared.stage.send_replace(Stage::Stopped);
 }

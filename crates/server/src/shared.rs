@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
+use cognate_auth::proxy::TrustedProxies;
 use cognate_auth::users::Authenticator;
 use cognate_config::Options;
 use cognate_process::Logger;
@@ -18,10 +19,13 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::builder::load_tls;
 use crate::convert;
-use crate::data::{Account, Blocks, Workers};
+use crate::data::{Account, Accounts, Blocks, Totals, Workers};
 use crate::info::Facts;
 use crate::jetstream::JetStream;
+use crate::operator::OperatorMode;
 use crate::registry::Registry;
+use crate::reload_requests::ReloadRequests;
+use crate::system::Events;
 
 /// The version whose behaviour we follow; clients switch features by it.
 pub const COMPATIBLE_VERSION: &str = "2.14.5";
@@ -51,8 +55,16 @@ pub(crate) struct Shared {
     pub log: Logger,
     /// Facts about the server that INFO and monitoring tell.
     pub facts: Facts,
+    operator: RwLock<Option<Arc<OperatorMode>>>,
+    proxies: RwLock<Arc<TrustedProxies>>,
+    /// The accounts.
+    pub accounts: Accounts,
     /// The global account.
     pub account: Arc<Account>,
+    /// Events for the system account.
+    pub events: Events,
+    /// Requests to reload that come over NATS.
+    pub reload_requests: ReloadRequests,
     /// JetStream, while it is on.
     pub jetstream: RwLock<Option<Arc<JetStream>>>,
     /// The client connections.
@@ -93,7 +105,12 @@ impl Shared {
         command_line: Vec<String>,
     ) -> Result<Self, String> {
         let authenticator = convert::authenticator(&options)?;
-        let mappings = convert::mappings(&options)?;
+        let proxies = convert::proxies(&options)?;
+        let operator = OperatorMode::load(&options)?;
+        if let Some(operator) = &operator {
+            operator.settle()?;
+        }
+        let (configured, system) = convert::accounts(&options, operator.as_deref())?;
         let tls = load_tls(&options)?;
         let facts = Facts::new(&options, command_line)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -103,10 +120,18 @@ impl Shared {
             .as_ref()
             .map_or(0, |tls| tls.connection_rate_limit);
         let now = SystemTime::now();
+        let registry = Registry::new(options.max_closed_clients as usize);
+        let accounts = Accounts::new(seed, &registry.slots);
+        accounts.apply(configured, system);
         Ok(Shared {
-            account: Arc::new(Account::global(seed, mappings)),
+            account: Arc::clone(accounts.global()),
+            accounts,
+            operator: RwLock::new(operator),
+            proxies: RwLock::new(Arc::new(proxies)),
+            events: Events::default(),
+            reload_requests: ReloadRequests::default(),
             jetstream: RwLock::new(None),
-            registry: Registry::new(options.max_closed_clients as usize),
+            registry,
             workers: Workers::new(threads, seed, !options.no_sublist_cache),
             blocks: Arc::default(),
             verifications: Arc::new(Semaphore::new(threads)),
@@ -137,6 +162,33 @@ impl Shared {
         Arc::clone(&self.authenticator.read())
     }
 
+    /// Whom users with tokens are trusted from, in operator mode.
+    pub(crate) fn operator(&self) -> Option<Arc<OperatorMode>> {
+        self.operator.read().clone()
+    }
+
+    /// The proxies that may stand in front of clients.
+    pub(crate) fn proxies(&self) -> Arc<TrustedProxies> {
+        Arc::clone(&self.proxies.read())
+    }
+
+    /// Puts reloaded proxies in force.
+    pub(crate) fn set_proxies(&self, proxies: TrustedProxies) {
+        *self.proxies.write() = Arc::new(proxies);
+    }
+
+    /// Puts reloaded accounts in force.
+    pub(crate) fn set_operator(&self, operator: Option<Arc<OperatorMode>>) {
+        *self.operator.write() = operator;
+    }
+
+    /// Whether clients are to sign something.
+    pub(crate) fn nonce_required(&self) -> bool {
+        self.authenticator().nonce_required()
+            || self.operator.read().is_some()
+            || !self.proxies.read().is_empty()
+    }
+
     /// TLS for clients, if they are to use it.
     pub(crate) fn tls(&self) -> Option<Arc<ServerTls>> {
         self.tls.read().clone()
@@ -154,6 +206,18 @@ impl Shared {
         *self.tls.write() = tls.map(Arc::new);
         *self.options.write() = Arc::new(options);
         *self.config_loaded_at.lock() = SystemTime::now();
+    }
+
+    /// What clients sent, and what they were sent: by each other, and by JetStream, which has working
+    /// memory of its own.
+    pub(crate) fn traffic(&self) -> (Totals, Totals) {
+        let (received, mut sent) = self.workers.totals();
+        if let Some(jetstream) = &*self.jetstream.read() {
+            let (_, of_jetstream) = jetstream.workers.totals();
+            sent.msgs += of_jetstream.msgs;
+            sent.bytes += of_jetstream.bytes;
+        }
+        (received, sent)
     }
 
     /// Time since the server started.
@@ -185,7 +249,7 @@ impl Shared {
             max_subscriptions: positive(options.max_subscriptions as usize),
             max_sub_tokens: positive(usize::from(options.max_sub_tokens)),
             headers: !options.no_header_support,
-            auth_required: self.authenticator().auth_required(),
+            auth_required: self.authenticator().auth_required() || self.operator.read().is_some(),
             ping_interval: options.ping_interval,
             ping_max: options.ping_max,
             trace: self.tracing.load(Relaxed),

@@ -109,6 +109,7 @@ async fn a_local_client_logs_in_with_an_nkey() {
         nkey: key.clone(),
         permissions: None,
         allowed_connection_types: Vec::new(),
+        proxy_required: false,
     };
     let server = portless(|builder| {
         builder.configure(|options| {
@@ -343,6 +344,7 @@ async fn a_local_client_is_told_what_it_may_not_do() {
                     ..Permissions::default()
                 }),
                 allowed_connection_types: Vec::new(),
+                proxy_required: false,
             }]);
         })
     })

@@ -69,10 +69,33 @@ pub enum Report<'a> {
     ClientError(&'a [u8]),
 }
 
+/// What mappings make of a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewritten {
+    /// It stays as it is.
+    Same,
+    /// Another subject.
+    Other,
+    /// The message is lost, as its mapping's weights say.
+    Lost,
+}
+
 /// The server around a session.
 pub trait Host {
     /// A handle to a subscription that is in force.
     type Sub;
+
+    /// Whether published subjects may be rewritten ([`Self::rewrite`]).
+    fn rewrites(&self) -> bool {
+        false
+    }
+
+    /// Writes what the account's mappings make of a message's subject; asked before permissions
+    /// are, which are about the rewritten subject.
+    fn rewrite(&mut self, message: &Publish<'_>, out: &mut Vec<u8>) -> Rewritten {
+        let _ = (message, out);
+        Rewritten::Same
+    }
 
     /// Delivers a message to everybody who wants it; returns whether anybody got it.
     fn publish(&mut self, message: &Publish<'_>, echo: bool) -> bool;

@@ -23,7 +23,7 @@ mod session;
 mod subscribe;
 mod subscriptions;
 
-pub use host::{Access, Host, Report, SubscribeRequest, Verdict};
+pub use host::{Access, Host, Report, Rewritten, SubscribeRequest, Verdict};
 pub use keepalive::{Keepalive, PingAction};
 pub use session::{Close, Fed, Session, Settings};
 pub use subscriptions::Subscriptions;

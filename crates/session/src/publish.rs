@@ -4,7 +4,7 @@ use cognate_auth::permissions::{PublishCache, is_reserved_reply};
 use cognate_subject::validate::is_valid_literal;
 use cognate_wire::{Publish, error_text};
 
-use crate::{Host, Report, Session};
+use crate::{Host, Report, Rewritten, Session};
 
 /// Subjects that stand for replies across gateways; clients may not publish on them.
 const GATEWAY_REPLY: &[u8] = b"_GR_.";
@@ -15,6 +15,30 @@ const CONSENSUS: &[u8] = b"$NRG.";
 impl<S> Session<S> {
     #[inline(always)]
     pub(crate) fn handle_publish<H: Host<Sub = S>>(&mut self, message: &Publish<'_>, host: &mut H) {
+        if host.rewrites() {
+            return self.rewrite_and_publish(message, host);
+        }
+        self.publish(message, host);
+    }
+
+    #[cold]
+    fn rewrite_and_publish<H: Host<Sub = S>>(&mut self, message: &Publish<'_>, host: &mut H) {
+        let mut subject = Vec::new();
+        match host.rewrite(message, &mut subject) {
+            Rewritten::Same => self.publish(message, host),
+            Rewritten::Other => {
+                let message = Publish {
+                    subject: &subject,
+                    ..*message
+                };
+                self.publish(&message, host);
+            }
+            Rewritten::Lost => self.acknowledge(host),
+        }
+    }
+
+    #[inline(always)]
+    fn publish<H: Host<Sub = S>>(&mut self, message: &Publish<'_>, host: &mut H) {
         // Every reserved subject starts with one of two bytes, which ordinary ones rarely do.
         let unusual = matches!(message.subject.first(), Some(b'_' | b'$'));
         if self.features.pedantic && !is_valid_literal(message.subject) {

@@ -16,8 +16,11 @@ mod ticket;
 pub mod sim;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use ticket::SyncTicket;
+
+use crate::vault::Vault;
 
 /// Why a disk could not do something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,12 @@ pub trait Disk: Clone + Send + 'static {
 
     /// Makes creations, removals and renames durable.
     fn sync_dir(&self) -> Result<(), DiskError>;
+
+    /// What encrypts what is kept here, if anything does. (It goes with the place, because all that
+    /// is kept of a stream is encrypted, or nothing is.)
+    fn vault(&self) -> Option<Arc<Vault>> {
+        None
+    }
 }
 
 /// An open file.

@@ -19,6 +19,7 @@ mod checkpoint;
 mod compact;
 mod damage;
 mod deadlines;
+mod freeze;
 mod limit;
 mod maintain;
 mod missing;
@@ -33,7 +34,7 @@ mod walk;
 use std::cell::Cell;
 
 use cognate_model::{
-    DamagedRange, MessageStore, NewMessage, Sequence, StoreError, StoreState, Timestamp,
+    MessageStore, NewMessage, Removed, Sequence, StoreError, StoreState, Timestamp,
 };
 
 use self::checkpoint::Checkpoints;
@@ -42,6 +43,7 @@ use self::deadlines::Deadlines;
 use self::limit::Limit;
 use self::sync::Marks;
 use crate::disk::Disk;
+use crate::log::fold;
 use crate::log::index::Entry;
 use crate::log::record::{self, Control, Head};
 use crate::log::{Log, LogOptions, Purpose};
@@ -50,10 +52,15 @@ use crate::subjects::SubjectIndex;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod promises;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod tests;
 
+pub use self::freeze::Frozen;
 pub use self::open::OpenReport;
 pub use self::walk::FileCursor;
 
@@ -76,6 +83,11 @@ pub struct FileStoreOptions {
     pub buffer_bytes: usize,
     /// Files of sealed segments to keep open at most, about.
     pub open_files: usize,
+    /// Which run of this machine it is, since power came back; 0 if that is not known. What was
+    /// written during the same run cannot have been cut short by a loss of power.
+    pub boot: u64,
+    /// Whether messages are compressed as they are stored; those that are there stay as they are.
+    pub compress: bool,
 }
 
 impl FileStoreOptions {
@@ -90,6 +102,8 @@ impl FileStoreOptions {
             index_cache_bytes: 12 << 20,
             buffer_bytes: 8 << 20,
             open_files: 32,
+            boot: 0,
+            compress: false,
         }
     }
 
@@ -126,8 +140,11 @@ pub struct FileStore<D: Disk> {
     first_time: Cell<Option<Timestamp>>,
     deadlines: Deadlines,
     damage: Damage,
+    /// What is held and damaged: it is in the counters, and not in what is reported.
+    unreadable: Removed,
     marks: Marks,
     limit: Limit,
+    boot: u64,
     checkpoints: Checkpoints,
     /// Bytes to overwrite once the removal is durable: the mark, and the message.
     erasures: Vec<(u64, Sequence)>,
@@ -140,6 +157,11 @@ impl<D: Disk> FileStore<D> {
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
         self.marks.failure.as_deref()
+    }
+
+    /// Whether messages are compressed from now on.
+    pub fn set_compress(&mut self, compress: bool) {
+        self.log.folder.packs = compress;
     }
 
     fn check_writable(&self) -> Result<(), StoreError> {
@@ -181,13 +203,21 @@ impl<D: Disk> FileStore<D> {
 
     fn append_message(&mut self, message: &NewMessage<'_>) -> Result<Sequence, StoreError> {
         let len = record::checked_len(message)?;
-        self.make_room(len, Purpose::Message)?;
+        let is_plain = self.log.folder.is_plain();
+        let extra = if is_plain { 0 } else { fold::EXTRA };
+        self.make_room(len + extra, Purpose::Message)?;
         let sequence = self.counters.last + 1;
         let offset = self.log.tail.end();
         let Some(segment) = self.log.segments.last_mut() else {
             return Err(StoreError::Failed("the log has no segment".to_owned()));
         };
-        record::put_message(self.log.tail.buffer(), segment.salt, sequence, message);
+        let (out, salt) = (self.log.tail.buffer(), segment.salt);
+        let is_folded = if is_plain {
+            record::put_message(out, salt, sequence, message);
+            false
+        } else {
+            self.log.folder.put(out, salt, sequence, message)
+        };
         segment.data_end = self.log.tail.end();
         self.log.unmarked_end = segment.data_end;
         let head = Head {
@@ -198,6 +228,7 @@ impl<D: Disk> FileStore<D> {
             payload_len: message.payload.len(),
             deadline: message.deadline,
             has_id: message.has_id,
+            is_folded,
         };
         let known = self.subjects.entry_or_insert(message.subject);
         let base = segment.base;
@@ -208,6 +239,10 @@ impl<D: Disk> FileStore<D> {
                 .flatten();
             index.push((sequence - base) as u32, offset, &head, found);
         }
+        self.log.trace.message(match known.messages() {
+            0 => 0,
+            _ => sequence - known.last,
+        });
         known.push(sequence);
         let bytes = self.stored_bytes(head.subject.len(), head.headers_len, head.payload_len);
         self.count_append(sequence, bytes, message.timestamp);
@@ -272,15 +307,13 @@ impl<D: Disk> FileStore<D> {
     }
 
     fn state_now(&self) -> StoreState {
-        let Counters {
-            messages,
-            bytes,
-            first,
-            last,
-        } = self.counters;
+        let last = self.counters.last;
+        let unreadable = self.unreadable;
+        let first = self.first_readable();
+        let messages = self.counters.messages.saturating_sub(unreadable.messages);
         StoreState {
             messages,
-            bytes,
+            bytes: self.counters.bytes.saturating_sub(unreadable.bytes),
             first,
             first_time: self.first_time(),
             last,
@@ -304,15 +337,5 @@ impl<D: Disk> FileStore<D> {
             Some(entry) => Ok(Some((at, entry))),
             None => Err(self.note_damage(sequence)),
         }
-    }
-
-    /// Records that a message cannot be read.
-    fn note_damage(&mut self, sequence: Sequence) -> StoreError {
-        let range = DamagedRange {
-            first: sequence,
-            last: sequence,
-        };
-        self.damage.add(range);
-        StoreError::Damaged(range)
     }
 }

@@ -4,8 +4,8 @@
 //! <name>.<generation, 16 hex digits>.jnl
 //!  0  magic "CGNTJNL\0"   8 crc u32 over 12..40   12 version u16 = 1   14 0 u16
 //! 16  owner u64          24 generation u64        32 0 u64
-//! 40  records: crc u32 over 4.., kind u16 (1 snapshot, 2 entry, 3 synced), 0 u16, len u32, 0 u32,
-//!     bytes; each padded with zeros to a multiple of 8
+//! 40  records: crc u32 over 4.., kind u16 (1 snapshot, 2 entry, 3 synced), flags u16 (1: bytes are
+//!     encrypted: nonce, sealed bytes, tag), len u32, 0 u32, bytes; each padded with zeros to a multiple of 8
 //! ```
 //!
 //! A generation starts with a snapshot; entries follow. A new generation is written beside the old
@@ -22,11 +22,14 @@ mod recover;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use cognate_model::{StoreError, WriteMark};
 
 use self::codec::{HEADER, Kind};
 use crate::disk::{Disk, DiskError, DiskFile, OpenMode, SyncTicket};
 use crate::log::failed;
+use crate::vault::Vault;
 
 pub use self::recover::Recovered;
 
@@ -39,6 +42,7 @@ const LIMIT: usize = 64 << 20;
 pub struct Journal<D: Disk> {
     disk: D,
     name: String,
+    vault: Option<Arc<Vault>>,
     /// What the owner is; records of another owner of the same name are not taken for its.
     owner: u64,
     generation: u64,
@@ -67,11 +71,17 @@ pub struct Journal<D: Disk> {
 impl<D: Disk> Journal<D> {
     /// Opens the journal `name`, or makes an empty one. `owner` is a random number that was drawn
     /// when what it is about was created. Waits for the disk.
+    ///
+    /// If the disk has a vault its records are encrypted; one that is encrypted cannot be opened
+    /// without.
     pub fn open(disk: D, name: &str, owner: u64) -> Result<(Self, Recovered), StoreError> {
-        let (files, recovered) = recover::recover(&disk, name, owner).map_err(failed)?;
+        let vault = disk.vault();
+        let found = recover::recover(&disk, name, owner, vault.as_deref());
+        let (files, recovered) = found.map_err(failed)?;
         let newest = files.iter().map(|file| file.generation).max();
         let journal = Self {
             disk,
+            vault,
             name: name.to_owned(),
             owner,
             generation: newest.unwrap_or(0),
@@ -233,7 +243,7 @@ impl<D: Disk> Journal<D> {
                 "a journal starts with a snapshot".to_owned(),
             ));
         };
-        let end = self.end() + codec::record_len(bytes.len()) as u64 + 64;
+        let end = self.end() + codec::record_len(bytes.len() + codec::SEAL) as u64 + 64;
         if end > self.allocated {
             let want = (end + STEP).next_multiple_of(4096);
             let taken = file.allocate(want).map_err(failed);
@@ -241,7 +251,7 @@ impl<D: Disk> Journal<D> {
             self.allocated = want;
         }
         let salt = self.salt();
-        codec::put(&mut self.buffer, salt, kind, bytes);
+        codec::put_sealed(&mut self.buffer, salt, kind, bytes, self.vault.as_deref());
         self.written += 1;
         Ok(())
     }
@@ -250,7 +260,13 @@ impl<D: Disk> Journal<D> {
         let generation = self.generation + 1;
         let mut bytes = codec::header(self.owner, generation);
         let salt = codec::salt(self.owner, generation);
-        codec::put(&mut bytes, salt, Kind::Snapshot, snapshot);
+        codec::put_sealed(
+            &mut bytes,
+            salt,
+            Kind::Snapshot,
+            snapshot,
+            self.vault.as_deref(),
+        );
         let name = codec::file_name(&self.name, generation);
         let Some(file) = self.disk.open(&name, OpenMode::Truncate)? else {
             return Err(DiskError::Other(format!("{name} could not be made")));

@@ -10,6 +10,7 @@
 pub(crate) mod bits;
 pub(crate) mod blocks;
 pub(crate) mod build;
+pub(crate) mod fold;
 pub(crate) mod header;
 pub(crate) mod index;
 pub(crate) mod record;
@@ -17,8 +18,10 @@ pub(crate) mod scan;
 pub(crate) mod segment;
 pub(crate) mod sidecar;
 pub(crate) mod tail;
+pub(crate) mod trace;
 
 mod caches;
+mod retrace;
 mod write;
 
 pub(crate) use self::write::Purpose;
@@ -26,8 +29,12 @@ pub(crate) use self::write::Purpose;
 use cognate_model::{Sequence, StoreError, Timestamp};
 
 use self::blocks::Blocks;
+use self::fold::{Folder, Unfolded};
+use self::index::Entry;
+use self::record::Decoded;
 use self::segment::Segment;
 use self::tail::Tail;
+use self::trace::Trace;
 use crate::disk::{Disk, DiskError, OpenMode};
 
 /// The most sequences a segment spans; a bound on the bits for them.
@@ -50,9 +57,14 @@ pub(crate) struct Log<D: Disk> {
     pub(crate) options: LogOptions,
     pub(crate) segments: Vec<Segment<D::File>>,
     pub(crate) tail: Tail,
+    /// What the last segment did, once more.
+    pub(crate) trace: Trace<D::File>,
     /// Up to where the last segment's space is taken; 0 if it has no file yet.
     pub(crate) allocated: u64,
     pub(crate) blocks: Blocks,
+    pub(crate) folder: Folder,
+    /// A message as it was given, if it is stored otherwise.
+    unfolded: Vec<u8>,
     /// Uses so far; the clock of the caches.
     pub(crate) clock: u64,
     pub(crate) next_key: u64,
@@ -77,15 +89,18 @@ pub(crate) fn failed(error: DiskError) -> StoreError {
 }
 
 impl<D: Disk> Log<D> {
-    pub(crate) fn new(disk: D, stream: u64, options: LogOptions) -> Self {
+    pub(crate) fn new(disk: D, stream: u64, options: LogOptions, folder: Folder) -> Self {
         Self {
             disk,
             stream,
             options,
             segments: Vec::new(),
             tail: Tail::default(),
+            trace: Trace::default(),
             allocated: 0,
             blocks: Blocks::new(options.block_cache_bytes),
+            folder,
+            unfolded: Vec::new(),
             clock: 0,
             next_key: 1,
             dirty: Vec::new(),
@@ -145,22 +160,69 @@ impl<D: Disk> Log<D> {
 
     /// The file of a segment's records.
     pub(crate) fn file(&mut self, at: usize) -> Result<D::File, DiskError> {
+        let found = self.find_file(at)?;
+        found.ok_or_else(|| {
+            let segment = &self.segments[at];
+            let name = header::log_name(segment.number, segment.generation);
+            DiskError::Other(format!("{name} is missing"))
+        })
+    }
+
+    /// The same; nothing if it is gone.
+    fn find_file(&mut self, at: usize) -> Result<Option<D::File>, DiskError> {
         self.clock += 1;
         let segment = &mut self.segments[at];
         segment.used = self.clock;
-        if let Some(file) = &segment.file {
-            return Ok(file.clone());
+        if segment.file.is_none() {
+            let name = header::log_name(segment.number, segment.generation);
+            segment.file = self.disk.open(&name, OpenMode::Existing)?;
+            self.limit_open_files(at);
         }
-        let name = header::log_name(segment.number, segment.generation);
-        let Some(file) = self.disk.open(&name, OpenMode::Existing)? else {
-            return Err(DiskError::Other(format!("{name} is missing")));
-        };
-        segment.file = Some(file.clone());
-        self.limit_open_files(at);
-        Ok(file)
+        Ok(self.segments[at].file.clone())
     }
 
-    /// The bytes of a record, fewer if they are not there.
+    /// Bytes of a message's record, without padding; 0 if it is not there.
+    pub(crate) fn record_len(&mut self, at: usize, entry: &Entry) -> Result<usize, DiskError> {
+        if let Some(len) = entry.record_len() {
+            return Ok(len);
+        }
+        let most = self.segments[at].data_end.saturating_sub(entry.offset());
+        let head = self.record(at, entry.offset(), record::SHORTEST)?;
+        let claimed = record::claimed_len(head).filter(|len| *len as u64 <= most);
+        Ok(claimed.unwrap_or(0))
+    }
+
+    /// The record of a message as it is stored.
+    #[inline]
+    pub(crate) fn stored(&mut self, at: usize, entry: &Entry) -> Result<Decoded<'_>, DiskError> {
+        let len = match entry.record_len() {
+            Some(len) => len,
+            None => self.record_len(at, entry)?,
+        };
+        let salt = self.segments[at].salt;
+        let bytes = self.record(at, entry.offset(), len)?;
+        Ok(record::decode(bytes, salt))
+    }
+
+    /// A message as it was given.
+    #[inline]
+    pub(crate) fn message(&mut self, at: usize, entry: &Entry) -> Result<Decoded<'_>, DiskError> {
+        if entry.record_len().is_some() {
+            return self.stored(at, entry);
+        }
+        let mut scratch = std::mem::take(&mut self.unfolded);
+        let vault = self.folder.vault.clone();
+        let unfolded = self
+            .stored(at, entry)
+            .map(|decoded| Unfolded::new(vault.as_deref(), &decoded, &mut scratch));
+        self.unfolded = scratch;
+        Ok(match unfolded? {
+            Some(unfolded) => unfolded.read(&self.unfolded),
+            None => Decoded::Invalid,
+        })
+    }
+
+    /// The bytes of a record, fewer if they are not there; none if the file is gone.
     #[inline]
     pub(crate) fn record(
         &mut self,
@@ -179,7 +241,7 @@ impl<D: Disk> Log<D> {
             self.segments[at].data_end
         };
         if self.segments[at].file.is_none() {
-            self.file(at)?;
+            self.find_file(at)?;
         }
         let segment = &self.segments[at];
         match &segment.file {

@@ -1,7 +1,7 @@
 //! A small document in two checksummed copies, readable while either survives.
 //!
 //! ```text
-//!  0  magic "CGNTDOC\0"     8  crc u32 over 12..32+len   12  version u16 = 1   14  0 u16
+//!  0  magic "CGNTDOC\0"     8  crc u32 over 12..32+len   12  version u16 = 1   14  flags u16 (1: body encrypted)
 //! 16  generation u64       24  len u32                   28  0 u32             32  body
 //! ```
 //!
@@ -9,11 +9,16 @@
 //! the other only once the first is durable, so at every moment one of them is whole. Invariant:
 //! what is read was written whole by someone, and is the newest of what can be read.
 
+use std::sync::Arc;
+
 use crate::bytes::{Put, Reader, crc32c};
 use crate::disk::{Disk, DiskError, DiskFile, OpenMode, read_all};
+use crate::vault::{Domain, Vault};
 
 const MAGIC: &[u8; 8] = b"CGNTDOC\0";
 const VERSION: u16 = 1;
+/// The flag of a body that is encrypted.
+const SEALED: u16 = 1;
 const HEADER: usize = 32;
 /// Bytes of the largest document.
 const LIMIT: u64 = 1 << 30;
@@ -48,6 +53,8 @@ pub struct PairContent {
     pub body: Option<Vec<u8>>,
     /// How many copies were there and could not be read, or were missing beside a readable one.
     pub damaged_copies: u8,
+    /// A copy is there that is not encrypted.
+    pub is_plain: bool,
 }
 
 /// A document kept in two copies.
@@ -55,6 +62,8 @@ pub struct Pair<D: Disk> {
     disk: D,
     name: String,
     generation: u64,
+    /// What encrypts it.
+    vault: Option<Arc<Vault>>,
     /// Where the next body goes first.
     older: Side,
     /// Whether the names of both are known to be durable.
@@ -63,9 +72,23 @@ pub struct Pair<D: Disk> {
 
 impl<D: Disk> Pair<D> {
     /// Opens a document by its name, without the endings of the copies. A copy that cannot be read
-    /// is made again by the next [`store`](Self::store).
+    /// is made again by the next [`store`](Self::store). If the disk has a vault it is encrypted
+    /// from then on; one that is encrypted cannot be opened without.
     pub fn open(disk: D, name: &str) -> Result<(Self, PairContent), DiskError> {
-        let copies = read_copies(&disk, name)?;
+        let vault = disk.vault();
+        let mut copies = Vec::new();
+        for mut copy in read_copies(&disk, name)? {
+            if copy.is_sealed {
+                let Some(vault) = &vault else {
+                    return Err(DiskError::Other(format!("{name} is encrypted")));
+                };
+                let Some(body) = vault.open_whole(Domain::Document, &copy.body) else {
+                    continue;
+                };
+                copy.body = body;
+            }
+            copies.push(copy);
+        }
         let newest = copies.iter().max_by_key(|copy| copy.generation);
         let pair = Self {
             generation: newest.map_or(0, |copy| copy.generation),
@@ -73,6 +96,7 @@ impl<D: Disk> Pair<D> {
             names_durable: false,
             name: name.to_owned(),
             disk,
+            vault,
         };
         let there = [Side::A, Side::B]
             .into_iter()
@@ -86,6 +110,7 @@ impl<D: Disk> Pair<D> {
         let content = PairContent {
             body: newest.map(|copy| copy.body.clone()),
             damaged_copies: expected.saturating_sub(copies.len()) as u8,
+            is_plain: copies.iter().any(|copy| !copy.is_sealed),
         };
         Ok((pair, content))
     }
@@ -113,7 +138,12 @@ impl<D: Disk> Pair<D> {
     }
 
     fn write(&self, side: Side, body: &[u8]) -> Result<D::File, DiskError> {
-        write_copy(&self.disk, &self.name, side, self.generation, body)
+        let Some(vault) = &self.vault else {
+            return write_copy(&self.disk, &self.name, side, self.generation, body);
+        };
+        let sealed = vault.seal_whole(Domain::Document, body);
+        let bytes = encode(self.generation, &sealed, true);
+        write_bytes(&self.disk, &self.name, side, &bytes)
     }
 }
 
@@ -121,6 +151,7 @@ impl<D: Disk> Pair<D> {
 pub(crate) struct Copy {
     pub(crate) side: Side,
     pub(crate) generation: u64,
+    pub(crate) is_sealed: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -129,10 +160,11 @@ pub(crate) fn read_copies<D: Disk>(disk: &D, name: &str) -> Result<Vec<Copy>, Di
     let mut copies = Vec::new();
     for side in [Side::A, Side::B] {
         let bytes = read_all(disk, &side.name(name), LIMIT)?;
-        if let Some((generation, body)) = bytes.as_deref().and_then(decode) {
+        if let Some((generation, is_sealed, body)) = bytes.as_deref().and_then(decode) {
             copies.push(Copy {
                 side,
                 generation,
+                is_sealed,
                 body: body.to_vec(),
             });
         }
@@ -148,24 +180,32 @@ pub(crate) fn write_copy<D: Disk>(
     generation: u64,
     body: &[u8],
 ) -> Result<D::File, DiskError> {
+    write_bytes(disk, name, side, &encode(generation, body, false))
+}
+
+fn write_bytes<D: Disk>(
+    disk: &D,
+    name: &str,
+    side: Side,
+    bytes: &[u8],
+) -> Result<D::File, DiskError> {
     let name = side.name(name);
     let Some(file) = disk.open(&name, OpenMode::Create)? else {
         return Err(DiskError::Other(format!("{name} could not be made")));
     };
-    let bytes = encode(generation, body);
-    file.write_at(&bytes, 0)?;
+    file.write_at(bytes, 0)?;
     if file.size()? > bytes.len() as u64 {
         file.set_len(bytes.len() as u64)?;
     }
     Ok(file)
 }
 
-fn encode(generation: u64, body: &[u8]) -> Vec<u8> {
+fn encode(generation: u64, body: &[u8], is_sealed: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + body.len());
     out.extend_from_slice(MAGIC);
     out.put_u32(0);
     out.put_u16(VERSION);
-    out.put_u16(0);
+    out.put_u16(if is_sealed { SEALED } else { 0 });
     out.put_u64(generation);
     out.put_u32(body.len() as u32);
     out.put_u32(0);
@@ -175,19 +215,20 @@ fn encode(generation: u64, body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The generation and the body of a copy; `None` for anything else.
-fn decode(bytes: &[u8]) -> Option<(u64, &[u8])> {
+/// The generation of a copy, whether it is encrypted, and its body; `None` for anything else.
+fn decode(bytes: &[u8]) -> Option<(u64, bool, &[u8])> {
     let mut reader = Reader::new(bytes);
     let magic = reader.take(8)?;
     let crc = reader.u32()?;
     let version = reader.u16()?;
-    reader.u16()?;
+    let flags = reader.u16()?;
     let generation = reader.u64()?;
     let len = usize::try_from(reader.u32()?).ok()?;
     reader.u32()?;
     let body = reader.take(len)?;
     let summed = bytes.get(12..HEADER.checked_add(len)?)?;
-    (magic == MAGIC && version == VERSION && crc32c(summed) == crc).then_some((generation, body))
+    let is_right = magic == MAGIC && version == VERSION && crc32c(summed) == crc;
+    is_right.then_some((generation, flags & SEALED != 0, body))
 }
 
 #[cfg(test)]

@@ -183,11 +183,16 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             self.memory.has_unknown_crowds = false;
             self.find_crowds();
         }
+        // What is removed counts for all subjects together: each may hold as much too much.
+        let mut budget = MAX_REMOVALS;
         for _ in 0..MAX_VISITS {
+            if budget == 0 {
+                break;
+            }
             let Some(subject) = self.memory.crowded.pop() else {
                 break;
             };
-            self.enforce_subject_limit(&subject)?;
+            self.enforce_subject_limit(&subject, &mut budget)?;
         }
         Ok(())
     }

@@ -10,10 +10,12 @@
 //! nothing.
 //!
 //! Called by `group`, which keeps effects back until the store's changes are durable. Absent: I/O,
-//! clocks, randomness, JSON requests (see `api`), consumers, the fetching of messages of mirrors and
-//! sources, and the validity of configurations (see `model`).
+//! clocks, randomness, JSON requests (see `api`), consumers, how the messages of mirrors and sources
+//! get here (but when to ask for them is in [`Fetch`]), and the validity of configurations (see
+//! `model`).
 
 mod accept;
+mod adopt;
 mod batch;
 mod batch_atomic;
 mod batch_fast;
@@ -26,6 +28,7 @@ mod direct;
 mod edit;
 mod expect;
 mod expire;
+mod fetch;
 mod get;
 mod header;
 mod host;
@@ -39,11 +42,13 @@ mod source;
 mod stream;
 mod time;
 
+pub use adopt::Adoption;
 pub use direct::{DirectGet, DirectRequest};
+pub use fetch::{Arrival, Fetch, NO_SEQUENCE, SILENCE, Verdict};
 pub use get::GetRequest;
 pub use host::{
     AbandonReason, Advisory, BatchKind, BatchLimits, Publish, StreamHost, Surroundings,
 };
 pub use purge::{Purge, PurgeRequest};
-pub use source::{SourceScan, Taken};
+pub use source::{FoundSource, SourceScan, Taken, short_hash, source_identity};
 pub use stream::Stream;

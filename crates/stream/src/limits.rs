@@ -12,7 +12,7 @@ use crate::header::Headers;
 use crate::host::StreamHost;
 
 /// How many messages one step removes at most.
-pub(crate) const MAX_REMOVALS: u64 = 8192;
+pub(crate) const MAX_REMOVALS: u64 = 2048;
 
 impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
     /// Whether a stream that discards new messages has room for one that counts for `size` bytes.
@@ -60,16 +60,22 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
 
     /// Lets go of what is too much after a message of `subject` was stored.
     pub(crate) fn enforce_limits(&mut self, subject: &[u8]) -> Result<(), ApiError> {
-        self.enforce_subject_limit(subject)?;
+        self.enforce_subject_limit(subject, &mut { MAX_REMOVALS })?;
         self.enforce_stream_limits()
     }
 
-    /// Lets go of a subject's first messages.
-    pub(crate) fn enforce_subject_limit(&mut self, subject: &[u8]) -> Result<(), ApiError> {
+    /// Lets go of a subject's first messages, at most `budget` of them, which is what is left of it
+    /// afterwards.
+    pub(crate) fn enforce_subject_limit(
+        &mut self,
+        subject: &[u8],
+        budget: &mut u64,
+    ) -> Result<(), ApiError> {
         let Some(max) = self.rules.max_per_subject else {
             return Ok(());
         };
-        for _ in 0..MAX_REMOVALS {
+        while *budget > 0 {
+            *budget -= 1;
             match self.store.subject(subject) {
                 Some(state) if state.messages > max => {
                     if !self.remove(state.first, subject)? {

@@ -7,6 +7,7 @@
 
 use cognate_model::{ApiError, Message, MessageStore, Sequence, StreamConfig, StreamSource, error};
 use cognate_subject::Transform;
+use cognate_wire::encode::write_decimal;
 use cognate_wire::headers::HeaderBlock;
 use sha2::{Digest, Sha256};
 
@@ -46,33 +47,12 @@ impl Source {
     }
 
     fn new(source: &StreamSource) -> Result<Self, ApiError> {
-        let mut name = source.name.clone();
-        if let Some(external) = &source.external {
-            name = format!("{name}:{}", short_hash(&external.api));
-        }
-        if let Some(consumer) = &source.consumer {
-            name = format!("{name}:C={}", short_hash(&consumer.name));
-        }
-        let or_all = |text: &str| {
-            if text.is_empty() {
-                ">".to_owned()
-            } else {
-                text.to_owned()
-            }
-        };
-        let rules = &source.subject_transforms;
-        let joined = |part: fn(&cognate_model::SubjectTransform) -> &str| {
-            let parts: Vec<String> = rules.iter().map(|rule| or_all(part(rule))).collect();
-            parts.join("\u{c}")
-        };
+        let (name, rules) = names(source);
+        let transforms = source.subject_transforms.iter();
         Ok(Self {
             name,
-            rules: if rules.is_empty() {
-                [or_all(&source.filter_subject), ">".into()]
-            } else {
-                [joined(|rule| &rule.src), joined(|rule| &rule.dest)]
-            },
-            transforms: rules.iter().map(compile).collect::<Result<_, _>>()?,
+            rules,
+            transforms: transforms.map(compile).collect::<Result<_, _>>()?,
         })
     }
 
@@ -86,13 +66,19 @@ impl Source {
         subject
     }
 
-    /// The value of `Nats-Stream-Source`.
-    fn header(&self, message: &Message<'_>) -> Vec<u8> {
+    /// Writes the value of `Nats-Stream-Source`.
+    fn write_header(&self, out: &mut Vec<u8>, message: &Message<'_>) {
         let [filters, destinations] = &self.rules;
-        let (name, sequence) = (&self.name, message.sequence);
-        let mut value = format!("{name} {sequence} {filters} {destinations} ").into_bytes();
-        value.extend_from_slice(message.subject);
-        value
+        out.clear();
+        out.extend_from_slice(self.name.as_bytes());
+        out.push(b' ');
+        write_decimal(out, message.sequence);
+        for part in [filters, destinations] {
+            out.push(b' ');
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.push(b' ');
+        out.extend_from_slice(message.subject);
     }
 
     /// The origin's sequence in such a header, if it names this origin.
@@ -110,8 +96,45 @@ impl Source {
     }
 }
 
+/// An origin as headers name it, and the filters and destinations of its rules.
+fn names(source: &StreamSource) -> (String, [String; 2]) {
+    let mut name = source.name.clone();
+    if let Some(external) = &source.external {
+        name = format!("{name}:{}", short_hash(&external.api));
+    }
+    if let Some(consumer) = &source.consumer {
+        name = format!("{name}:C={}", short_hash(&consumer.name));
+    }
+    let or_all = |text: &str| {
+        if text.is_empty() {
+            ">".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let rules = &source.subject_transforms;
+    let joined = |part: fn(&cognate_model::SubjectTransform) -> &str| {
+        let parts: Vec<String> = rules.iter().map(|rule| or_all(part(rule))).collect();
+        parts.join("\u{c}")
+    };
+    let rules = if rules.is_empty() {
+        [or_all(&source.filter_subject), ">".into()]
+    } else {
+        [joined(|rule| &rule.src), joined(|rule| &rule.dest)]
+    };
+    (name, rules)
+}
+
+/// What tells an origin from the others of its stream, in nats-server's form.
+#[must_use]
+pub fn source_identity(source: &StreamSource) -> String {
+    let (name, [filters, destinations]) = names(source);
+    format!("{name} {filters} {destinations}")
+}
+
 /// nats-server's short hash of a name: base 62 digits of a SHA-256.
-fn short_hash(text: &str) -> String {
+#[must_use]
+pub fn short_hash(text: &str) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let hash = Sha256::digest(text.as_bytes());
     let digits = hash.iter().take(8);
@@ -125,19 +148,31 @@ fn short_hash(text: &str) -> String {
 #[derive(Debug)]
 pub struct SourceScan {
     pub(crate) before: Sequence,
-    pub(crate) found: Vec<Option<Sequence>>,
+    /// Nothing is looked for at or below this.
+    pub(crate) floor: Sequence,
+    pub(crate) found: Vec<Option<FoundSource>>,
+}
+
+/// The last message of a source that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundSource {
+    /// Its sequence at the origin.
+    pub origin: Sequence,
+    /// Its sequence here.
+    pub sequence: Sequence,
 }
 
 impl SourceScan {
     /// Whether there is nothing more to find.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.before <= 1 || self.found.iter().all(Option::is_some)
+        let is_over = self.before <= self.floor.saturating_add(1);
+        is_over || self.found.iter().all(Option::is_some)
     }
 
-    /// For each configured source, the origin's sequence of its last message held here.
+    /// For each configured source, its last message held here.
     #[must_use]
-    pub fn found(&self) -> &[Option<Sequence>] {
+    pub fn found(&self) -> &[Option<FoundSource>] {
         &self.found
     }
 }
@@ -165,7 +200,12 @@ pub(crate) fn scan<S: MessageStore>(sources: &[Source], scan: &mut SourceScan, s
             continue;
         }
         for (source, found) in sources.iter().zip(&mut scan.found) {
-            *found = found.or_else(|| source.sequence_in(value));
+            *found = found.or_else(|| {
+                Some(FoundSource {
+                    origin: source.sequence_in(value)?,
+                    sequence: scan.before,
+                })
+            });
         }
     }
 }
@@ -218,6 +258,16 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         kept.map(|kept| Taken::New(kept.sequence()))
     }
 
+    /// Everything up to `sequence` at the mirrored stream is here or was passed over.
+    pub(crate) fn skip_mirrored(&mut self, sequence: Sequence) -> Result<(), ApiError> {
+        if !self.rules.is_mirror || sequence <= self.state().last {
+            return Ok(());
+        }
+        let next = sequence.saturating_add(1);
+        let skipped = self.store.skip_to(next, self.now);
+        skipped.map_err(|e| store_failed(&e))
+    }
+
     /// Takes a message of a source as the stream's next.
     pub(crate) fn accept_sourced(
         &mut self,
@@ -230,11 +280,26 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         if self.rules.sealed {
             return Err(error::STREAM_SEALED);
         }
-        let mut block = Vec::new();
-        header::copy_if(&mut block, message.headers, is_sourced);
-        header::push(&mut block, name::STREAM_SOURCE, &source.header(message));
-        header::close(&mut block);
-        let parsed = Headers::parse(&block);
+        let mut block = std::mem::take(&mut self.scratch.headers);
+        let taken = self.take_sourced(source, message, &mut block);
+        block.clear();
+        self.scratch.headers = block;
+        taken
+    }
+
+    fn take_sourced(
+        &mut self,
+        source: &Source,
+        message: &Message<'_>,
+        block: &mut Vec<u8>,
+    ) -> Result<Taken, ApiError> {
+        block.clear();
+        header::copy_if(block, message.headers, is_sourced);
+        source.write_header(&mut self.scratch.target, message);
+        header::push(block, name::STREAM_SOURCE, &self.scratch.target);
+        header::close(block);
+        let block = &block[..];
+        let parsed = Headers::parse(block);
         if self.duplicate_of(parsed.msg_id).is_some() {
             return Ok(Taken::Duplicate);
         }
@@ -245,19 +310,19 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         if self.rules.counters {
             let publish = Publish {
                 subject,
-                headers: &block,
+                headers: block,
                 payload: message.payload,
                 ..Publish::default()
             };
             self.count(subject, &publish, &parsed, &mut edits)?;
         }
         self.check_size(
-            edits.headers(&block).len(),
+            edits.headers(block).len(),
             edits.payload(message.payload).len(),
         )?;
         let draft = Draft {
             subject,
-            headers: &block,
+            headers: block,
             payload: message.payload,
             parsed: &parsed,
             rollup: rollup_of(parsed.rollup).filter(|_| self.rules.rollups),

@@ -305,10 +305,25 @@ impl Stream {
             .accept_sourced(source, message)
     }
 
-    /// Begins to look for the last message of each source.
-    pub fn start_source_scan<S: MessageStore>(&self, store: &S) -> SourceScan {
+    /// Notes that what the mirrored stream has after `sequence` is the next that will come.
+    ///
+    /// # Errors
+    /// If the store failed.
+    pub fn skip_mirrored<S: MessageStore, H: StreamHost>(
+        &mut self,
+        sequence: Sequence,
+        now: Timestamp,
+        store: &mut S,
+        host: &mut H,
+    ) -> Result<(), ApiError> {
+        self.context(now, store, host).skip_mirrored(sequence)
+    }
+
+    /// Begins to look for the last message of each source, above the sequence `floor`.
+    pub fn start_source_scan<S: MessageStore>(&self, floor: Sequence, store: &S) -> SourceScan {
         SourceScan {
             before: store.state().last.saturating_add(1),
+            floor,
             found: vec![None; self.rules.origins.len()],
         }
     }

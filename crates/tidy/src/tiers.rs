@@ -44,6 +44,7 @@ const TIERS: &[(&str, Tier)] = &[
     ("consumer", Tier::Core),
     ("store", Tier::Core),
     ("meta", Tier::Core),
+    ("gostore", Tier::Core),
     ("api", Tier::Core),
     ("consensus", Tier::Core),
     ("group", Tier::Composition),
@@ -53,6 +54,7 @@ const TIERS: &[(&str, Tier)] = &[
     ("tls", Tier::Driver),
     ("monitor", Tier::Driver),
     ("server", Tier::Driver),
+    ("natsconf", Tier::Driver),
     ("cli", Tier::Driver),
     ("conformance", Tier::TestSupport),
     ("tidy", Tier::TestSupport),
@@ -76,6 +78,12 @@ pub const SAME_TIER: &[SameTier] = &[
         to: "auth",
         reason: "a session asks its user's permissions at every publish and subscribe; the driver \
                  hands them in ready-made, so auth is vocabulary to it and no second decision maker",
+    },
+    SameTier {
+        from: "config",
+        to: "auth",
+        reason: "a configuration holds nkeys and JWTs, and one that is mistyped or badly signed is \
+                 found when the file is read",
     },
     SameTier {
         from: "model",

@@ -141,6 +141,30 @@ pub fn write_status(out: &mut Vec<u8>, code: u16, description: &str, headers: &[
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends `block`, or a new one if it is not a block, with exactly one header `key`, of this value.
+pub fn write_with(out: &mut Vec<u8>, block: &[u8], key: &[u8], value: &[u8]) {
+    match HeaderBlock::parse(block) {
+        None => out.extend_from_slice(b"NATS/1.0\r\n"),
+        Some(parsed) => {
+            let first = block.len() - parsed.lines.len();
+            out.extend_from_slice(&block[..first]);
+            let mut lines = parsed.lines;
+            while let Some(end) = memchr::memmem::find(lines, b"\r\n").filter(|end| *end > 0) {
+                let (line, rest) = lines.split_at(end + 2);
+                let named = |name: &[u8]| name.eq_ignore_ascii_case(key);
+                if !memchr::memchr(b':', line).is_some_and(|colon| named(trim(&line[..colon]))) {
+                    out.extend_from_slice(line);
+                }
+                lines = rest;
+            }
+        }
+    }
+    out.extend_from_slice(key);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
 /// Appends the block of a no-responders reply (503); `subject` is the one
 /// that was published to. The message has no body, so this is its payload and
 /// its length the header length.
@@ -176,6 +200,26 @@ mod tests {
             out.push_str(&format!("[{}={}]", text(key), text(value)));
         }
         out
+    }
+
+    #[test]
+    fn a_header_is_set_exactly_once() {
+        let set = |block: &[u8]| {
+            let mut out = Vec::new();
+            write_with(&mut out, block, b"Key", b"new");
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(set(b""), "NATS/1.0\r\nKey: new\r\n\r\n");
+        assert_eq!(set(b"nonsense"), "NATS/1.0\r\nKey: new\r\n\r\n");
+        assert_eq!(
+            set(b"NATS/1.0 503\r\nA: 1\r\nkey: forged\r\nKey:x\r\nB: 2\r\n\r\n"),
+            "NATS/1.0 503\r\nA: 1\r\nB: 2\r\nKey: new\r\n\r\n"
+        );
+        // A block without its blank line, and a line without an end, add nothing of their own.
+        assert_eq!(
+            set(b"NATS/1.0\r\nA: 1\r\nB"),
+            "NATS/1.0\r\nA: 1\r\nKey: new\r\n\r\n"
+        );
     }
 
     #[test]

@@ -10,9 +10,12 @@
 //! [`KeyPair::seed`], and wipes it when dropped. Callers: [`crate::users`] for logins, the driver
 //! for the server's identity and nonces.
 //!
-//! Absent: sealing with curve keys (`X`), whose texts parse but neither sign nor verify.
+//! Curve keys (`X`) neither sign nor verify: they seal, see [`CurveKeyPair`].
 
+mod curve;
 mod text;
+
+pub use curve::{CurveKeyPair, SEAL_NONCE_BYTES, SealError};
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
@@ -90,6 +93,8 @@ pub enum NkeyError {
     WrongForm,
     /// Curve keys encrypt; they cannot sign.
     CannotSign,
+    /// Only curve keys seal and open.
+    CannotSeal,
     /// The signature does not belong to this message and key.
     BadSignature,
 }
@@ -101,6 +106,7 @@ impl fmt::Display for NkeyError {
             NkeyError::UnknownKind => "nkey of an unknown kind (expected N, C, O, A, U or X)",
             NkeyError::WrongForm => "expected the other half of the nkey (seeds start with S)",
             NkeyError::CannotSign => "curve nkeys (X) encrypt, they cannot sign or verify",
+            NkeyError::CannotSeal => "only curve nkeys (X) can seal and open",
             NkeyError::BadSignature => "signature does not match the message and the nkey",
         })
     }
@@ -206,18 +212,8 @@ impl KeyPair {
 
     /// Parses a seed text (`S…`).
     pub fn from_seed(text: &str) -> Result<Self, NkeyError> {
-        let payload = text::decode(text).ok_or(NkeyError::Malformed)?;
-        let (&[first, second], seed) = payload
-            .split_first_chunk::<2>()
-            .ok_or(NkeyError::Malformed)?;
-        if first & 0xf8 != SEED_PREFIX {
-            return Err(NkeyError::WrongForm);
-        }
-        if second & 0x07 != 0 {
-            return Err(NkeyError::Malformed);
-        }
-        let kind = Kind::from_prefix((first << 5) | (second >> 3)).ok_or(NkeyError::UnknownKind)?;
-        KeyPair::from_bytes(kind, seed.try_into().map_err(|_| NkeyError::Malformed)?)
+        let (kind, seed) = decode_seed(text)?;
+        KeyPair::from_bytes(kind, *seed)
     }
 
     /// The public half.
@@ -227,12 +223,7 @@ impl KeyPair {
 
     /// The seed text. Wiped when dropped; don't log it.
     pub fn seed(&self) -> Zeroizing<String> {
-        let kind = self.public.kind.prefix();
-        let mut payload = Zeroizing::new([0; 34]);
-        payload[0] = SEED_PREFIX | (kind >> 5);
-        payload[1] = kind << 3;
-        payload[2..].copy_from_slice(&self.seed);
-        Zeroizing::new(text::encode(&*payload))
+        encode_seed(self.public.kind, &self.seed)
     }
 
     /// Signs `message` with Ed25519.
@@ -254,6 +245,31 @@ impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyPair({}, seed [REDACTED])", self.public)
     }
+}
+
+fn encode_seed(kind: Kind, seed: &[u8; 32]) -> Zeroizing<String> {
+    let kind = kind.prefix();
+    let mut payload = Zeroizing::new([0; 34]);
+    payload[0] = SEED_PREFIX | (kind >> 5);
+    payload[1] = kind << 3;
+    payload[2..].copy_from_slice(seed);
+    Zeroizing::new(text::encode(&*payload))
+}
+
+fn decode_seed(text: &str) -> Result<(Kind, Zeroizing<[u8; 32]>), NkeyError> {
+    let payload = text::decode(text).ok_or(NkeyError::Malformed)?;
+    let (&[first, second], seed) = payload
+        .split_first_chunk::<2>()
+        .ok_or(NkeyError::Malformed)?;
+    if first & 0xf8 != SEED_PREFIX {
+        return Err(NkeyError::WrongForm);
+    }
+    if second & 0x07 != 0 {
+        return Err(NkeyError::Malformed);
+    }
+    let kind = Kind::from_prefix((first << 5) | (second >> 3)).ok_or(NkeyError::UnknownKind)?;
+    let seed = seed.try_into().map_err(|_| NkeyError::Malformed)?;
+    Ok((kind, Zeroizing::new(seed)))
 }
 
 /// The challenge of one connection, as printed in INFO and signed by clients.

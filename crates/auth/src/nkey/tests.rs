@@ -157,3 +157,96 @@ proptest! {
         prop_assert_eq!(key.verify(&message, &signature), Err(NkeyError::BadSignature));
     }
 }
+
+/// Boxes of the official library, and ours opened by it (`testdata/tokens.json`).
+mod curve {
+    use crate::nkey::{CurveKeyPair, KeyPair, Kind, NkeyError, PublicKey, SealError};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    fn vectors() -> serde_json::Value {
+        let text = include_str!("../../testdata/tokens.json");
+        serde_json::from_str::<serde_json::Value>(text).unwrap()["box"].clone()
+    }
+
+    fn pair(byte: u8) -> CurveKeyPair {
+        CurveKeyPair::from_bytes([byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn boxes_of_the_go_library_open() {
+        let vectors = vectors();
+        let field = |name: &str| vectors[name].as_str().unwrap();
+        let (alice, bob) = (
+            CurveKeyPair::from_seed(field("alice")).unwrap(),
+            CurveKeyPair::from_seed(field("bob")).unwrap(),
+        );
+        assert_eq!(alice.public_key().to_string(), field("alice_public"));
+        assert_eq!(bob.public_key().to_string(), field("bob_public"));
+        assert_eq!(alice.seed().as_str(), field("alice"));
+        for (sealed, message) in [("sealed", "hello"), ("sealed_empty", "")] {
+            let sealed = STANDARD.decode(field(sealed)).unwrap();
+            let opened = bob.open(&sealed, &alice.public_key()).unwrap();
+            assert_eq!(opened.as_slice(), message.as_bytes());
+            // The same nonce gives the same box.
+            let nonce = sealed[4..28].try_into().unwrap();
+            let again = alice.seal(message.as_bytes(), &bob.public_key(), nonce);
+            assert_eq!(again.unwrap(), sealed);
+        }
+    }
+
+    #[test]
+    fn only_the_two_keys_open_a_box() {
+        let (alice, bob, eve) = (pair(1), pair(2), pair(3));
+        let sealed = alice.seal(b"secret", &bob.public_key(), [9; 24]).unwrap();
+        assert!(bob.open(&sealed, &alice.public_key()).is_ok());
+        // Both share the key, so the sender can open it too.
+        assert!(alice.open(&sealed, &bob.public_key()).is_ok());
+        for (opener, sender) in [(&eve, &alice), (&bob, &eve)] {
+            let opened = opener.open(&sealed, &sender.public_key());
+            assert_eq!(opened.unwrap_err(), SealError::CannotOpen);
+        }
+        let user = KeyPair::from_bytes(Kind::User, [1; 32])
+            .unwrap()
+            .public_key();
+        assert_eq!(
+            alice.seal(b"", &user, [0; 24]).unwrap_err(),
+            SealError::UnusableKey
+        );
+        let zero = PublicKey::from_bytes(Kind::Curve, [0; 32]);
+        assert_eq!(
+            alice.seal(b"", &zero, [0; 24]).unwrap_err(),
+            SealError::UnusableKey
+        );
+    }
+
+    #[test]
+    fn seeds_of_other_keys_are_refused_and_nothing_prints_one() {
+        let user = KeyPair::from_bytes(Kind::User, [1; 32]).unwrap();
+        let error = CurveKeyPair::from_seed(&user.seed()).unwrap_err();
+        assert_eq!(error, NkeyError::CannotSeal);
+        let pair = pair(7);
+        let error = KeyPair::from_seed(&pair.seed()).unwrap_err();
+        assert_eq!(error, NkeyError::CannotSign);
+        assert!(!format!("{pair:?}").contains(pair.seed().as_str()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_box_does_not_open(
+            message in proptest::collection::vec(any::<u8>(), 0..50),
+            at in any::<proptest::sample::Index>(),
+            bit in 0u8..8,
+        ) {
+            let (alice, bob) = (pair(1), pair(2));
+            let mut sealed = alice.seal(&message, &bob.public_key(), [9; 24]).unwrap();
+            let opened = bob.open(&sealed, &alice.public_key()).unwrap();
+            prop_assert_eq!(opened.as_slice(), message.as_slice());
+            let at = at.index(sealed.len());
+            sealed[at] ^= 1 << bit;
+            prop_assert!(bob.open(&sealed, &alice.public_key()).is_err());
+            prop_assert!(bob.open(&sealed[..at], &alice.public_key()).is_err());
+        }
+    }
+}

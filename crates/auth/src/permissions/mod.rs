@@ -143,6 +143,20 @@ impl Permissions {
         })
     }
 
+    /// Permission for nothing at all.
+    pub fn nothing() -> Self {
+        let all = || SubjectRules {
+            allow: Vec::new(),
+            deny: vec![">".to_owned()],
+        };
+        let config = PermissionsConfig {
+            publish: all(),
+            subscribe: all(),
+            responses: None,
+        };
+        Permissions::compile(config).expect("> is a filter")
+    }
+
     /// The lists as configured, for monitoring and for finding what a reload changed.
     pub fn config(&self) -> &PermissionsConfig {
         &self.config
@@ -272,6 +286,16 @@ impl fmt::Debug for DenyFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("DenyFilter").field(&self.entries).finish()
     }
+}
+
+/// Whether a text can be an entry of a publish list.
+pub fn is_valid_publish_entry(entry: &str) -> bool {
+    validate::is_valid_filter(entry.as_bytes())
+}
+
+/// Whether a text can be an entry of a subscribe list: a filter, with a queue or without.
+pub fn is_valid_subscribe_entry(entry: &str) -> bool {
+    QueueEntry::parse_list("", std::slice::from_ref(&entry.to_owned())).is_ok()
 }
 
 /// Whether a client may not use `reply` as the reply subject of a publish: the prefixes of

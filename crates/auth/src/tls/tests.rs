@@ -85,8 +85,7 @@ fn configured_names_match_subjects() {
 #[test]
 fn what_is_no_distinguished_name_is_refused() {
     for text in [
-        "", " ", "ivan", "CN", "=x", ",CN=x", "CN=x,", "CN=x+", "CN=x,y", "CN=#04", "CN=a\\",
-        "CN=a\\zz",
+        "", " ", "ivan", "CN", "=x", ",CN=x", "CN=x+", "CN=x,y", "CN=#04", "CN=a\\", "CN=a\\zz",
     ] {
         assert_eq!(DistinguishedName::parse(text), None, "{text:?}");
     }
@@ -206,5 +205,75 @@ proptest! {
         };
         let text = subject.iter().rev().map(rdn).collect::<Vec<_>>().join(",");
         prop_assert_eq!(DistinguishedName::parse(&text), DistinguishedName::from_subject(&subject));
+    }
+}
+
+/// What nats-server reads from the same texts (`testdata/server.json`), and where we differ.
+#[test]
+fn names_are_read_as_in_the_go_server() {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../../testdata/server.json")).unwrap();
+    for vector in vectors["dns"].as_array().unwrap() {
+        let text = vector["text"].as_str().unwrap();
+        // To the Go server the last of several equals signs ends the type, a text without any
+        // value is a name without parts, and a backslash at the end is nothing.
+        if ["CN=a=b", "CN=a;O=b", "CN=", "CN=a+", "", "CN=a\\"].contains(&text) {
+            continue;
+        }
+        let rdns: Option<Vec<Vec<(String, String)>>> =
+            serde_json::from_value(vector["rdns"].clone()).unwrap();
+        let expected = rdns.map(|rdns| DistinguishedName {
+            rdns: rdns
+                .into_iter()
+                .map(|attributes| {
+                    let attributes = attributes.into_iter();
+                    let attributes = attributes
+                        .map(|(kind, value)| (kind.to_ascii_uppercase(), value.into_bytes()));
+                    super::RelativeName::new(attributes.collect())
+                })
+                .collect(),
+        });
+        assert_eq!(DistinguishedName::parse(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn dns_names_stand_for_hosts() {
+    for (name, host, expected) in [
+        ("a.example.com", "A.example.COM", true),
+        ("a.example.com", "b.example.com", false),
+        ("*.example.com", "b.example.com", true),
+        ("*.example.com", "b.c.example.com", false),
+        ("*.example.com", "example.com", false),
+        ("a.*.com", "a.b.com", false),
+        ("*", "localhost", true),
+        ("*", "a.b", false),
+        ("", "a", false),
+    ] {
+        assert_eq!(
+            super::dns_name_matches(name, host),
+            expected,
+            "{name} {host}"
+        );
+    }
+}
+
+#[test]
+fn peers_are_named_without_distinguished_names() {
+    let subject = [vec![attribute("2.5.4.3", "joe")]];
+    let emails = ["joe@example.com".to_owned()];
+    let identities = TlsIdentity::from_certificate(&CertificateNames {
+        emails: &emails,
+        subject: &subject,
+        ..CertificateNames::default()
+    });
+    for (user, expected) in [
+        ("joe@example.com", true),
+        ("CN=joe", true),
+        ("cn=joe", false),
+        ("joe", false),
+        ("", false),
+    ] {
+        assert_eq!(super::names_user(&identities, user), expected, "{user}");
     }
 }

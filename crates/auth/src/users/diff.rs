@@ -33,8 +33,24 @@ pub fn diff_users<'a>(old: &'a Authenticator, new: &'a Authenticator) -> UserDif
 }
 
 impl UserDiff<'_> {
+    /// Whether there is no such user any more, or it is in another account: its connections are
+    /// closed without a word, as nats-server does.
+    pub fn is_gone(&self, id: &UserId) -> bool {
+        match (self.old.entry(id), self.new.entry(id)) {
+            (Some(before), Some(after)) => before.user.account != after.user.account,
+            (Some(_), None) => true,
+            _ => false,
+        }
+    }
+
     /// What becomes of a connection of this type that logged in as `id`.
+    ///
+    /// Users of tokens and of an auth callout are none of the configuration's: they go on as
+    /// they are, as far as this is concerned.
     pub fn change(&self, id: &UserId, connection_type: ConnectionType) -> UserChange {
+        if matches!(id, UserId::Jwt(_) | UserId::Callout(_)) {
+            return UserChange::Unchanged;
+        }
         if !self.new.required {
             return match id {
                 UserId::Anonymous => UserChange::Unchanged,
@@ -79,6 +95,7 @@ impl UserDiff<'_> {
         let is_anybody = self.new.no_auth_user.as_ref() == Some(id);
         before.secret == after.secret
             && before.user.account == after.user.account
+            && (before.user.proxy_required || !after.user.proxy_required)
             && after.user.connection_types.allows(kind)
             && (!was_anybody || is_anybody)
             && self.old.maps_certificates(kind) == self.new.maps_certificates(kind)

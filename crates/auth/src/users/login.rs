@@ -15,6 +15,7 @@
 use super::{Authenticator, ConnectionType, Entry, User, UserId};
 use crate::nkey::{PublicKey, decode_signature};
 use crate::password::{BcryptJob, PasswordCheck};
+use crate::proxy::ProxyCheck;
 use crate::tls::TlsIdentity;
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Login<'a> {
     pub connection_type: ConnectionType,
     /// The names of its certificate in search order; empty without a certificate.
     pub tls_identities: &'a [TlsIdentity],
+    /// What its `proxy_sig` proved.
+    pub proxy: ProxyCheck,
 }
 
 impl fmt::Debug for Login<'_> {
@@ -83,6 +86,10 @@ pub enum DenyCause {
     CertificateNotMapped,
     /// The user has no password since it is a certificate's name on another listener.
     CertificateRequired,
+    /// The connection came through a proxy that is not trusted: the reason to close it is that.
+    ProxyNotTrusted,
+    /// The user must come through a trusted proxy: the reason to close it is that.
+    ProxyRequired,
 }
 
 impl fmt::Display for DenyCause {
@@ -97,6 +104,8 @@ impl fmt::Display for DenyCause {
             DenyCause::ConnectionTypeNotAllowed => "connection type not allowed for the user",
             DenyCause::CertificateNotMapped => "no user found for the client certificate",
             DenyCause::CertificateRequired => "user requires a client certificate",
+            DenyCause::ProxyNotTrusted => "proxy is not trusted",
+            DenyCause::ProxyRequired => "proxy connection required",
         })
     }
 }
@@ -122,14 +131,19 @@ impl BcryptLogin {
 impl Authenticator {
     /// Decides who a connection is.
     pub fn begin(&self, login: &Login<'_>) -> Decision {
+        if login.proxy == ProxyCheck::NotTrusted {
+            return Decision::Denied(DenyCause::ProxyNotTrusted);
+        }
         if !self.required {
             return Decision::Allowed(Arc::clone(&self.anonymous));
         }
-        self.by_nkey(login)
+        let decision = self
+            .by_nkey(login)
             .or_else(|| self.by_certificate(login))
             .or_else(|| self.by_no_auth_user(login))
             .or_else(|| self.by_name(login))
-            .unwrap_or_else(|| self.by_single_credential(login))
+            .unwrap_or_else(|| self.by_single_credential(login));
+        decision.through(login.proxy)
     }
 
     fn by_nkey(&self, login: &Login<'_>) -> Option<Decision> {
@@ -276,6 +290,28 @@ impl Authenticator {
                     cause,
                 })
             }
+        }
+    }
+}
+
+impl Decision {
+    /// The decision, knowing what stands in front of the client. Whoever would have been refused
+    /// anyway is refused for that.
+    fn through(self, proxy: ProxyCheck) -> Self {
+        let lacks_proxy = |user: &User| user.proxy_required && !proxy.is_trusted();
+        match self {
+            Decision::Allowed(user) if lacks_proxy(&user) => {
+                Decision::Denied(DenyCause::ProxyRequired)
+            }
+            // A wrong password takes as long as ever, and the right one does not help.
+            Decision::NeedsBcrypt(login) if login.user.as_deref().is_some_and(lacks_proxy) => {
+                Decision::NeedsBcrypt(BcryptLogin {
+                    user: None,
+                    cause: DenyCause::ProxyRequired,
+                    ..login
+                })
+            }
+            decision => decision,
         }
     }
 }

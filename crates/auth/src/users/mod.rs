@@ -7,16 +7,18 @@
 //! users that don't exist as for those that do, wherever bcrypt is used. Callers: the session
 //! asks [`Authenticator::begin`], the driver runs a [`BcryptLogin`].
 //!
-//! Absent: JWT, auth callout, trusted proxies, accounts beyond their name, and credentials of
-//! WebSocket, MQTT and leaf node listeners.
+//! Absent: logging in with tokens ([`crate::trust`]), auth callout, accounts beyond their name,
+//! and credentials of WebSocket, MQTT and leaf node listeners.
 
 mod connection;
 mod diff;
 mod login;
+mod token;
 
 pub use connection::{ConnectionType, ConnectionTypes, UnknownConnectionType};
 pub use diff::{UserChange, UserDiff, diff_users};
 pub use login::{BcryptLogin, Decision, DenyCause, Login};
+pub use token::{TokenUser, UserLimits};
 
 use crate::nkey::{Kind, PublicKey};
 use crate::password::Secret;
@@ -40,6 +42,9 @@ pub struct AuthConfig {
     pub default_permissions: Option<PermissionsConfig>,
     /// `no_auth_user`: who connects without credentials.
     pub no_auth_user: Option<String>,
+    /// `authorization.proxy_required`: everybody who logs in must come through a trusted proxy.
+    /// (In the Go server it concerns the single user and the token only.)
+    pub proxy_required: bool,
     /// The connection types whose listener has `verify_and_map`. In-process connections belong
     /// to the listener of standard ones.
     pub tls_map: ConnectionTypes,
@@ -55,7 +60,7 @@ pub struct UserPassword {
 }
 
 /// One entry of a `users` list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserConfig {
     /// How the user proves who it is.
     pub credential: Credential,
@@ -65,6 +70,8 @@ pub struct UserConfig {
     pub connection_types: ConnectionTypes,
     /// The account the user belongs to, if not the global one.
     pub account: Option<String>,
+    /// `proxy_required`: the user must come through a trusted proxy.
+    pub proxy_required: bool,
 }
 
 /// How a user proves who it is.
@@ -87,10 +94,14 @@ pub enum UserId {
     Name(String),
     /// A user nkey.
     Nkey(PublicKey),
+    /// The subject of a user token.
+    Jwt(PublicKey),
+    /// Whom an auth callout let in, by the name that it is shown as.
+    Callout(String),
 }
 
 /// A user as its connections see it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct User {
     /// Which configured identity this is.
     pub id: UserId,
@@ -100,6 +111,12 @@ pub struct User {
     pub permissions: Option<Arc<Permissions>>,
     /// The types of connection it may use.
     pub connection_types: ConnectionTypes,
+    /// Whether it must come through a trusted proxy.
+    pub proxy_required: bool,
+    /// Limits of each of its connections, the account's among them.
+    pub limits: UserLimits,
+    /// The token that describes it, if one does.
+    pub token: Option<Box<TokenUser>>,
 }
 
 impl User {
@@ -110,7 +127,8 @@ impl User {
             UserId::Anonymous => None,
             UserId::Token => Some("[REDACTED]".to_owned()),
             UserId::Name(name) => Some(name.clone()),
-            UserId::Nkey(key) => Some(key.to_string()),
+            UserId::Nkey(key) | UserId::Jwt(key) => Some(key.to_string()),
+            UserId::Callout(name) => Some(name.clone()).filter(|name| !name.is_empty()),
         }
     }
 }
@@ -194,9 +212,14 @@ impl Authenticator {
             users,
             default_permissions,
             no_auth_user,
+            proxy_required,
             tls_map,
         } = config;
-        let open = |id| Arc::new(new_user(id, None, None, ConnectionTypes::NONE));
+        let open = |id| {
+            let mut user = new_user(id, None, None, ConnectionTypes::NONE);
+            user.proxy_required = proxy_required && user.id != UserId::Anonymous;
+            Arc::new(user)
+        };
         let mut authenticator = Authenticator {
             anonymous: open(UserId::Anonymous),
             required: users.is_some() || user.is_some() || token.is_some(),
@@ -225,7 +248,8 @@ impl Authenticator {
         let default_permissions = default_permissions
             .map(|config| compile("default_permissions", config))
             .transpose()?;
-        for user in users.unwrap_or_default() {
+        for mut user in users.unwrap_or_default() {
+            user.proxy_required |= proxy_required;
             authenticator.add(user, default_permissions.as_ref())?;
         }
         if let Some(name) = no_auth_user.filter(|name| !name.is_empty()) {
@@ -259,7 +283,9 @@ impl Authenticator {
             None => None,
         };
         let types = config.connection_types;
-        let user = Arc::new(new_user(id.clone(), config.account, permissions, types));
+        let mut user = new_user(id.clone(), config.account, permissions, types);
+        user.proxy_required = config.proxy_required;
+        let user = Arc::new(user);
         let entry = Entry { user, secret };
         let replaced = match &id {
             UserId::Nkey(key) => self.nkeys.insert(*key, entry),
@@ -269,7 +295,8 @@ impl Authenticator {
                 }
                 self.users.insert(name.clone(), entry)
             }
-            UserId::Anonymous | UserId::Token => None,
+            // No credential of the configuration gives these.
+            UserId::Anonymous | UserId::Token | UserId::Jwt(_) | UserId::Callout(_) => None,
         };
         match replaced {
             Some(_) => Err(AuthConfigError::DuplicateUser(id.to_string())),
@@ -362,7 +389,7 @@ impl Authenticator {
 
     fn entry(&self, id: &UserId) -> Option<&Entry> {
         match id {
-            UserId::Anonymous => None,
+            UserId::Anonymous | UserId::Jwt(_) | UserId::Callout(_) => None,
             UserId::Token => self.token.as_ref(),
             UserId::Nkey(key) => self.nkeys.get(key),
             UserId::Name(name) => self.users.get(name).or_else(|| {
@@ -380,8 +407,8 @@ impl fmt::Display for UserId {
         match self {
             UserId::Anonymous => f.write_str("anonymous"),
             UserId::Token => f.write_str("token"),
-            UserId::Name(name) => f.write_str(name),
-            UserId::Nkey(key) => key.fmt(f),
+            UserId::Name(name) | UserId::Callout(name) => f.write_str(name),
+            UserId::Nkey(key) | UserId::Jwt(key) => key.fmt(f),
         }
     }
 }
@@ -397,6 +424,9 @@ fn new_user(
         account,
         permissions,
         connection_types,
+        proxy_required: false,
+        limits: UserLimits::default(),
+        token: None,
     }
 }
 

@@ -5,10 +5,10 @@
 //! [`Authorization`](crate::options::Authorization), in which wrong combinations cannot be said.
 
 use super::Check;
-use crate::nkey;
+use crate::nkey::{self, Kind};
 use crate::options::{
-    Authorization, ConnectionType, Credential, Permissions, ResponsePermission, Secret,
-    SubjectPermission, SubjectRule, User,
+    AuthCallout, Authorization, ConnectionType, Credential, Permissions, ResponsePermission,
+    Secret, SubjectPermission, SubjectRule, User,
 };
 use crate::schema::{AUTHORIZATION, PERMISSIONS, RESPONSES, SUBJECT_PERMISSION, USER};
 use crate::subjects::is_filter;
@@ -28,6 +28,8 @@ pub(crate) struct AuthorizationDraft {
     pub(crate) timeout: Option<Duration>,
     pub(crate) users: Option<Vec<User>>,
     pub(crate) default_permissions: Option<Permissions>,
+    pub(crate) proxy_required: bool,
+    pub(crate) callout: Option<AuthCallout>,
 }
 
 /// One entry of `users` while its keys are being read.
@@ -38,6 +40,7 @@ pub(crate) struct UserDraft {
     pub(crate) nkey: Option<String>,
     pub(crate) permissions: Option<Permissions>,
     pub(crate) connection_types: Vec<ConnectionType>,
+    pub(crate) proxy_required: bool,
 }
 
 /// Reads the whole block.
@@ -51,6 +54,8 @@ pub(crate) fn authorization(check: &mut Check<'_>, value: &Value, target: &mut A
         timeout,
         users,
         default_permissions,
+        proxy_required,
+        callout,
     } = draft;
     let mut fail = |message: &str, hint: &str| {
         check.error(Problem::new(value.span, message).hint(hint));
@@ -100,6 +105,9 @@ pub(crate) fn authorization(check: &mut Check<'_>, value: &Value, target: &mut A
         credential,
         timeout,
         default_permissions,
+        proxy_required,
+        callout,
+        is_configured: true,
     };
 }
 
@@ -160,6 +168,7 @@ fn complete_user(check: &mut Check<'_>, item: &Value, draft: UserDraft) -> Optio
         nkey,
         permissions,
         connection_types,
+        proxy_required,
     } = draft;
     let allowed_connection_types = connection_types;
     let has_password = password.is_some();
@@ -169,6 +178,7 @@ fn complete_user(check: &mut Check<'_>, item: &Value, draft: UserDraft) -> Optio
                 nkey,
                 permissions,
                 allowed_connection_types,
+                proxy_required,
             });
         }
         (Some(_), _) => Err("Nkey users do not take usernames or passwords"),
@@ -179,6 +189,7 @@ fn complete_user(check: &mut Check<'_>, item: &Value, draft: UserDraft) -> Optio
                 password,
                 permissions,
                 allowed_connection_types,
+                proxy_required,
             })
         }
         (None, None) => Err("User entry requires a user"),
@@ -195,7 +206,7 @@ pub(crate) fn user_nkey(check: &mut Check<'_>, value: &Value, draft: &mut UserDr
     let Some(text) = check.string(value) else {
         return;
     };
-    if !nkey::is_public_user_key(text) {
+    if !nkey::is_public_key(text, Kind::User) {
         let mut problem = Problem::new(value.span, "Not a valid public nkey for a user")
             .expected("56 characters beginning with U");
         if text.starts_with("SU") {

@@ -4,17 +4,19 @@
 //! the loader, which can point at a key, and by `Options::validate` after flags have been
 //! applied, which cannot.
 
+use super::graph;
 use super::jetstream::domain_error;
+use super::trust::operator_mode;
 use crate::duration::show;
-use crate::options::{Credential, Options};
+use crate::options::{GLOBAL_ACCOUNT, Options};
 use crate::syntax::{Map, Problem, ValueKind};
 
 /// A broken rule.
 pub(crate) struct Conflict {
     /// Keys of which the last one written is to blame.
-    keys: &'static [&'static str],
+    pub(super) keys: &'static [&'static str],
     pub(crate) message: String,
-    hint: &'static str,
+    pub(super) hint: &'static str,
 }
 
 /// Every rule that the options break.
@@ -66,24 +68,72 @@ pub(crate) fn conflicts(options: &Options) -> Vec<Conflict> {
     );
     found.extend(no_auth_user(options));
     found.extend(jetstream_domain(options));
+    found.extend(system_account(options));
+    found.extend(operator_mode(options));
     found
+}
+
+/// The system account exists, and has no JetStream.
+fn system_account(options: &Options) -> Option<Conflict> {
+    let name = options.system_account.as_ref()?;
+    let account = options
+        .accounts
+        .iter()
+        .find(|account| account.name == *name);
+    let conflict = |message: String, hint| {
+        Some(Conflict {
+            keys: &["system_account", "system", "accounts"],
+            message,
+            hint,
+        })
+    };
+    match account {
+        Some(account) if account.jetstream.is_some() && options.jetstream.is_some() => conflict(
+            "Not allowed to enable JetStream on the system account".to_owned(),
+            "give JetStream to another account",
+        ),
+        Some(_) => None,
+        None if options.operator.is_on() || !options.system_account_configured => None,
+        None if name == GLOBAL_ACCOUNT => conflict(
+            "the global account \"$G\" can not be the system account".to_owned(),
+            "describe an account in \"accounts\" and name that",
+        ),
+        None => conflict(
+            format!("error resolving system account: account {name:?} missing"),
+            "describe it in \"accounts\"",
+        ),
+    }
 }
 
 /// `no_auth_user` names one of the users.
 fn no_auth_user(options: &Options) -> Option<Conflict> {
     let name = options.no_auth_user.as_ref()?;
-    let message = match &options.authorization.credential {
-        Credential::Users(users) if users.iter().any(|user| user.name() == name) => return None,
-        Credential::Users(_) => format!(
-            "no_auth_user: {name:?} not present as user or nkey in authorization block or account \
-             configuration"
-        ),
-        _ => format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
+    let hint = "name one of the users in the authorization block or of an account";
+    let (message, hint) = if !options.operator.operators.is_empty() {
+        (
+            "no_auth_user not compatible with Trusted Operator".to_owned(),
+            "use \"default_sentinel\"",
+        )
+    } else if options.users().next().is_none() {
+        (
+            format!("no_auth_user: {name:?} present, but users/nkeys are not defined"),
+            hint,
+        )
+    } else if options.users().any(|(_, user)| user.name() == name) {
+        return None;
+    } else {
+        (
+            format!(
+                "no_auth_user: {name:?} not present as user or nkey in authorization block or \
+                 account configuration"
+            ),
+            hint,
+        )
     };
     Some(Conflict {
         keys: &["no_auth_user"],
         message,
-        hint: "name one of the users in the authorization block",
+        hint,
     })
 }
 
@@ -145,13 +195,20 @@ impl Options {
     /// # Errors
     /// Every rule that is broken, each as a sentence for the user.
     pub fn validate(&self) -> Result<(), Vec<String>> {
-        let broken = conflicts(self);
-        if broken.is_empty() {
-            return Ok(());
-        }
-        Err(broken
+        let mut broken: Vec<String> = conflicts(self)
             .into_iter()
             .map(|conflict| format!("{}: {}", conflict.message, conflict.hint))
-            .collect())
+            .collect();
+        let faults = graph::faults(&self.accounts, self.system_account.is_some());
+        broken.extend(faults.into_iter().map(|fault| {
+            let account = self.accounts.get(fault.account);
+            let name = account.map_or("", |account| account.name.as_str());
+            format!("account {name:?}: {}: {}", fault.message, fault.hint)
+        }));
+        if broken.is_empty() {
+            Ok(())
+        } else {
+            Err(broken)
+        }
     }
 }

@@ -5,10 +5,13 @@
 
 use super::Check;
 use crate::duration::SignedDuration;
-use crate::options::{BatchLimits, JetStreamLimits, JetStreamOptions, Options, SyncPolicy};
+use crate::options::{
+    BatchLimits, JetStreamLimits, JetStreamOptions, Options, Secret, StoreCipher, StoreEncryption,
+    SyncPolicy,
+};
 use crate::schema::{BATCH_LIMITS, JETSTREAM, JETSTREAM_LIMITS};
 use crate::subjects::is_filter;
-use crate::syntax::{Map, Problem, Value, ValueKind};
+use crate::syntax::{Map, Problem, Span, Value, ValueKind};
 use std::time::Duration;
 
 /// A `jetstream {}` block while its keys are being read.
@@ -17,6 +20,34 @@ pub(crate) struct JetStreamDraft {
     pub(crate) options: JetStreamOptions,
     pub(crate) request_queue_limit: Option<u64>,
     pub(crate) info_queue_limit: Option<u64>,
+    pub(crate) encryption: EncryptionDraft,
+}
+
+/// The keys about encryption while they are being read.
+#[derive(Default)]
+pub(crate) struct EncryptionDraft {
+    pub(crate) key: Option<String>,
+    previous: Option<(String, Span)>,
+    pub(crate) cipher: StoreCipher,
+}
+
+impl EncryptionDraft {
+    fn finish(self, check: &mut Check<'_>) -> Option<StoreEncryption> {
+        let Some(key) = self.key else {
+            if let Some((_, span)) = self.previous {
+                let problem = Problem::new(span, "prev_key without key".to_owned());
+                check.error(problem.hint(
+                    "set key to the key to encrypt with; what is encrypted cannot be made plain again",
+                ));
+            }
+            return None;
+        };
+        Some(StoreEncryption {
+            key: Secret::new(key),
+            previous: self.previous.map(|(key, _)| Secret::new(key)),
+            cipher: self.cipher,
+        })
+    }
 }
 
 /// `jetstream`: on or off, or on with settings.
@@ -47,9 +78,12 @@ fn block(check: &mut Check<'_>, map: &Map, options: &mut Options) -> bool {
         options: std::mem::take(settings),
         request_queue_limit: None,
         info_queue_limit: None,
+        encryption: EncryptionDraft::default(),
     };
     check.entries(map, "jetstream", JETSTREAM, &mut draft);
     let default = JetStreamOptions::default().request_queue_limit;
+    draft.options.encryption = draft.encryption.finish(check);
+    let settings = options.jetstream_settings();
     *settings = draft.options;
     settings.request_queue_limit = draft.request_queue_limit.unwrap_or(default);
     settings.info_queue_limit = draft
@@ -67,6 +101,28 @@ pub(crate) fn store_dir(check: &mut Check<'_>, value: &Value, slot: &mut Option<
         Problem::new(value.span, "Duplicate 'store_dir' configuration")
             .hint("keep it at the top level or in the jetstream block, not in both"),
     );
+}
+
+/// `prev_key`; the empty one is none.
+pub(crate) fn previous_key(check: &mut Check<'_>, value: &Value, draft: &mut EncryptionDraft) {
+    if let Some(key) = check.string(value).filter(|key| !key.is_empty()) {
+        draft.previous = Some((key.to_owned(), value.span));
+    }
+}
+
+/// `cipher`, in nats-server's words.
+pub(crate) fn store_cipher(check: &mut Check<'_>, value: &Value, slot: &mut StoreCipher) {
+    let Some(name) = check.string(value) else {
+        return;
+    };
+    match name.to_ascii_lowercase().as_str() {
+        "chacha" | "chachapoly" => *slot = StoreCipher::ChaCha,
+        "aes" => *slot = StoreCipher::Aes,
+        _ => check.error(
+            Problem::new(value.span, format!("Unknown cipher type: {name:?}"))
+                .expected("chacha or aes"),
+        ),
+    }
 }
 
 /// A size in bytes: a number, or a string whose K, M, G or T is a power of 1024.

@@ -74,15 +74,21 @@ pub(crate) struct TlsDraft {
 
 /// Reads the whole block.
 pub(crate) fn tls(check: &mut Check<'_>, value: &Value, target: &mut Options) {
-    let mut draft = TlsDraft::default();
-    check.block(value, "tls", TLS, &mut draft);
+    target.tls = Some(tls_block(check, value, &mut TlsDraft::default()));
+}
+
+/// Reads a block of any listener or connection.
+pub(crate) fn tls_block(check: &mut Check<'_>, value: &Value, draft: &mut TlsDraft) -> TlsOptions {
+    check.block(value, "tls", TLS, draft);
     let TlsDraft {
         mut options,
         cert_file,
         key_file,
         certificates,
-        ..
-    } = draft;
+        allow_insecure,
+        insecure_suites,
+        file_missing,
+    } = std::mem::take(draft);
     let mut fail = |message: String| check.error(Problem::new(value.span, message));
     let both = !certificates.is_empty() && cert_file.is_some();
     options.certificates = certificates;
@@ -99,19 +105,19 @@ pub(crate) fn tls(check: &mut Check<'_>, value: &Value, target: &mut Options) {
                 key_file,
             });
         }
-        _ if draft.file_missing => {}
+        _ if file_missing => {}
         (Some(_), None) => fail("missing 'key_file' in TLS configuration".into()),
         (None, Some(_)) => fail("missing 'cert_file' in TLS configuration".into()),
         (None, None) => {}
     }
-    if !draft.allow_insecure && !draft.insecure_suites.is_empty() {
-        let names = draft.insecure_suites.join(", ");
+    if !allow_insecure && !insecure_suites.is_empty() {
+        let names = insecure_suites.join(", ");
         fail(format!(
             "insecure cipher suites configured without 'allow_insecure_cipher_suites' option set: \
              {names}"
         ));
     }
-    target.tls = Some(options);
+    options
 }
 
 /// A key of the block that names a file.

@@ -108,14 +108,14 @@ impl Flags {
         if single && self.token.is_some() {
             return Err(FlagError::plain("Cannot have a user/pass and token"));
         }
+        if options.requires_login_by_list() {
+            return Err(FlagError::plain(
+                "--user, --pass and --auth can not be combined with the users of the \
+                 configuration file; remove the flags, or the users array",
+            ));
+        }
         let credential = &mut options.authorization.credential;
         let (file_user, file_password) = match std::mem::take(credential) {
-            Credential::Users(_) => {
-                return Err(FlagError::plain(
-                    "--user, --pass and --auth can not be combined with the users of the \
-                     configuration file; remove the flags, or the users array",
-                ));
-            }
             Credential::UserPassword { user, password } => (Some(user), password),
             _ => (None, Secret::default()),
         };

@@ -12,6 +12,7 @@ pub(super) struct Reading {
     pub(super) version: bool,
     pub(super) test: bool,
     pub(super) signal: Option<String>,
+    pub(super) import: Option<String>,
     /// The first flag whose feature is missing.
     pub(super) refused: Option<String>,
 }
@@ -44,6 +45,17 @@ pub fn parse_args(args: &[String]) -> Result<Command, FlagError> {
     }
     if let Some(refused) = reading.refused {
         return Err(FlagError::plain(refused));
+    }
+    if let Some(directory) = reading.import {
+        if directory.is_empty() {
+            return Err(FlagError::plain(
+                "--import-store needs the directory of the store to import",
+            ));
+        }
+        return Ok(Command::ImportStore {
+            directory,
+            flags: reading.flags,
+        });
     }
     if !reading.test {
         return Ok(Command::Run(reading.flags));

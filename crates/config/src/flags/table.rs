@@ -165,6 +165,10 @@ pub(super) const FLAGS: &[Flag] = &[
     flag(JETSTREAM, &["sd", "store_dir"], "-sd, --store_dir <dir>",
         "Directory of JetStream's data (default: nats in the one for temporary files)",
         Text(|r, v| r.flags.store_dir = Some(v.to_owned()))),
+    flag(JETSTREAM, &["import-store", "import_store"], "--import-store <dir>",
+        "Take the streams of a stopped Go server's store into --store_dir, say what\n\
+         was taken, and exit; 2 is the status if something was damaged or left out",
+        Text(|r, v| r.import = Some(v.to_owned()))),
 
     flag(AUTHORIZATION, &["user"], "--user <user>",
         "User that clients must be",

@@ -18,6 +18,29 @@ pub struct Authorization {
     /// The `default_permissions` of the file. They have already been given to the users without
     /// their own; kept for monitoring.
     pub default_permissions: Option<Permissions>,
+    /// Every client must come through a trusted proxy.
+    pub proxy_required: bool,
+    /// Let a service decide who gets in.
+    pub callout: Option<AuthCallout>,
+    /// Whether there is such a block at all, which decides who may come without credentials: see
+    /// [`Options::opens_global_account`](super::Options::opens_global_account).
+    pub is_configured: bool,
+}
+
+/// `auth_callout {}`: a service that decides who gets in (security.md §5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthCallout {
+    /// Public account key, `A…`, that signs the service's answers.
+    pub issuer: String,
+    /// Account in which the service is asked. Default `$G`.
+    pub account: String,
+    /// Users and nkeys that log in without the service being asked, itself among them; never
+    /// empty.
+    pub auth_users: Vec<String>,
+    /// Public curve key, `X…`, that requests are encrypted for.
+    pub xkey: Option<String>,
+    /// Accounts whose users the service may let in; empty is all.
+    pub allowed_accounts: Vec<String>,
 }
 
 /// Who may connect to the global account.
@@ -63,6 +86,8 @@ pub enum User {
         permissions: Option<Permissions>,
         /// How the user may connect; empty is in any way.
         allowed_connection_types: Vec<ConnectionType>,
+        /// The user must come through a trusted proxy.
+        proxy_required: bool,
     },
     /// Authenticates by signing a nonce.
     Nkey {
@@ -72,6 +97,8 @@ pub enum User {
         permissions: Option<Permissions>,
         /// How the user may connect; empty is in any way.
         allowed_connection_types: Vec<ConnectionType>,
+        /// The user must come through a trusted proxy.
+        proxy_required: bool,
     },
 }
 
@@ -107,6 +134,16 @@ impl User {
                 allowed_connection_types,
                 ..
             } => allowed_connection_types,
+        }
+    }
+
+    /// Whether this user must come through a trusted proxy.
+    #[must_use]
+    pub fn proxy_required(&self) -> bool {
+        match self {
+            Self::Password { proxy_required, .. } | Self::Nkey { proxy_required, .. } => {
+                *proxy_required
+            }
         }
     }
 

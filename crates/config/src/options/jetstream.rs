@@ -3,10 +3,10 @@
 //! Owns the typed form of `jetstream {}`, of the top-level `store_dir` and of the flags `-js` and
 //! `-sd`, and the two places a server's settings can be in: [`Options::jetstream`] while JetStream
 //! is on, [`Options::dormant_jetstream`] while it is off. Read by the server. Absent: how much
-//! memory and disk there is (a limit that depends on it is `None`), encryption at rest, and
-//! settings that only a cluster has.
+//! memory and disk there is (a limit that depends on it is `None`), and settings that only a
+//! cluster has.
 
-use super::Options;
+use super::{Options, Secret};
 use std::time::Duration;
 
 /// The directory below [`JetStreamOptions::store_dir`] in which everything is stored.
@@ -43,6 +43,29 @@ pub struct JetStreamOptions {
     pub info_queue_limit: u64,
     /// Most disk operations at a time, 4 to 8192.
     pub max_concurrent_io: u16,
+    /// How what is in files is encrypted; `None` is not at all.
+    pub encryption: Option<StoreEncryption>,
+}
+
+/// `key`, `prev_key` and `cipher`: encryption at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreEncryption {
+    /// The key; never empty.
+    pub key: Secret,
+    /// The key before it, which still opens what it encrypted.
+    pub previous: Option<Secret>,
+    /// How new data is encrypted.
+    pub cipher: StoreCipher,
+}
+
+/// A cipher of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreCipher {
+    /// `chacha`: ChaCha20-Poly1305.
+    #[default]
+    ChaCha,
+    /// `aes`: AES-256-GCM.
+    Aes,
 }
 
 impl Default for JetStreamOptions {
@@ -60,6 +83,7 @@ impl Default for JetStreamOptions {
             request_queue_limit: 10_000,
             info_queue_limit: 10_000,
             max_concurrent_io: 4096,
+            encryption: None,
         }
     }
 }

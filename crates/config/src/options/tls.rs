@@ -4,6 +4,7 @@
 //! cipher suites and curves are known ones, pinned certificates are 32-byte digests. Read by the
 //! server, which opens the files and builds the TLS configuration. Absent: reading any file.
 
+use super::OcspPeerOptions;
 use std::time::Duration;
 
 /// A `tls {}` block or the `--tls…` flags.
@@ -35,6 +36,8 @@ pub struct TlsOptions {
     pub handshake_first: HandshakeFirst,
     /// Most handshakes per second; 0 is unlimited.
     pub connection_rate_limit: u64,
+    /// Check of client certificates with OCSP, when configured.
+    pub ocsp_peer: Option<OcspPeerOptions>,
 }
 
 impl Default for TlsOptions {
@@ -52,6 +55,7 @@ impl Default for TlsOptions {
             pinned_certs: Vec::new(),
             handshake_first: HandshakeFirst::Off,
             connection_rate_limit: 0,
+            ocsp_peer: None,
         }
     }
 }

@@ -7,7 +7,9 @@
 
 use super::{Field, Shown};
 use crate::duration;
-use crate::options::{JetStreamLimits, JetStreamOptions, Options, SyncPolicy};
+use crate::options::{
+    JetStreamLimits, JetStreamOptions, Options, StoreCipher, StoreEncryption, SyncPolicy,
+};
 use crate::schema::{Reload, reload_of_jetstream};
 use std::time::Duration;
 
@@ -72,6 +74,7 @@ pub(super) const FIELDS: &[Field] = &[
     field!("StreamMaxBufferedSize", "max_buffered_size", max_buffered_size),
     field!("jetstream storage directory", "store_dir", store_dir),
     field!("SyncInterval", "sync_interval", sync_interval),
+    field!("jetstream encryption", "key", encryption),
 ];
 
 /// A comparison of settings that are both in force.
@@ -133,6 +136,17 @@ impl Shown for SyncPolicy {
         match self {
             Self::Always => "always".to_owned(),
             Self::Interval(interval) => duration::show(*interval),
+        }
+    }
+}
+
+/// That it is encrypted, and how; never with what.
+impl Shown for Option<StoreEncryption> {
+    fn shown(&self) -> String {
+        match self.as_ref().map(|encryption| encryption.cipher) {
+            None => "none".to_owned(),
+            Some(StoreCipher::ChaCha) => "chacha".to_owned(),
+            Some(StoreCipher::Aes) => "aes".to_owned(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The keys of `authorization {}`, of users and of permissions (config.md §6).
 
-use super::Reload::Live;
+use super::Reload::{Live, Restart};
 use super::{Row, row};
 use crate::check::{
-    AuthorizationDraft, SubjectPermissionDraft, UserDraft, auth_timeout, connection_types,
+    AuthorizationDraft, CalloutDraft, SubjectPermissionDraft, UserDraft, allowed_accounts,
+    auth_callout, auth_timeout, auth_users, callout_issuer, callout_xkey, connection_types,
     permissions, responses, responses_expires, responses_max, subject_permission, subject_rules,
     user_list, user_nkey,
 };
@@ -25,6 +26,26 @@ pub(crate) const AUTHORIZATION: &[Row<AuthorizationDraft>] = &[
     row(&["default_permissions", "default_permission", "permissions"], "permissions", "", Live,
         "permissions of users without their own",
         |c, v, d| permissions(c, v, &mut d.default_permissions)),
+    row(&["auth_callout", "auth_hook"], "auth_callout block", "", Restart,
+        "service that decides who gets in", auth_callout),
+    row(&["proxy_required"], "boolean", "false", Restart,
+        "clients must come through a trusted proxy",
+        |c, v, d| c.bool_into(v, &mut d.proxy_required)),
+];
+
+/// Keys of `auth_callout {}`.
+#[rustfmt::skip]
+pub(crate) const AUTH_CALLOUT: &[Row<CalloutDraft>] = &[
+    row(&["issuer"], "public account key", "", Restart,
+        "key that signs the service's answers", callout_issuer),
+    row(&["account", "acc"], "string", "$G", Restart,
+        "account in which the service is asked", |c, v, d| c.string_into(v, &mut d.account)),
+    row(&["auth_users", "users"], "array of strings", "", Restart,
+        "users that log in without the service being asked", auth_users),
+    row(&["xkey", "key"], "public curve key", "", Restart,
+        "key that requests are encrypted for", callout_xkey),
+    row(&["allowed_accounts"], "array of strings", "all", Restart,
+        "accounts whose users the service may let in", allowed_accounts),
 ];
 
 /// Keys of an entry of `users`.
@@ -40,6 +61,9 @@ pub(crate) const USER: &[Row<UserDraft>] = &[
         "what the user may do", |c, v, d| permissions(c, v, &mut d.permissions)),
     row(&["allowed_connection_types", "connection_types", "clients"], "string or strings", "all",
         Live, "how the user may connect", connection_types),
+    row(&["proxy_required"], "boolean", "false", Live,
+        "the user must come through a trusted proxy",
+        |c, v, d| c.bool_into(v, &mut d.proxy_required)),
 ];
 
 /// Keys of a `permissions {}` block.

@@ -7,7 +7,8 @@ use super::Reload::{Live, Restart};
 use super::{Row, row};
 use crate::check::{
     JetStreamDraft, batch_limits, concurrent_io, domain, jetstream_limits, limit_duration,
-    limit_of, maximum, not_negative, queue_limit, storage_size, store_dir, sync_interval,
+    limit_of, maximum, not_negative, previous_key, queue_limit, storage_size, store_cipher,
+    store_dir, sync_interval,
 };
 use crate::options::{BatchLimits, JetStreamLimits};
 
@@ -51,6 +52,15 @@ pub(crate) const JETSTREAM: &[Row<JetStreamDraft>] = &[
         }),
     row(&["max_concurrent_io"], "4 to 8192", "4096", Restart,
         "most disk operations at a time", concurrent_io),
+    row(&["key", "ek", "encryption_key"], "string", "", Restart,
+        "key with which streams in files are encrypted",
+        |c, v, d| c.string_into(v, &mut d.encryption.key)),
+    row(&["prev_key", "prev_ek", "prev_encryption_key"], "string", "", Restart,
+        "key before it, which opens what it encrypted",
+        |c, v, d| previous_key(c, v, &mut d.encryption)),
+    row(&["cipher"], "chacha or aes", "chacha", Restart,
+        "how streams in files are encrypted",
+        |c, v, d| store_cipher(c, v, &mut d.encryption.cipher)),
     row(&["max_outstanding_catchup"], "size", "64MB", Restart,
         "most bytes sent to replicas that catch up; without effect before clustering",
         |c, v, _| { storage_size(c, v); }),

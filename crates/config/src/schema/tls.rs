@@ -4,7 +4,7 @@ use super::Reload::Live;
 use super::{Row, row};
 use crate::check::{
     TlsDraft, certificates, check_known_urls, cipher_suites, curve_preferences, handshake_first,
-    min_version, pinned_certs, tls_file,
+    min_version, ocsp_peer, pinned_certs, tls_file,
 };
 
 /// Keys of the block.
@@ -59,6 +59,8 @@ pub(crate) const TLS: &[Row<TlsDraft>] = &[
         "public keys of which a client must have one", pinned_certs),
     row(&["handshake_first", "first", "immediate"], "boolean, auto or duration", "false", Live,
         "do the handshake before INFO", handshake_first),
+    row(&["ocsp_peer"], "boolean or ocsp_peer block", "false", Live,
+        "check client certificates with OCSP", ocsp_peer),
 ];
 
 /// Keys of an entry of `certs`.

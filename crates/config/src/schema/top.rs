@@ -3,10 +3,11 @@
 use super::Reload::{Live, Restart};
 use super::{Row, row};
 use crate::check::{
-    DestinationDraft, authorization, feature_flags, http, is_advertise, jetstream, listen,
-    mappings, server_metadata, store_dir, tags, tls, weight,
+    DestinationDraft, accounts, authorization, default_sentinel, feature_flags, http, is_advertise,
+    jetstream, listen, mappings, ocsp, ocsp_cache, operators, pinned_accounts, preload, proxies,
+    resolver, resolver_tls, server_metadata, store_dir, tags, tls, trusted_keys, weight,
 };
-use crate::options::{DEFAULT_PORT, DEFAULT_SYSTEM_ACCOUNT, Options, Port, WriteTimeout};
+use crate::options::{DEFAULT_PORT, Options, Port, WriteTimeout};
 use crate::syntax::Problem;
 use std::time::Duration;
 
@@ -204,11 +205,42 @@ pub(crate) const TOP: &[Row<Options>] = &[
         "user that connections without credentials become",
         |c, v, o| c.string_into(v, &mut o.no_auth_user)),
     row(&["no_system_account", "no_system", "no_sys_acc"], "boolean", "false", Restart,
-        "do without a system account", |c, v, o| match c.bool(v) {
-            Some(true) => o.system_account = None,
-            Some(false) => o.system_account = Some(DEFAULT_SYSTEM_ACCOUNT.to_owned()),
-            None => {}
+        "do without a system account",
+        |c, v, _| if let Some(none) = c.bool(v) { c.late.no_system_account = none; }),
+    row(&["system_account", "system"], "string", "$SYS", Restart,
+        "the account that monitors and controls the server", |c, v, _| {
+            c.late.system_account = c.string(v)
+                .filter(|name| !name.is_empty())
+                .map(|name| (name.to_owned(), v.span));
         }),
+    row(&["accounts"], "map of accounts, or array of names", "", Live,
+        "accounts besides the global one", accounts),
+    row(&["proxies"], "proxies block", "", Live,
+        "proxies that are trusted to pass clients on", proxies),
+    row(&["proxy_protocol"], "boolean", "false", Restart,
+        "expect a PROXY protocol header in front of client connections",
+        |c, v, o| c.bool_into(v, &mut o.proxy_protocol)),
+    row(&["ocsp"], "boolean or ocsp block", "", Live,
+        "OCSP stapling", ocsp),
+    row(&["ocsp_cache"], "boolean or ocsp_cache block", "", Live,
+        "cache of OCSP responses about peers", ocsp_cache),
+    // Operator mode.
+    row(&["operator", "operators", "root", "roots", "root_operator", "root_operators"],
+        "file or JWT, or several", "", Restart,
+        "operators whose accounts are trusted", operators),
+    row(&["trusted_keys", "trusted"], "public operator key or keys", "", Restart,
+        "operators whose accounts are trusted, by key", trusted_keys),
+    row(&["resolver", "account_resolver", "accounts_resolver"],
+        "MEMORY, URL(…) or resolver block", "", Live,
+        "where JWTs of accounts come from", resolver),
+    row(&["resolver_tls"], "tls block", "", Live,
+        "TLS towards an account server", resolver_tls),
+    row(&["resolver_preload"], "map of account JWTs by key", "", Live,
+        "JWTs put into the resolver at start", preload),
+    row(&["resolver_pinned_accounts"], "public account key or keys", "all", Live,
+        "the only accounts that may be used", pinned_accounts),
+    row(&["default_sentinel"], "user JWT", "", Live,
+        "JWT of clients that send none", default_sentinel),
     row(&["mappings", "maps"], "map of subjects to destinations", "", Live,
         "subject mappings", |c, v, o| mappings(c, v, &mut o.mappings)),
     // JetStream.

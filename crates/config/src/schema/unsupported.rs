@@ -1,11 +1,11 @@
 //! Keys of nats-server 2.14.5 whose feature this version does not have.
 //!
-//! Owns one table. A key in it is refused with a message of its own, never ignored, and what is
-//! nested under it is not looked at; a value that says "off" is accepted, because that is what
-//! the server does anyway. When a feature is built, its row is deleted here.
+//! Owns one table. A key in it is refused with a message of its own, never ignored; a value that
+//! says "off" is accepted, because that is what the server does anyway. A key that also has a row
+//! in its block's table is read and checked all the same, into `Options`, so that the feature is
+//! switched on by deleting its row here; what is nested under the others is not looked at.
 
 use super::{KeyReference, Reload};
-use crate::options::DEFAULT_SYSTEM_ACCOUNT;
 use crate::syntax::{Entry, Problem, Value, ValueKind};
 
 /// A key whose feature is missing.
@@ -41,32 +41,23 @@ const TABLE: &[Unsupported] = &[
     missing("", &["default_js_domain"], "JetStream domains of other servers", is_empty),
     missing("", &["websocket", "ws"], "WebSocket", never),
     missing("", &["mqtt"], "MQTT", never),
-    missing("", &["accounts"], "accounts", is_empty),
-    missing("", &["operator", "operators", "root", "roots", "root_operator", "root_operators"],
-        "operator mode", is_empty),
-    missing("", &["trusted_keys", "trusted"], "operator mode", is_empty),
-    missing("", &["resolver", "account_resolver", "accounts_resolver"], "account resolvers", never),
+    missing("", &["resolver", "account_resolver", "accounts_resolver"],
+        "account resolvers other than MEMORY and full", is_local_resolver),
     missing("", &["resolver_tls"], "account resolvers", never),
-    missing("", &["resolver_preload"], "account resolvers", is_empty),
-    missing("", &["resolver_pinned_accounts"], "account resolvers", is_empty),
-    missing("", &["default_sentinel"], "operator mode", is_empty),
-    missing("", &["system_account", "system"], "a system account of your own", is_default_account),
     missing("", &["proxy_protocol"], "the PROXY protocol", is_disabled),
-    missing("", &["proxies"], "trusted proxies", is_empty),
     missing("", &["ocsp"], "OCSP", is_disabled),
     missing("", &["ocsp_cache"], "OCSP", is_disabled),
     missing("", &["prof_port"], "the profiling port", is_zero),
     missing("", &["prof_block_rate"], "profiling", is_zero),
-    missing("jetstream", &["key", "ek", "encryption_key"], "encryption at rest", is_empty),
-    missing("jetstream", &["prev_key", "prev_ek", "prev_encryption_key"],
-        "encryption at rest", is_empty),
-    missing("jetstream", &["cipher"], "encryption at rest", never),
-    missing("jetstream", &["tpm"], "encryption at rest", is_empty),
+    missing("jetstream", &["tpm"], "encryption at rest with a key from a TPM", is_empty),
     missing("jetstream", &["unique_tag"], "clustering", is_empty),
     missing("jetstream", &["extension_hint"], "JetStream domains of other servers", is_empty),
     missing("authorization", &["auth_callout", "auth_hook"], "auth callout", never),
-    missing("authorization", &["proxy_required"], "trusted proxies", is_disabled),
-    missing("user", &["proxy_required"], "trusted proxies", is_disabled),
+    missing("account", &["jetstream"], "JetStream in accounts other than the global one",
+        is_disabled),
+    missing("account", &["msg_trace", "trace_dest"], "message tracing", is_empty),
+    missing("exports", &["allow_trace"], "message tracing", is_disabled),
+    missing("imports", &["allow_trace"], "message tracing", is_disabled),
     missing("tls", &["ocsp_peer"], "OCSP", is_disabled),
     missing("tls", &["cert_store"], "the Windows certificate store", never),
     missing("tls", &["cert_match_by"], "the Windows certificate store", never),
@@ -135,8 +126,20 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn is_default_account(value: &Value) -> bool {
-    matches!(&value.kind, ValueKind::String(name) if name == DEFAULT_SYSTEM_ACCOUNT)
+/// Whether accounts come from this server alone.
+fn is_local_resolver(value: &Value) -> bool {
+    let is = |value: &Value, names: &[&str]| {
+        let ValueKind::String(word) = &value.kind else {
+            return false;
+        };
+        names.contains(&word.trim().to_ascii_lowercase().as_str())
+    };
+    match &value.kind {
+        ValueKind::Map(map) => map.entries().iter().any(|entry| {
+            entry.key.eq_ignore_ascii_case("type") && is(&entry.value, &["full", "mem", "memory"])
+        }),
+        _ => is(value, &["mem", "memory"]),
+    }
 }
 
 /// `false`, `disabled`, `{ enabled: false }`, `{ mode: never }`, `{ type: none }`.

@@ -92,3 +92,33 @@ nats.conf:4:14: unknown field "tmeout"
         assert!(!said.contains("cr3t"), "{text}:\n{said}");
     }
 }
+
+#[test]
+fn credentials_within_a_url_are_not_shown() {
+    check(
+        r#"remote_syslog: "udp://u:s3cr3t@h/a", prot: 1
+"#,
+        r#"
+nats.conf:1:38: unknown field "prot"
+  |
+1 | remote_syslog: "udp://********@h/a", prot: 1
+  |                                      ^^^^
+  = hint: did you mean "port"?
+"#,
+    );
+}
+
+/// A name that is repeated in a message may be a seed that was pasted in its place.
+#[test]
+fn messages_repeat_no_seeds() {
+    const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    for text in [
+        format!("authorization {{ users: [{{user: a}}] }}\nno_auth_user: {SEED}"),
+        format!("accounts {{ A {{ imports: [{{stream {{account: {SEED}, subject: a}}}}] }} }}"),
+        format!("{SEED}: 1"),
+        format!("default_sentinel: x.{SEED}.y\nprot: 1"),
+    ] {
+        let said = said(&text);
+        assert!(!said.is_empty() && !said.contains(&SEED[..20]), "{said}");
+    }
+}

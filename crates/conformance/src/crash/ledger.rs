@@ -70,8 +70,6 @@ pub struct Found {
     pub present: u64,
     /// Messages that only damage explains to be missing.
     pub lost: u64,
-    /// Deviations under damage that `docs/durability.md` lists as not covered yet.
-    pub known: u64,
 }
 
 /// All messages of one stream.
@@ -197,8 +195,7 @@ impl Ledger {
     }
 
     /// Compares with everything the server has, settles what was unknown.
-    /// `damaged` says whether a message may be missing because of damage; with `lenient`, the known
-    /// deviations of a damaged message log are counted and not refused.
+    /// `damaged` says whether a message may be missing because of damage.
     ///
     /// # Errors
     /// What must not be.
@@ -206,7 +203,6 @@ impl Ledger {
         &mut self,
         contents: &[Arrival],
         damaged: &dyn Fn(usize) -> bool,
-        lenient: bool,
     ) -> Result<Found, String> {
         let there = self.read(contents)?;
         let mut found = Found {
@@ -214,15 +210,11 @@ impl Ledger {
             ..Found::default()
         };
         self.check_order(&there)?;
-        if !lenient {
-            self.check_limits(&there)?;
-        }
+        self.check_limits(&there)?;
         for number in 0..self.sent.len() {
             if let Some(&sequence) = there.get(&number) {
                 let sent = &mut self.sent[number];
-                if sent.presence == Presence::Removed && lenient {
-                    found.known += 1;
-                } else if sent.presence == Presence::Removed {
+                if sent.presence == Presence::Removed {
                     return Err(format!(
                         "{}: message {number} (sequence {sequence}) was removed and is back",
                         self.stream
@@ -231,14 +223,7 @@ impl Ledger {
                 sent.presence = Presence::Must;
                 continue;
             }
-            match self.settle_missing(number, &there, damaged) {
-                Ok(lost) => found.lost += u64::from(lost),
-                Err(_) if lenient => {
-                    found.known += 1;
-                    self.sent[number].presence = Presence::Removed;
-                }
-                Err(text) => return Err(text),
-            }
+            found.lost += u64::from(self.settle_missing(number, &there, damaged)?);
         }
         Ok(found)
     }
@@ -343,9 +328,10 @@ impl Ledger {
         let expired = sent.ttl.is_some_and(|ttl| sent.at.elapsed() >= ttl);
         let explained = sent.presence > Presence::Must
             || expired
-            || self.is_over(number, |other| there.contains_key(&other))
+            || self.is_over(number, |other| self.was_there(other, there))
             || self.is_rolled_up(number, there);
         let lost = !explained && damaged(number);
+        let explained = explained || self.is_taken_by_hidden(number, there, damaged);
         if !explained && !lost {
             return Err(format!(
                 "{}: message {number} is lost: {:?}, {} there, last sequence known {}",
@@ -359,6 +345,35 @@ impl Ledger {
         Ok(lost)
     }
 
+    /// Whether messages that were never confirmed, and lie under the damage, may have taken this one
+    /// before that, for a limit or as rollups.
+    fn is_taken_by_hidden(
+        &self,
+        number: usize,
+        there: &HashMap<usize, u64>,
+        damaged: &dyn Fn(usize) -> bool,
+    ) -> bool {
+        let (sent, rule) = (&self.sent[number], &self.rule);
+        let later = || {
+            let others = (number + 1)..self.sent.len();
+            others.filter(|&other| match self.sent[other].fate {
+                Fate::Unknown => there.contains_key(&other) || damaged(other),
+                Fate::Stored(_) => self.was_there(other, there),
+                Fate::Absent => false,
+            })
+        };
+        let same = |other: &usize| self.sent[*other].subject == sent.subject;
+        let reaches = |limit: Option<usize>, count: usize| limit.is_some_and(|max| count >= max);
+        reaches(rule.per_subject, later().filter(same).count())
+            || reaches(rule.total, later().count())
+            || later().filter(same).any(|other| self.sent[other].rollup)
+    }
+
+    /// Whether a later message is there, or was until damage took it: what it took is gone either way.
+    fn was_there(&self, other: usize, there: &HashMap<usize, u64>) -> bool {
+        there.contains_key(&other) || self.sent[other].presence == Presence::Must
+    }
+
     fn is_rolled_up(&self, number: usize, there: &HashMap<usize, u64>) -> bool {
         let sent = &self.sent[number];
         let Fate::Stored(sequence) = sent.fate else {
@@ -366,7 +381,7 @@ impl Ledger {
         };
         self.seen.range(sequence + 1..).any(|(_, other)| {
             let later = &self.sent[*other];
-            later.rollup && later.subject == sent.subject && there.contains_key(other)
+            later.rollup && later.subject == sent.subject && self.was_there(*other, there)
         })
     }
 }

@@ -30,9 +30,6 @@ pub struct Tally {
     pub compared: u64,
     /// Messages lost under damage, all of them lying under it.
     pub lost: u64,
-    /// Deviations under damage that are known, see `docs/durability.md`; `CRASH_STRICT` makes them
-    /// failures.
-    pub known: u64,
     /// Deliveries whose count went back: a client had seen them, the restarted server had not
     /// kept that.
     pub recounted: u64,
@@ -49,7 +46,6 @@ impl Tally {
         self.confirmed += other.confirmed;
         self.compared += other.compared;
         self.lost += other.lost;
-        self.known += other.known;
         self.recounted += other.recounted;
         self.unacked += other.unacked;
     }
@@ -204,17 +200,15 @@ impl World {
         damage: Option<&Damage>,
         last: bool,
     ) -> Result<u64, String> {
-        let (mut present, mut lost, mut known) = (0, 0, 0);
+        let (mut present, mut lost) = (0, 0);
         self.each(|load| {
             let found = load.verify(&mut Link::connect(addr, None)?, damage)?;
             present += found.present;
             lost += found.lost;
-            known += found.known;
             Ok(())
         })?;
         self.tally.compared += present;
         self.tally.lost += lost;
-        self.tally.known += known;
         if last {
             self.each(|load| load.settle(&mut Link::connect(addr, None)?, damage))?;
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Json;
+use super::syntax::{self, Broken};
 
 /// How many unknown members are told by name.
 const MAX_UNKNOWN_NAMES: usize = 16;
@@ -58,21 +59,18 @@ impl DecodeError {
         Self(text.into())
     }
 
-    fn syntax(error: &serde_json::Error, text: &str) -> Self {
-        if error.is_eof() {
-            return Self("unexpected EOF".to_owned());
-        }
-        let line = text
-            .split_inclusive('\n')
-            .take(error.line().saturating_sub(1));
-        let before: usize = line.map(str::len).sum();
-        let offset = before + error.column();
-        let found = text.as_bytes().get(offset.saturating_sub(1));
-        let found = found.map_or(' ', |byte| char::from(*byte));
-        Self(format!(
-            "invalid character '{}' looking for beginning of value at offset {offset}",
-            found.escape_default()
-        ))
+    /// What is wrong with a text. nats-server's strict reader takes several documents and says where
+    /// the fault is; its other one takes one and does not.
+    fn syntax(error: &serde_json::Error, text: &[u8], unknown: Unknown) -> Self {
+        let is_strict = unknown == Unknown::Refused;
+        Self(match syntax::fault(text, !is_strict) {
+            Some(Broken::End) if is_strict => "unexpected EOF".to_owned(),
+            Some(Broken::End) => "unexpected end of JSON input".to_owned(),
+            Some(Broken::At(offset, text)) if is_strict => format!("{text} at offset {offset}"),
+            Some(Broken::At(_, text)) => text,
+            // Deeper than is read here, or half of a surrogate pair.
+            None => error.to_string(),
+        })
     }
 }
 
@@ -132,10 +130,11 @@ impl Decoder {
     }
 
     fn documents<T: Record + Default>(&mut self, text: &[u8]) -> Result<T, DecodeError> {
-        let text = String::from_utf8_lossy(text);
+        let lossy = String::from_utf8_lossy(text);
         let mut value = T::default();
-        for json in serde_json::Deserializer::from_str(&text).into_iter() {
-            let json: Json = json.map_err(|error| DecodeError::syntax(&error, &text))?;
+        for json in serde_json::Deserializer::from_str(&lossy).into_iter() {
+            let json: Json =
+                json.map_err(|error| DecodeError::syntax(&error, text, self.unknown))?;
             self.record(&json, &mut value);
             if let Some(fault) = self.fault.take() {
                 return Err(fault.error);

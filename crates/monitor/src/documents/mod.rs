@@ -5,6 +5,8 @@
 //! the omissions of nats-server 2.14.5. Absent: HTTP.
 
 pub(crate) mod absent;
+pub(crate) mod accountz;
+pub(crate) mod accstatz;
 pub(crate) mod connections;
 pub(crate) mod connz;
 pub(crate) mod expvarz;

@@ -270,14 +270,16 @@ fn features_that_are_not_built_have_true_documents_or_none() {
         (raftz.status, &*raftz.body),
         (404, "No Raft nodes registered")
     );
-    for path in ["/accountz", "/accstatz", "/stacksz"] {
-        let absent = site.get(path);
-        assert_eq!(absent.status, 404, "{path}");
-        assert!(
-            absent.body.starts_with(path) && absent.body.contains("not built yet"),
-            "{absent:?}"
-        );
-    }
+    check("/accountz", "server_id:s now:s");
+    let unknown = site.get("/accountz?acc=NOPE");
+    assert_eq!(
+        (unknown.status, &*unknown.body),
+        (400, "Account NOPE does not exist")
+    );
+    check("/accstatz", "server_id:s now:s account_statz:a");
+    let absent = site.get("/stacksz");
+    assert_eq!(absent.status, 404);
+    assert!(absent.body.contains("not built yet"), "{absent:?}");
     for path in [
         "/nope",
         "/varz/",

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cognate_monitor::{
-    ClosedSubscription, ConnectionFacts, Counts, Health, JetStream, Monitored, ServerFacts,
-    StreamDetails, StreamFacts, SubscriptionFacts, SubscriptionStats, WantedConsumers,
+    AccountDetail, AccountFacts, ClosedSubscription, ConnectionFacts, Counts, Health, JetStream,
+    Monitored, ServerFacts, StreamDetails, StreamFacts, SubscriptionFacts, SubscriptionStats,
+    WantedConsumers,
 };
 use parking_lot::{Condvar, Mutex};
 use serde_json::Value;
@@ -53,6 +54,7 @@ pub(crate) struct Facts {
     pub(crate) streams: Vec<StreamFacts<'static>>,
     /// Streams of account `$G` in detail.
     pub(crate) details: Vec<StreamDetails>,
+    pub(crate) accounts: Vec<AccountDetail>,
     /// While true, asking for connections takes for ever.
     pub(crate) stuck: Arc<(Mutex<bool>, Condvar)>,
     /// Asking for the interest's figures panics.
@@ -101,6 +103,18 @@ impl Monitored for Facts {
             max_fanout: 3,
             avg_fanout: 1.0,
         }
+    }
+
+    fn accounts(&self) -> Vec<AccountFacts> {
+        self.accounts
+            .iter()
+            .map(|detail| detail.facts.clone())
+            .collect()
+    }
+
+    fn account(&self, name: &str) -> Option<AccountDetail> {
+        let mut accounts = self.accounts.iter();
+        accounts.find(|detail| detail.facts.name == name).cloned()
     }
 
     fn health(&self) -> Health {

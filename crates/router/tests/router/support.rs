@@ -46,6 +46,7 @@ pub(crate) fn subscription<D>(
         queue: queue.map(str::as_bytes),
         sid: b"1",
         gate: denied.map(|filter| Box::new(Denied(filter.to_owned())) as Box<dyn Gate>),
+        tie: None,
     }))
 }
 

@@ -3,6 +3,9 @@
 //! A login that hangs on a bcrypt hash is computed on a thread for that, a bounded number at a
 //! time; the connection's task polls for the verdict and reads nothing meanwhile.
 
+mod report;
+mod token;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,21 +14,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cognate_auth::permissions::{Permissions, ReplyPermissions};
+use cognate_auth::proxy::ProxyCheck;
 use cognate_auth::users::{
     Authenticator, BcryptLogin, ConnectionType, Decision, DenyCause, Login, User, UserChange,
     diff_users,
 };
-use cognate_process::{Level, debug, error, info};
+use cognate_process::{Level, debug, error};
 use cognate_router::Subscription;
 use cognate_session::{Access, Report, Verdict};
-use cognate_wire::{CloseReason, ConnectOptions, Fault, Publish, error_text};
+use cognate_wire::{CloseReason, ConnectOptions, Publish, error_text};
 use tokio::task::JoinHandle;
 
-use crate::data::{Connection, Door, Via, Watch};
+use crate::client_info::{Telling, latency, request_info};
+use crate::data::{Account, Connection, Door, Fate, Measured, Via, Watch};
 use crate::shared::Shared;
-
-/// Bytes of a faulty frame that a log line repeats.
-const MAX_SHOWN: usize = 32;
+use crate::system::Event;
 
 type Verification = JoinHandle<Result<Arc<User>, DenyCause>>;
 
@@ -42,6 +45,18 @@ pub(crate) struct ClientDoor {
     /// What its label shows of that once it is let in.
     login: Box<str>,
     verification: Option<(Arc<Authenticator>, Verification)>,
+    /// Whether a trusted proxy stands in front of it.
+    proxy: ProxyCheck,
+    /// When the user must go, and what it is told then.
+    expiry: Option<(tokio::time::Instant, &'static str)>,
+    /// A verdict that moves the client to another account: the session hears it once it is there.
+    settled: Option<Verdict>,
+    /// The account that its user is in.
+    account: Arc<Account>,
+    /// Whether the account counts it.
+    counted: bool,
+    /// Whether it was said that it is there.
+    announced: bool,
     drop_for_stalled: bool,
 }
 
@@ -54,6 +69,13 @@ impl ClientDoor {
         seed: u64,
     ) -> Self {
         connection.set_traced(shared.log.enabled(Level::Trace));
+        let silent = shared.authenticator().begin(&Login::default());
+        let account = match silent {
+            // Who never says CONNECT is in this account from its first word on.
+            Decision::Allowed(user) => shared.accounts.of_user(user.account.as_deref()),
+            _ => None,
+        };
+        let account = account.unwrap_or_else(|| Arc::clone(shared.accounts.global()));
         ClientDoor {
             shared: Arc::clone(shared),
             connection: Arc::clone(connection),
@@ -63,7 +85,25 @@ impl ClientDoor {
             claim: Box::default(),
             login: Box::default(),
             verification: None,
+            proxy: ProxyCheck::NotProxied,
+            expiry: None,
+            settled: None,
+            account,
+            counted: false,
+            announced: false,
             drop_for_stalled: shared.options().no_fast_producer_stall,
+        }
+    }
+
+    /// The account that the client's subscriptions belong in.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// The account does not count the client any more.
+    pub(crate) fn leave_account(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.account.leave();
         }
     }
 
@@ -72,9 +112,35 @@ impl ClientDoor {
         self.drop_for_stalled
     }
 
+    /// When the user must go, and what it is told then.
+    pub(crate) fn expiry(&self) -> Option<(tokio::time::Instant, &'static str)> {
+        self.expiry
+    }
+
     /// Whether a login is being checked elsewhere.
     pub(crate) fn is_verifying(&self) -> bool {
-        self.verification.is_some()
+        self.verification.is_some() || self.settled.is_some()
+    }
+
+    /// What the server, the account and the user allow a session.
+    pub(crate) fn settings(&self) -> cognate_session::Settings {
+        let mut settings = self.shared.session_settings();
+        let user = self
+            .known
+            .as_ref()
+            .map(|(_, user)| user.limits)
+            .unwrap_or_default();
+        let spec = self.account.spec();
+        let lowest = |own: Option<u32>, all: Option<u32>| own.into_iter().chain(all).min();
+        if let Some(max) = lowest(user.max_payload, spec.limits.max_payload) {
+            settings.max_payload = settings.max_payload.min(max as usize);
+        }
+        if let Some(max) = lowest(user.max_subscriptions, spec.limits.max_subscriptions) {
+            let max = max as usize;
+            settings.max_subscriptions =
+                Some(settings.max_subscriptions.map_or(max, |m| m.min(max)));
+        }
+        settings
     }
 
     /// The permissions of the user.
@@ -84,6 +150,9 @@ impl ClientDoor {
 
     /// The verdict of a login that was checked elsewhere, once it is there.
     pub(crate) fn poll_verified(&mut self, cx: &mut Context<'_>) -> Option<Verdict> {
+        if let Some(verdict) = self.settled.take() {
+            return Some(verdict);
+        }
         let (_, job) = self.verification.as_mut()?;
         let Poll::Ready(result) = Pin::new(job).poll(cx) else {
             return None;
@@ -106,6 +175,14 @@ impl ClientDoor {
     /// Judges the user anew after a reload.
     pub(crate) fn reexamine(&mut self) -> Verdict {
         let new = self.shared.authenticator();
+        if let ProxyCheck::Trusted(key) = &self.proxy
+            && !self.shared.proxies().contains(key)
+        {
+            return self.refuse(DenyCause::ProxyNotTrusted);
+        }
+        if let Some(operator) = self.shared.operator() {
+            return self.reexamine_token(&operator, new);
+        }
         let Some((old, user)) = self.known.take() else {
             return self.authenticate_silent().map_or(
                 Verdict::Refused(
@@ -115,8 +192,11 @@ impl ClientDoor {
                 Verdict::Accepted,
             );
         };
-        let change = diff_users(&old, &new).change(&user.id, self.connection_type());
-        match change {
+        let diff = diff_users(&old, &new);
+        if diff.is_gone(&user.id) {
+            return Verdict::Refused("", CloseReason::ClientClosed);
+        }
+        match diff.change(&user.id, self.connection_type()) {
             UserChange::Unchanged => self.admit(new, user),
             UserChange::Updated(user) => self.admit(new, user),
             UserChange::Revoked => {
@@ -128,7 +208,13 @@ impl ClientDoor {
 
     /// An INFO sent outside the first exchange.
     pub(crate) fn async_info(&self) -> Vec<u8> {
-        self.shared.info_for(&self.connection, &self.nonce, false)
+        self.shared.info_for(&self.connection, &self.nonce)
+    }
+
+    /// An INFO that asks this client alone to go to another server.
+    pub(crate) fn lame_duck_info(&self) -> Vec<u8> {
+        self.shared
+            .lame_duck_info_for(&self.connection, &self.nonce)
     }
 
     fn connection_type(&self) -> ConnectionType {
@@ -153,10 +239,14 @@ impl ClientDoor {
             nonce: self.nonce.as_bytes(),
             connection_type: self.connection_type(),
             tls_identities: &identities,
+            proxy: self.proxy,
         })
     }
 
     fn admit(&mut self, authenticator: Arc<Authenticator>, user: Arc<User>) -> Verdict {
+        if let Err(refusal) = self.enter_account(user.account.as_deref()) {
+            return refusal;
+        }
         let permissions = user.permissions.clone();
         let responses = permissions
             .as_ref()
@@ -164,16 +254,58 @@ impl ClientDoor {
         let name = user.display_name().unwrap_or_default();
         self.connection.update_detail(|detail| {
             detail.user = name;
+            detail.permissions.clone_from(&permissions);
             str::clone_into(&self.login, &mut detail.login);
         });
         self.connection.set_replies(
             responses.map(|limits| Box::new(ReplyPermissions::new(limits, self.seed))),
         );
-        self.known = Some((authenticator, user));
+        if self.known.replace((authenticator, user)).is_none() && !self.announced {
+            self.announced = true;
+            let event = Event::Connected(Arc::clone(&self.connection));
+            self.shared.events.note(&self.shared, event);
+        }
         Verdict::Accepted(Access {
             permissions,
             may_respond: responses.is_some(),
         })
+    }
+
+    /// Has the user's account count the client, instead of the one it was in.
+    fn enter_account(&mut self, name: Option<&str>) -> Result<(), Verdict> {
+        let Some(account) = self.shared.accounts.of_user(name) else {
+            let (text, reason) = (
+                error_text::AUTHORIZATION_VIOLATION,
+                CloseReason::MissingAccount,
+            );
+            return Err(Verdict::Refused(text, reason));
+        };
+        if self.counted && Arc::ptr_eq(&account, &self.account) {
+            return Ok(());
+        }
+        if !account.enter() {
+            let text = error_text::MAX_ACCOUNT_CONNECTIONS;
+            error!(self.shared.log, "{} - {text}", self.connection.label());
+            let reason = CloseReason::MaxAccountConnectionsExceeded;
+            return Err(Verdict::Refused(text, reason));
+        }
+        self.leave_account();
+        self.counted = true;
+        self.account = account;
+        self.connection.set_account(&self.account);
+        Ok(())
+    }
+
+    /// The verdict for the session, unless it moves the client to another account than `before`:
+    /// then what the session has read is worked through only once the client is there.
+    fn settle(&mut self, verdict: Verdict, before: &Arc<Account>) -> Verdict {
+        match verdict {
+            Verdict::Accepted(_) if !Arc::ptr_eq(before, &self.account) => {
+                self.settled = Some(verdict);
+                Verdict::Pending
+            }
+            verdict => verdict,
+        }
     }
 
     fn refuse(&self, cause: DenyCause) -> Verdict {
@@ -182,10 +314,12 @@ impl ClientDoor {
             "{} - Authentication failed: {cause}",
             self.connection.label()
         );
-        Verdict::Refused(
-            error_text::AUTHORIZATION_VIOLATION,
-            CloseReason::AuthenticationFailure,
-        )
+        let reason = match cause {
+            DenyCause::ProxyRequired => CloseReason::ProxyRequired,
+            DenyCause::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
+            _ => CloseReason::AuthenticationFailure,
+        };
+        Verdict::Refused(error_text::AUTHORIZATION_VIOLATION, reason)
     }
 
     /// Has the hash computed where it disturbs nobody.
@@ -211,6 +345,21 @@ impl Watch for ClientDoor {
     fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>) {
         super::trace::trace_message(&self.shared, sub, subject, message);
     }
+
+    fn request_info(
+        &self,
+        share: bool,
+        to_system: bool,
+        from: &str,
+        earlier: Option<&[u8]>,
+    ) -> String {
+        let telling = Telling::of(share, to_system);
+        request_info(&self.shared, Some(&self.connection), telling, from, earlier)
+    }
+
+    fn latency(&self, measured: &Measured, fate: Fate, responder: Option<&Connection>) -> String {
+        latency(&self.shared, measured, fate, responder)
+    }
 }
 
 impl Door for ClientDoor {
@@ -221,6 +370,7 @@ impl Door for ClientDoor {
             detail.name.clone_from(&options.name);
             detail.lang.clone_from(&options.lang);
             detail.version.clone_from(&options.version);
+            detail.user = tried(options);
         });
         let headers = options.headers && !self.shared.options().no_header_support;
         self.connection.set_takes_headers(headers);
@@ -228,15 +378,33 @@ impl Door for ClientDoor {
             .async_info
             .store(options.protocol >= 1, Relaxed);
         let authenticator = self.shared.authenticator();
-        match self.begin(&authenticator, options) {
+        let before = Arc::clone(&self.account);
+        self.proxy = self
+            .shared
+            .proxies()
+            .check(&options.proxy_sig, self.nonce.as_bytes());
+        if let ProxyCheck::Trusted(key) = &self.proxy {
+            let key = key.to_string();
+            self.connection.update_detail(|detail| detail.proxy = key);
+        }
+        if let Some(operator) = self.shared.operator() {
+            let verdict = self.begin_with_token(&operator, authenticator, options);
+            return self.settle(verdict, &before);
+        }
+        let verdict = match self.begin(&authenticator, options) {
             Decision::Allowed(user) => self.admit(authenticator, user),
             Decision::Denied(cause) => self.refuse(cause),
             Decision::NeedsBcrypt(login) => self.verify(authenticator, login),
-        }
+        };
+        self.settle(verdict, &before)
     }
 
     fn authenticate_silent(&mut self) -> Option<Access> {
         let authenticator = self.shared.authenticator();
+        if self.shared.operator().is_some() {
+            // A token has to be shown, if only a default one.
+            return None;
+        }
         match self.begin(&authenticator, &ConnectOptions::default()) {
             Decision::Allowed(user) => match self.admit(authenticator, user) {
                 Verdict::Accepted(access) => Some(access),
@@ -247,61 +415,12 @@ impl Door for ClientDoor {
     }
 
     fn connect_info(&mut self) -> Vec<u8> {
-        self.shared.info_for(&self.connection, &self.nonce, true)
+        let max_payload = self.settings().max_payload;
+        self.shared.connect_info_for(&self.connection, max_payload)
     }
 
     fn report(&mut self, report: Report<'_>) {
-        let log = &self.shared.log;
-        let label = self.connection.label();
-        let text = String::from_utf8_lossy;
-        match report {
-            Report::PublishViolation(subject) => {
-                error!(
-                    log,
-                    "{label} - Publish Violation - Subject {:?}",
-                    text(subject)
-                );
-            }
-            Report::ReplyViolation(reply) => {
-                error!(log, "{label} - Publish Violation - Reply {:?}", text(reply));
-            }
-            Report::SubscribeViolation {
-                subject,
-                queue: None,
-                sid,
-            } => {
-                let (subject, sid) = (text(subject), text(sid));
-                error!(
-                    log,
-                    "{label} - Subscription Violation - Subject {subject:?}, SID {sid}"
-                );
-            }
-            Report::SubscribeViolation {
-                subject,
-                queue: Some(queue),
-                sid,
-            } => {
-                let (subject, queue, sid) = (text(subject), text(queue), text(sid));
-                error!(
-                    log,
-                    "{label} - Subscription Violation - Subject {subject:?}, Queue: {queue:?}, SID {sid}"
-                );
-            }
-            Report::TooManyTokens(subject) => {
-                error!(
-                    log,
-                    "{label} - Subscription Violation - Subject {:?}, too many tokens",
-                    text(subject)
-                );
-            }
-            Report::MaxSubscriptions => error!(log, "{label} - maximum subscriptions exceeded"),
-            Report::AuthorizationViolation => self.report_refusal(),
-            Report::Fault(fault, rest) => self.report_fault(&label, fault, rest),
-            Report::BadConnect(problem) => {
-                error!(log, "{label} - CONNECT not understood: {problem}")
-            }
-            Report::ClientError(problem) => error!(log, "{label} - Client Error {}", text(problem)),
-        }
+        self.log_report(report);
     }
 
     fn trace(&mut self, frame: &[u8]) {
@@ -314,89 +433,6 @@ impl Door for ClientDoor {
 
     fn trace_end(&self, sid: &[u8]) {
         super::trace::trace_end(&self.shared, &self.connection, sid);
-    }
-}
-
-impl ClientDoor {
-    /// Says that a subscription was removed because its user may no longer have it.
-    pub(crate) fn report_removed(&self, sub: &Subscription<Connection>) {
-        let text = String::from_utf8_lossy;
-        let (subject, sid) = (text(sub.subject()), text(sub.sid()));
-        let who = if self.claim.is_empty() {
-            "User \"N/A\""
-        } else {
-            &self.claim
-        };
-        let group = sub.queue().map_or_else(String::new, |queue| {
-            format!(" using queue {:?}", text(queue))
-        });
-        info!(
-            self.shared.log,
-            "Removed sub {subject:?}{group} (sid {sid:?}) for {who} - not authorized"
-        );
-    }
-
-    fn report_refusal(&self) {
-        let (label, claim) = (self.connection.label(), &self.claim);
-        let dash = if claim.is_empty() { "" } else { " - " };
-        error!(
-            self.shared.log,
-            "{label} - authentication error{dash}{claim}"
-        );
-    }
-
-    /// Says what was wrong with a frame in the words of nats-server, which people search for. The
-    /// offending text is repeated only where it holds no secrets, and shortened.
-    fn report_fault(&self, label: &str, fault: Fault, rest: &[u8]) {
-        let log = &self.shared.log;
-        let (verb, arguments) = super::trace::split_verb(super::trace::line_of(rest));
-        let arguments = shortened(arguments);
-        let by = match verb.as_str() {
-            "PUB" => "processPub",
-            "HPUB" => "processHeaderPub",
-            "SUB" => "processSub",
-            _ => "processUnsub",
-        };
-        match fault {
-            Fault::UnknownOperation | Fault::PayloadNotTerminated => {
-                return error!(
-                    log,
-                    "{label} - Client parser ERROR, {fault}: proto={:?}...",
-                    shortened(rest)
-                );
-            }
-            Fault::MaxControlLine => return error!(log, "{label} - {fault}"),
-            _ => {
-                super::trace::trace_in(&self.shared, &self.connection, super::trace::line_of(rest))
-            }
-        }
-        match fault {
-            Fault::MaxPayload { size } => {
-                let max = self.shared.options().max_payload;
-                error!(log, "{label} - maximum payload exceeded: {size} vs {max}");
-            }
-            Fault::BadArguments { .. } => error!(log, "{label} - {by} Parse Error: {arguments:?}"),
-            Fault::BadSize if verb == "HPUB" => {
-                error!(
-                    log,
-                    "{label} - {by} Bad or Missing Total Size: {arguments:?}"
-                );
-            }
-            Fault::BadSize => error!(log, "{label} - {by} Bad or Missing Size: {arguments:?}"),
-            Fault::BadHeaderSize => {
-                error!(
-                    log,
-                    "{label} - {by} Bad or Missing Header Size: {arguments:?}"
-                );
-            }
-            Fault::HeaderLargerThanTotal => {
-                error!(
-                    log,
-                    "{label} - {by} Header Size larger then TotalSize: {arguments:?}"
-                );
-            }
-            _ => error!(log, "{label} - {fault}"),
-        }
     }
 }
 
@@ -423,6 +459,22 @@ fn claim(options: &ConnectOptions) -> String {
     }
 }
 
+/// Who a client tries to be, as monitoring shows it until it is let in.
+fn tried(options: &ConnectOptions) -> String {
+    let ConnectOptions {
+        nkey,
+        user,
+        auth_token,
+        ..
+    } = options;
+    match (nkey.is_empty(), user.is_empty(), auth_token.is_empty()) {
+        (false, ..) => nkey.clone(),
+        (_, false, _) => user.clone(),
+        (.., false) => "[REDACTED]".to_owned(),
+        _ => String::new(),
+    }
+}
+
 /// What the label of a connection shows of its login.
 fn login(options: &ConnectOptions) -> String {
     let ConnectOptions {
@@ -437,9 +489,4 @@ fn login(options: &ConnectOptions) -> String {
         (.., false) => "token".to_owned(),
         _ => String::new(),
     }
-}
-
-/// The beginning of a text for a log line.
-fn shortened(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_SHOWN)]).into_owned()
 }

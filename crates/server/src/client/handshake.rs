@@ -290,7 +290,7 @@ impl Newcomer {
             started_at: SystemTime::now(),
         };
         let connection = Arc::new(Connection::new(birth, &shared.registry.slots));
-        let nonce = if shared.authenticator().nonce_required() {
+        let nonce = if shared.nonce_required() {
             Nonce::new(crate::random::bytes()).as_str().to_owned()
         } else {
             String::new()
@@ -305,7 +305,7 @@ impl Newcomer {
     }
 
     fn info(&self) -> Vec<u8> {
-        self.shared.info_for(&self.connection, &self.nonce, false)
+        self.shared.info_for(&self.connection, &self.nonce)
     }
 
     /// Enters the connection in the registry; `false` if there is no room, or no server any more.

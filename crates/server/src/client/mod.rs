@@ -24,6 +24,7 @@ pub(crate) use handshake::{serve_in_process, serve_tcp};
 use crate::data::Connection;
 use crate::registry::{Closed, ClosedSubscription};
 use crate::shared::Shared;
+use crate::system::Event;
 
 /// Subscriptions of a closed connection that its record lists at most.
 const RECORDED_SUBSCRIPTIONS: usize = 1024;
@@ -70,10 +71,19 @@ fn record_end(
             .iter()
             .for_each(|sub| trace::trace_end(shared, connection, sub.sid()));
     }
+    if let Some(account) = connection.account() {
+        let slow = matches!(
+            reason,
+            CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline
+        );
+        account.remember(connection, slow);
+    }
     shared.registry.leave(Closed {
         connection: Arc::clone(connection),
         stopped_at: SystemTime::now(),
         reason,
         subscriptions: listed.collect(),
     });
+    let left = Event::Left(Arc::clone(connection), reason);
+    shared.events.note(shared, left);
 }

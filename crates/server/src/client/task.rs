@@ -37,6 +37,10 @@ const PASSES: usize = 16;
 /// The longest a publisher waits for destinations that cannot keep up, per read.
 const STALL_TOTAL: Duration = Duration::from_millis(10);
 
+/// The same for destinations that refuse what is too much: a stream whose disk is slow is worth
+/// waiting for longer, because what it refuses is not stored.
+const STALL_REFUSED: Duration = Duration::from_millis(250);
+
 /// The longest a publisher waits when all its destinations are behind, per read.
 const CROWD_PAUSE: Duration = Duration::from_millis(2);
 
@@ -104,7 +108,7 @@ impl ClientTask {
         let client = Client {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             connection,
-            account: Arc::clone(&shared.account),
+            account: Arc::clone(door.account()),
             session,
             transport,
             door,
@@ -245,7 +249,11 @@ impl Client {
             } if others(&to) => {
                 to.count_stall();
                 shared.registry.lifetime.stalls.fetch_add(1, Relaxed);
-                (to, STALL_TOTAL)
+                let pause = match to.outbound.refuses() {
+                    true => STALL_REFUSED,
+                    false => STALL_TOTAL,
+                };
+                (to, pause)
             }
             Pressure {
                 crowded: Some(to),
@@ -356,6 +364,8 @@ impl Client {
         let Some(verdict) = self.door.poll_verified(cx) else {
             return Ok(false);
         };
+        self.follow_account();
+        self.session.update_settings(self.door.settings());
         let mut desk = shared.workers.borrow();
         let Client {
             connection,
@@ -372,6 +382,19 @@ impl Client {
         let passed = self.pass(shared, desk.worker(), &rest);
         self.settle_up(shared, &desk, passed)?;
         Ok(true)
+    }
+
+    /// Moves to the account that the user is in now, subscriptions and all.
+    fn follow_account(&mut self) {
+        if Arc::ptr_eq(&self.account, self.door.account()) {
+            return;
+        }
+        let old = std::mem::replace(&mut self.account, Arc::clone(self.door.account()));
+        let subscriptions: Vec<Sub> = self.session.subscriptions().iter().cloned().collect();
+        old.unsubscribe_all(&subscriptions);
+        for subscription in &subscriptions {
+            self.account.subscribe(subscription);
+        }
     }
 
     fn complain(&self, text: &str) {
@@ -393,6 +416,7 @@ impl Client {
         self.log_slowness(shared, reason);
         let subscriptions: Vec<Sub> = self.session.subscriptions().drain().collect();
         self.account.unsubscribe_all(&subscriptions);
+        self.door.leave_account();
         let Client {
             connection,
             transport,

@@ -1,16 +1,25 @@
-//! An account as the data path sees it: its interest behind a lock, and its mappings.
+//! An account as the data path sees it: its interest behind a lock, its mappings, its limits, and
+//! what leads to other accounts.
 //!
-//! There is one account now, the global one (`$G`); more come with their own interest each, which
-//! is what isolates them. Passes read the interest on a cache miss only.
+//! Every account has an interest of its own, which is what isolates them: nothing crosses but
+//! through an import, which [`super::accounts`] puts in force. Passes read the interest on a cache
+//! miss only.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
 
-use cognate_router::{Generations, Interest, Mappings, Matched, Subscription};
-use parking_lot::{RwLock, RwLockReadGuard};
+use cognate_auth::account_spec::AccountSpec;
+use cognate_router::{Generations, Interest, Mapped, Mappings, Matched, Subscription};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
-use super::connection::Connection;
+use super::connection::{Connection, Slots};
+use super::measure::Fate;
+use super::outbound::Totals;
+use super::passage::{Answers, Leads, Open};
+use super::shadows::Shadows;
+use super::worker::next_random;
 
 /// The name of the account of users that belong to none.
 pub(crate) const GLOBAL: &str = "$G";
@@ -26,6 +35,18 @@ pub(crate) struct Account {
     pub generations: Generations,
     mappings: RwLock<Option<Arc<Mappings>>>,
     watched: Watched,
+    /// What is configured for it.
+    spec: RwLock<Arc<AccountSpec>>,
+    /// Subscriptions that stand in other accounts for some of this one.
+    pub(super) shadows: Shadows,
+    /// Requests to services of this account that may still be answered.
+    pub(super) answers: Answers,
+    /// Client connections.
+    clients: AtomicUsize,
+    /// What those that left were sent, what they sent, and how many were slow.
+    departed: Mutex<(Totals, Totals, u64)>,
+    updated: Mutex<SystemTime>,
+    slots: Arc<Slots>,
 }
 
 /// Who watches a subject.
@@ -62,26 +83,114 @@ impl Watched {
 }
 
 impl Account {
-    /// The global account.
-    pub(crate) fn global(seed: u64, mappings: Mappings) -> Self {
-        let account = Account {
-            id: 0,
-            name: GLOBAL.to_owned(),
+    /// An account without anything in it. `seed` is random, `slots` the server's.
+    pub(crate) fn new(id: u64, name: &str, seed: u64, slots: &Arc<Slots>) -> Self {
+        Account {
+            id,
+            name: name.to_owned(),
             interest: RwLock::new(Interest::new(seed)),
             generations: Generations::default(),
             mappings: RwLock::new(None),
             watched: Watched::default(),
-        };
-        account.set_mappings(mappings);
-        account
+            spec: RwLock::new(Arc::new(AccountSpec::new(name))),
+            shadows: Shadows::default(),
+            answers: Answers::new(seed.rotate_left(17)),
+            clients: AtomicUsize::new(0),
+            departed: Mutex::default(),
+            updated: Mutex::new(SystemTime::now()),
+            slots: Arc::clone(slots),
+        }
     }
 
-    /// Puts a subscription in force.
+    /// What is configured for it.
+    pub(crate) fn spec(&self) -> Arc<AccountSpec> {
+        Arc::clone(&self.spec.read())
+    }
+
+    /// Puts limits and whatever else is only looked up in force.
+    pub(crate) fn set_spec(&self, spec: Arc<AccountSpec>) {
+        let mut current = self.spec.write();
+        if **current != *spec {
+            *self.updated.lock() = SystemTime::now();
+            *current = spec;
+        }
+    }
+
+    /// Since when it is as it is.
+    pub(crate) fn updated(&self) -> SystemTime {
+        *self.updated.lock()
+    }
+
+    /// What clients that left were sent, what they sent, and how many of them were slow.
+    pub(crate) fn departed(&self) -> (Totals, Totals, u64) {
+        *self.departed.lock()
+    }
+
+    /// Keeps the figures of a client that leaves.
+    pub(crate) fn remember(&self, connection: &Connection, slow: bool) {
+        let mut departed = self.departed.lock();
+        departed.0.add(connection.outbound.totals());
+        departed.1.add(connection.received());
+        departed.2 += u64::from(slow);
+    }
+
+    /// How many clients it has.
+    pub(crate) fn clients(&self) -> usize {
+        self.clients.load(Relaxed)
+    }
+
+    /// Counts a client in, unless the account has as many as it may.
+    pub(crate) fn enter(&self) -> bool {
+        let max = self.spec.read().limits.max_connections;
+        let max = max.map_or(usize::MAX, |max| max as usize);
+        let one_more = |clients: usize| (clients < max).then_some(clients + 1);
+        self.clients
+            .fetch_update(Relaxed, Relaxed, one_more)
+            .is_ok()
+    }
+
+    /// Counts a client out.
+    pub(crate) fn leave(&self) {
+        self.clients.fetch_sub(1, Relaxed);
+    }
+
+    /// Puts a subscription in force, here and in the accounts that this one imports from.
     pub(crate) fn subscribe(&self, subscription: &Arc<Subscription<Connection>>) {
+        self.insert(subscription);
+        self.shadows.add(subscription);
+    }
+
+    /// Puts a subscription in force here only.
+    pub(super) fn insert(&self, subscription: &Arc<Subscription<Connection>>) {
         self.interest
             .write()
             .insert(subscription, &self.generations);
         self.watched.notify(subscription.subject());
+    }
+
+    /// Opens a way back from here, and writes the reply subject that leads to it.
+    pub(super) fn open_answer(&self, open: Open, reply: &mut Vec<u8>) -> u64 {
+        let prefix = self.answers.prefix(|filter| {
+            let passage = Connection::passage(Leads::Answers, &self.slots);
+            self.insert(&Arc::new(super::accounts::passage(passage, filter)));
+        });
+        self.answers.open(open, prefix, reply)
+    }
+
+    /// Closes ways back that nobody waits at any more, and returns those that are measured.
+    pub(crate) fn sweep_answers(&self, now: Duration) -> Vec<(Open, Fate)> {
+        self.answers.sweep(now)
+    }
+
+    /// Rewrites a subject that came from another account as this one's mappings say.
+    pub(super) fn map(&self, subject: &mut Vec<u8>, random: &mut u64) {
+        let Some(mappings) = self.mappings() else {
+            return;
+        };
+        let mut mapped = Vec::new();
+        if mappings.apply(subject, next_random(random), &mut mapped) == Mapped::Rewritten {
+            *subject = mapped;
+        }
     }
 
     /// Signals `watcher` from now on whenever interest in `subject`, a literal one, may have
@@ -116,6 +225,7 @@ impl Account {
 
     /// Ends a subscription; returns whether it was in force.
     pub(crate) fn unsubscribe(&self, subscription: &Arc<Subscription<Connection>>) -> bool {
+        self.shadows.remove(subscription);
         let removed = self
             .interest
             .write()
@@ -133,6 +243,7 @@ impl Account {
             }
             drop(interest);
             for subscription in some {
+                self.shadows.remove(subscription);
                 self.watched.notify(subscription.subject());
             }
         }
@@ -147,7 +258,7 @@ impl Account {
         let groups = matched.groups().iter();
         let mut wanted = groups.filter(|group| queue.is_none_or(|name| name == group.name()));
         wanted.any(|group| group.members().iter().any(is_open))
-            || (queue.is_none() && matched.plain().iter().any(is_open))
+            || (queue.is_none() && matched.plain().iter().chain(matched.tied()).any(is_open))
     }
 
     /// The interest, for reading by a thread that may be reading it already: it does not wait behind

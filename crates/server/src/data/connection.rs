@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use cognate_auth::permissions::ReplyPermissions;
+use cognate_auth::permissions::{Permissions, ReplyPermissions};
 use cognate_router::Subscription;
 use cognate_wire::CloseReason;
 use parking_lot::Mutex;
 
-use super::account::GLOBAL;
+use super::account::{Account, GLOBAL};
 use super::outbound::{Outbound, Totals};
+use super::passage::Leads;
 
 /// Flags that deliveries look at.
 mod flag {
@@ -36,6 +37,10 @@ mod flag {
     pub(super) const HAS_ENDED: u32 = 16;
     /// What is sent to the client is traced.
     pub(super) const TRACED: u32 = 32;
+    /// It is a part of the server, not a client.
+    pub(super) const INTERNAL: u32 = 64;
+    /// Every frame says who published it.
+    pub(super) const NAMES_PUBLISHERS: u32 = 128;
 }
 
 /// The kind of transport a client came over.
@@ -80,6 +85,10 @@ pub(crate) struct Detail {
     pub user: String,
     /// What it logged in with, for the log: `user:<name>`, `nkey:<key>` or `token`.
     pub login: String,
+    /// The trusted proxy that it came through; empty without one.
+    pub proxy: String,
+    /// What the user may do; `None` is everything.
+    pub permissions: Option<Arc<Permissions>>,
     /// TLS facts, once the handshake is done.
     pub tls: Option<TlsDetail>,
 }
@@ -98,8 +107,16 @@ pub(crate) struct TlsDetail {
 pub(crate) enum Control {
     /// Send an INFO (topology or limits changed, lame duck).
     SendInfo,
+    /// Ask the client to go to another server.
+    LameDuckInfo,
     /// Options changed: take the new settings and re-examine the user.
     Reloaded,
+}
+
+/// Takes what a destination that refuses had no room for.
+pub(crate) trait Refuser: Send + Sync {
+    /// `frames` are whole; nothing of them was taken by `to`.
+    fn refuse(&self, to: &Connection, frames: &[u8]);
 }
 
 /// The shared side of one client connection.
@@ -131,6 +148,12 @@ pub(crate) struct Connection {
     pub started_at: SystemTime,
     /// INFO was understood at any time.
     pub async_info: AtomicBool,
+    /// The account that its subscriptions are in, once that is known.
+    account: Mutex<Option<Arc<Account>>>,
+    /// Where it leads, if it is a passage to another account.
+    leads: Option<Leads>,
+    /// Who is told what was refused.
+    refuser: Option<Box<dyn Refuser>>,
     slots: Arc<Slots>,
 }
 
@@ -155,6 +178,20 @@ pub(crate) struct Birth {
 }
 
 impl Connection {
+    /// A passage to another account. Nothing is ever written to it.
+    pub(crate) fn passage(leads: Leads, slots: &Arc<Slots>) -> Self {
+        let birth = Birth {
+            cid: 0,
+            outbound: Outbound::new(None, 0, Arc::default()),
+            peer: None,
+            via: Via::InProcess,
+            started_at: SystemTime::UNIX_EPOCH,
+        };
+        let mut connection = Connection::new(birth, slots);
+        connection.leads = Some(leads);
+        connection
+    }
+
     /// A new connection with a slot of its own.
     pub(crate) fn new(birth: Birth, slots: &Arc<Slots>) -> Self {
         let Birth {
@@ -183,7 +220,48 @@ impl Connection {
             via,
             started_at,
             async_info: AtomicBool::new(false),
+            account: Mutex::new(None),
+            leads: None,
+            refuser: None,
             slots: Arc::clone(slots),
+        }
+    }
+
+    /// Marks it as a part of the server, whose messages are in no statistics of clients.
+    pub(crate) fn set_internal(&self) {
+        self.set(flag::INTERNAL, true);
+    }
+
+    /// Whether it is a part of the server.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.has(flag::INTERNAL)
+    }
+
+    /// Where it leads, if it is a passage to another account.
+    pub(crate) fn leads(&self) -> Option<&Leads> {
+        self.leads.as_ref()
+    }
+
+    /// The account that its subscriptions are in, once that is known.
+    pub(crate) fn account(&self) -> Option<Arc<Account>> {
+        self.account.lock().clone()
+    }
+
+    /// Says which account its subscriptions are in.
+    pub(crate) fn set_account(&self, account: &Arc<Account>) {
+        *self.account.lock() = Some(Arc::clone(account));
+    }
+
+    /// The same connection, with somebody who is told what it had no room for.
+    pub(crate) fn with_refuser(mut self, refuser: Box<dyn Refuser>) -> Self {
+        self.refuser = Some(refuser);
+        self
+    }
+
+    /// It had no room for these frames.
+    pub(crate) fn refuse(&self, frames: &[u8]) {
+        if let Some(refuser) = &self.refuser {
+            refuser.refuse(self, frames);
         }
     }
 
@@ -210,7 +288,9 @@ impl Connection {
             let _ = write!(label, " - {:?}", parts.join(":"));
         }
         if !detail.login.is_empty() {
-            let _ = write!(label, " - {:?}", format!("{GLOBAL}/{}", detail.login));
+            let account = self.account.lock();
+            let account = account.as_ref().map_or(GLOBAL, |account| &account.name);
+            let _ = write!(label, " - {:?}", format!("{account}/{}", detail.login));
         }
         label
     }
@@ -231,10 +311,21 @@ impl Connection {
     }
 
     /// Whether a delivery must look at more than where it goes: headers may have to be left out,
-    /// the reply remembered, or the message traced.
+    /// the reply remembered, the message traced, or the publisher named.
     pub(crate) fn needs_care(&self) -> bool {
-        let care = flag::HEADERS | flag::TRACKS_REPLIES | flag::TRACED;
+        let care = flag::HEADERS | flag::TRACKS_REPLIES | flag::TRACED | flag::NAMES_PUBLISHERS;
         self.flags.load(Relaxed) & care != flag::HEADERS
+    }
+
+    /// Whether the sid of every frame is to end with a dot and the number of the connection that
+    /// published it, if one did.
+    pub(crate) fn names_publishers(&self) -> bool {
+        self.has(flag::NAMES_PUBLISHERS)
+    }
+
+    /// Has every frame say who published it.
+    pub(crate) fn set_names_publishers(&self) {
+        self.set(flag::NAMES_PUBLISHERS, true);
     }
 
     /// Whether what is sent to the client is traced.

@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cognate_router::{Matched, Permit, Subscription};
+use cognate_router::{Matched, Permit, Subscription, Tie};
 use cognate_wire::{Publish, encode};
 
+use super::account::Account;
 use super::connection::Connection;
+use super::measure::{Fate, Measured};
 use super::stage::{Frame, Stages};
 use super::worker::next_random;
 
@@ -22,7 +24,22 @@ pub(crate) trait Watch {
     fn now(&self) -> Duration;
     /// Notes a message to `sub` for the trace log; `subject` is the one it is delivered under.
     fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>);
+    /// Who publishes, as JSON for a service of another account: with `share` everything that is
+    /// known of it, `to_system` where it is, and otherwise its account only. `earlier` is what a
+    /// previous import of the same request said; `from` is the importing account.
+    fn request_info(
+        &self,
+        share: bool,
+        to_system: bool,
+        from: &str,
+        earlier: Option<&[u8]>,
+    ) -> String;
+    /// What was measured of a request, as JSON for the exporter of the service.
+    fn latency(&self, measured: &Measured, fate: Fate, responder: Option<&Connection>) -> String;
 }
+
+/// A subscription that reached its maximum, and the account that it is in.
+pub(super) type Ended = (Arc<Account>, Sub);
 
 /// How deliveries to plain subscriptions are counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,12 +54,18 @@ pub(super) enum Accounting {
 pub(super) struct Delivery<'a, W> {
     /// Who publishes, if it is a client: it may not want its own messages.
     pub own: Option<&'a Arc<Connection>>,
+    /// The account it is delivered in.
+    pub account: &'a Arc<Account>,
     /// Where frames are gathered.
     pub stages: &'a mut Stages,
     /// Subscriptions that reach their maximum with it.
-    pub ended: &'a mut Vec<Sub>,
+    pub ended: &'a mut Vec<Ended>,
     /// A stage that should be handed over.
     pub full: Option<usize>,
+    /// The subject it is routed to.
+    pub routed: &'a [u8],
+    /// Whether it came through a service import.
+    pub imported: bool,
     /// The message as a frame.
     pub frame: &'a Frame<'a>,
     /// The message itself.
@@ -76,6 +99,11 @@ impl<W: Watch> Delivery<'_, W> {
                 delivered |= self.deliver_to(sub);
             }
         }
+        for sub in matched.tied() {
+            if let Some(Tie::Shadow { .. }) = sub.tie() {
+                delivered |= self.deliver_to(sub);
+            }
+        }
         for group in matched.groups() {
             let draw = next_random(random);
             let chosen = group
@@ -92,17 +120,68 @@ impl<W: Watch> Delivery<'_, W> {
         if !self.is_open(sub) {
             return false;
         }
-        if sub.is_limited() {
-            match sub.reserve() {
-                Permit::Refused => return false,
-                Permit::Granted => {}
-                Permit::Last => self.ended.push(Arc::clone(sub)),
-            }
-        } else {
-            sub.settle(1);
+        if sub.is_tied() {
+            return self.deliver_to_shadow(sub);
+        }
+        if !self.reserve(sub, self.account) {
+            return false;
         }
         self.stage(sub);
         true
+    }
+
+    /// Counts a delivery, if it may be.
+    fn reserve(&mut self, sub: &Sub, account: &Arc<Account>) -> bool {
+        if !sub.is_limited() {
+            sub.settle(1);
+            return true;
+        }
+        match sub.reserve() {
+            Permit::Refused => return false,
+            Permit::Granted => {}
+            Permit::Last => self.ended.push((Arc::clone(account), Arc::clone(sub))),
+        }
+        true
+    }
+
+    /// Delivers to the importing account's subscription that a shadow stands for.
+    fn deliver_to_shadow(&mut self, shadow: &Sub) -> bool {
+        let Some(Tie::Shadow { of, renaming }) = shadow.tie() else {
+            return false;
+        };
+        if self.imported {
+            // What came through a service import is not exported once more as a stream.
+            return false;
+        }
+        let mut name = self.stages.take_name();
+        renaming.inward(self.routed, &mut name);
+        let delivers = !of.denies(&name) && self.reserve_at_home(of);
+        if delivers {
+            let subject = if renaming.is_identity() {
+                self.frame.subject
+            } else {
+                &name[..]
+            };
+            let frame = Frame {
+                subject,
+                ..*self.frame
+            };
+            self.stage_under(of, &frame);
+        }
+        self.stages.keep_name(name);
+        delivers
+    }
+
+    /// Counts a delivery to a subscription of another account, if it may be.
+    fn reserve_at_home(&mut self, of: &Sub) -> bool {
+        if !of.is_limited() {
+            of.settle(1);
+            return true;
+        }
+        match of.destination().account() {
+            Some(home) => self.reserve(of, &home),
+            None => false,
+        }
     }
 
     fn is_open(&self, sub: &Sub) -> bool {
@@ -114,23 +193,28 @@ impl<W: Watch> Delivery<'_, W> {
 
     #[inline]
     fn stage(&mut self, sub: &Sub) {
-        let to = sub.destination();
-        if to.needs_care() {
-            return self.stage_with_care(sub);
-        }
-        self.stage_frame(sub);
+        self.stage_under(sub, self.frame);
     }
 
     #[inline]
-    fn stage_frame(&mut self, sub: &Sub) {
-        if let Some(full) = self.stages.push(sub.destination(), sub.sid(), self.frame) {
+    fn stage_under(&mut self, sub: &Sub, frame: &Frame<'_>) {
+        if sub.destination().needs_care() {
+            return self.stage_with_care(sub, frame);
+        }
+        self.stage_frame(sub, frame);
+    }
+
+    #[inline]
+    fn stage_frame(&mut self, sub: &Sub, frame: &Frame<'_>) {
+        if let Some(full) = self.stages.push(sub.destination(), sub.sid(), frame) {
             self.full = Some(full);
         }
     }
 
-    /// For the few destinations that want replies recorded, take no headers or are traced.
+    /// For the few destinations that want replies recorded, take no headers, are traced, or want to
+    /// know who publishes.
     #[cold]
-    fn stage_with_care(&mut self, sub: &Sub) {
+    fn stage_with_care(&mut self, sub: &Sub, frame: &Frame<'_>) {
         let to = sub.destination();
         if let Some(reply) = self.message.reply
             && to.tracks_replies()
@@ -138,8 +222,7 @@ impl<W: Watch> Delivery<'_, W> {
             to.record_reply(reply, self.watch.now());
         }
         if to.is_traced() {
-            self.watch
-                .trace_message(sub, self.frame.subject, self.message);
+            self.watch.trace_message(sub, frame.subject, self.message);
         }
         match self.message.header_len {
             Some(header_len) if !to.takes_headers() => {
@@ -148,14 +231,22 @@ impl<W: Watch> Delivery<'_, W> {
                 let Publish { reply, payload, .. } = *self.message;
                 encode::write_msg_stripped(
                     out,
-                    self.frame.subject,
+                    frame.subject,
                     sub.sid(),
                     reply,
                     header_len,
                     payload,
                 );
             }
-            _ => self.stage_frame(sub),
+            _ => match self.own {
+                Some(own) if to.names_publishers() => {
+                    let sid = [sub.sid(), own.cid.to_string().as_bytes()].join(&b'.');
+                    if let Some(full) = self.stages.push(to, &sid, frame) {
+                        self.full = Some(full);
+                    }
+                }
+                _ => self.stage_frame(sub, frame),
+            },
         }
     }
 }

@@ -8,14 +8,19 @@
 //! waits. Absent: tasks, timers and sockets (the connection's task, `crate::client`, brings them).
 
 mod account;
+mod accounts;
 mod backlog;
 mod connection;
+mod crossing;
 mod delivery;
+mod measure;
 mod outbound;
 #[cfg(test)]
 mod outbound_model;
 mod outlet;
 mod pass;
+mod passage;
+mod shadows;
 mod sink;
 mod stage;
 mod worker;
@@ -26,12 +31,15 @@ mod sync {
 }
 
 pub(crate) use account::{Account, GLOBAL};
+pub(crate) use accounts::{Accounts, Configured};
 pub(crate) use backlog::{Backlog, Blocks};
-pub(crate) use connection::{Birth, Connection, Control, Slots, TlsDetail, Via};
+pub(crate) use connection::{Birth, Connection, Control, Refuser, Slots, TlsDetail, Via};
 pub(crate) use delivery::Watch;
+pub(crate) use measure::{Fate, Measured};
 pub(crate) use outbound::{Outbound, Pending, Totals};
 pub(crate) use outlet::{Outgoing, Outlet};
-pub(crate) use pass::{Door, Outcome, Pass};
+pub(crate) use pass::{Door, Outcome, Pass, gated};
+pub(crate) use passage::Open;
 pub(crate) use sink::Sink;
 pub(crate) use stage::Pressure;
 pub(crate) use worker::{Borrowed, READ_BYTES, Worker, Workers};

@@ -18,7 +18,8 @@
 //! hands the rest to the task, which waits for it and writes what was accepted before it ends the
 //! hand-off (`shut`); from then on nothing is kept. The lock is never held across a system call, so a publisher that
 //! meets a writer appends and goes on. Bytes in `queued` never exceed `max_pending` by more than
-//! one batch: the connection is then cut off as a slow consumer.
+//! one batch: the connection is then cut off as a slow consumer, or, if it is one that
+//! [refuses](Outbound::refusing), whole batches are given back to their publishers instead.
 //!
 //! A connection without a plain socket (TLS, in-process) has its task write everything.
 //!
@@ -54,6 +55,8 @@ pub(crate) enum Delivery {
     Stalled,
     /// The connection is closed or was just cut off; nobody will see it.
     Closed,
+    /// So much waits that nothing of it was taken.
+    Refused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,8 @@ struct Queue {
     back: Backlog,
     /// Bytes accepted and not yet written.
     queued: usize,
+    /// Messages queued since the task last took all, where that is bounded.
+    queued_msgs: u64,
     stalled: bool,
     closed: Option<CloseReason>,
     /// The connection's task has left: nobody takes away what is queued.
@@ -94,6 +99,14 @@ pub(crate) struct Totals {
     pub bytes: u64,
 }
 
+impl Totals {
+    /// Adds others to these.
+    pub(crate) fn add(&mut self, others: Totals) {
+        self.msgs += others.msgs;
+        self.bytes += others.bytes;
+    }
+}
+
 /// What the connection's task finds when it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pending {
@@ -109,6 +122,8 @@ pub(crate) enum Pending {
 pub(crate) struct Outbound {
     queue: Mutex<Queue>,
     max_pending: usize,
+    /// What is too much is refused, also from this many messages on, and nobody is cut off.
+    refuses_from: Option<u64>,
     pool: Arc<Blocks>,
 }
 
@@ -122,6 +137,7 @@ impl Outbound {
             front: Backlog::default(),
             back: Backlog::default(),
             queued: 0,
+            queued_msgs: 0,
             stalled: false,
             closed: None,
             shut: false,
@@ -133,8 +149,21 @@ impl Outbound {
         Outbound {
             queue: Mutex::new(queue),
             max_pending,
+            refuses_from: None,
             pool,
         }
+    }
+
+    /// The same, but what is too much is refused instead of ending the connection; also from
+    /// `max_msgs` messages on. At least one batch is always taken.
+    pub(crate) fn refusing(mut self, max_msgs: u64) -> Self {
+        self.refuses_from = Some(max_msgs);
+        self
+    }
+
+    /// Whether too much is refused, and nobody cut off.
+    pub(crate) fn refuses(&self) -> bool {
+        self.refuses_from.is_some()
     }
 
     /// Hands over a batch: writes it at once if the socket is free, queues it otherwise.
@@ -143,8 +172,10 @@ impl Outbound {
         if queue.closed.is_some() {
             return Delivery::Closed;
         }
-        queue.totals.msgs += count.msgs;
-        queue.totals.bytes += count.bytes;
+        if self.is_too_much(&queue, 1) {
+            return Delivery::Refused;
+        }
+        queue.count(count);
         let sink = match (&queue.sink, queue.writer) {
             (Some(sink), Writer::Idle) => Arc::clone(sink),
             _ => return self.enqueue(queue, batch),
@@ -158,13 +189,45 @@ impl Outbound {
 
     /// Hands over a batch for the connection's task to write, so that other threads share the work.
     pub(crate) fn deliver_later(&self, batch: &impl Batch, count: Totals) -> Delivery {
+        self.append(batch, count, 1)
+    }
+
+    /// Hands over a batch that something else than publishes is in, which finds room where they are
+    /// refused: as much again.
+    pub(crate) fn deliver_reserved(&self, batch: &impl Batch, count: Totals) -> Delivery {
+        self.append(batch, count, 2)
+    }
+
+    fn append(&self, batch: &impl Batch, count: Totals, times: usize) -> Delivery {
         let mut queue = self.queue.lock();
         if queue.closed.is_some() {
             return Delivery::Closed;
         }
-        queue.totals.msgs += count.msgs;
-        queue.totals.bytes += count.bytes;
+        if self.is_too_much(&queue, times) {
+            return Delivery::Refused;
+        }
+        queue.count(count);
         self.enqueue(queue, batch)
+    }
+
+    /// Whether a batch is to be refused, where `times` the bounds hold.
+    fn is_too_much(&self, queue: &Queue, times: usize) -> bool {
+        self.refuses_from.is_some_and(|max_msgs| {
+            let max_msgs = max_msgs.saturating_mul(times as u64).max(1);
+            let max_pending = self.max_pending.saturating_mul(times).max(1);
+            queue.queued >= max_pending || queue.queued_msgs >= max_msgs
+        })
+    }
+
+    /// Whether the connection is to be cut off.
+    fn is_cut_off(&self, queue: &Queue) -> bool {
+        self.refuses_from.is_none() && queue.queued > self.max_pending
+    }
+
+    /// Whether publishers should slow down.
+    fn is_stalling(&self, queue: &Queue) -> bool {
+        let has_many = |max_msgs: u64| queue.queued_msgs > max_msgs / 4 * 3;
+        queue.queued > self.stall_threshold() || self.refuses_from.is_some_and(has_many)
     }
 
     /// Looks for work: called by the connection's task, which is woken when there is some.
@@ -196,6 +259,7 @@ impl Outbound {
         let queue = &mut *queue;
         let mut front = std::mem::take(&mut queue.front);
         front.append(&mut queue.back);
+        queue.queued_msgs = 0;
         front
     }
 
@@ -302,7 +366,7 @@ impl Outbound {
         batch: &impl Batch,
     ) -> Delivery {
         queue.queued += batch.total();
-        if queue.queued > self.max_pending {
+        if self.is_cut_off(&queue) {
             queue.close(CloseReason::SlowConsumerPendingBytes);
             let task = queue.task.take();
             drop(queue);
@@ -320,7 +384,7 @@ impl Outbound {
             queue.writer = Writer::Blocked;
             task = queue.task.take();
         }
-        queue.stalled |= queue.queued > self.stall_threshold();
+        queue.stalled |= self.is_stalling(&queue);
         let delivery = match queue.queued {
             _ if queue.stalled => Delivery::Stalled,
             queued if queued > CROWDED_BYTES => Delivery::Crowded,
@@ -381,7 +445,7 @@ impl Outbound {
             return self.leave(queue);
         }
         queue.writer = Writer::Blocked;
-        if queue.queued > self.max_pending {
+        if self.is_cut_off(&queue) {
             queue.close(CloseReason::SlowConsumerPendingBytes);
             let task = queue.task.take();
             drop(queue);
@@ -419,10 +483,20 @@ impl Outbound {
 }
 
 impl Queue {
+    /// Counts what is handed over.
+    fn count(&mut self, count: Totals) {
+        self.totals.msgs += count.msgs;
+        self.totals.bytes += count.bytes;
+        self.queued_msgs += count.msgs;
+    }
+
     /// Takes `written` bytes off the queue's length, and lets those go on who waited for that:
     /// whoever wrote, since a publisher may empty the queue without the connection's task.
     fn note_written(&mut self, written: usize, stall_threshold: usize) {
         self.queued = self.queued.saturating_sub(written);
+        if self.queued == 0 {
+            self.queued_msgs = 0;
+        }
         if self.queued < stall_threshold {
             self.stalled = false;
         }

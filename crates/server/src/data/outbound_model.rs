@@ -337,6 +337,80 @@ fn a_connection_that_takes_nothing_is_cut_off_before_too_much_waits() {
     });
 }
 
+/// Checks that `got` is what was accepted of two publishers' batches, and nothing of what was refused.
+fn check_accepted(got: &[u8], all: [[Delivery; 2]; 2]) {
+    for (number, both) in (0..).zip(all) {
+        assert!(!both.contains(&Delivery::Closed), "it was closed: {all:?}");
+        let taken = (0..).zip(both).filter(|(_, how)| *how != Delivery::Refused);
+        let expected: Vec<u8> = taken.flat_map(|(nth, _)| batch(number, nth)).collect();
+        let of_publisher = got.iter().filter(|&&byte| byte / 16 == number);
+        assert_eq!(
+            of_publisher.copied().collect::<Vec<_>>(),
+            expected,
+            "{all:?}"
+        );
+    }
+}
+
+/// An inbox is taken out while publishers fill it: whole batches are in it or are not, it is never
+/// closed, and there is room again when it was taken out.
+#[test]
+fn what_is_too_much_for_an_inbox_is_refused_as_a_whole() {
+    explore(|| {
+        let client = Client::refusing(Socket::new(0, PLENTY), BATCH, 100, false);
+        let publishers = [0, 1].map(|number| publisher(&client, number));
+        let mut got = Vec::new();
+        client.take(&mut got);
+        assert!(
+            client.outbound.queued() <= 2 * BATCH,
+            "one batch above the limit"
+        );
+        let all = publishers.map(|publisher| publisher.join().expect("a publisher"));
+        assert!(
+            all.as_flattened()
+                .iter()
+                .any(|how| *how != Delivery::Refused)
+        );
+        client.take(&mut got);
+        check_accepted(&got, all);
+        assert_eq!(client.outbound.queued(), 0);
+        let again = client.outbound.deliver(&&batch(0, 2)[..], one(BATCH));
+        assert_ne!(again, Delivery::Refused, "there is room again");
+    });
+}
+
+#[test]
+fn an_inbox_may_be_full_of_messages_too() {
+    explore(|| {
+        let client = Client::refusing(Socket::new(0, PLENTY), PLENTY, 1, false);
+        let publishers = [0, 1].map(|number| publisher(&client, number));
+        let all = publishers.map(|publisher| publisher.join().expect("a publisher"));
+        assert_eq!(count(all.as_flattened(), Delivery::Refused), 3, "{all:?}");
+        // What is no publish finds room all the same.
+        let reserved = client
+            .outbound
+            .deliver_reserved(&&batch(3, 0)[..], one(BATCH));
+        assert_ne!(reserved, Delivery::Refused);
+        let mut got = Vec::new();
+        client.take(&mut got);
+        check_accepted(&got, all);
+    });
+}
+
+/// The same where publishers write to a socket themselves, and it is full: what they leave behind is
+/// kept, and nobody is cut off.
+#[test]
+fn one_that_refuses_is_not_cut_off_when_its_socket_is_full() {
+    explore(|| {
+        let client = Client::refusing(Socket::new(1, PLENTY), BATCH, 100, true);
+        let publishers = [0, 1].map(|number| publisher(&client, number));
+        let all = publishers.map(|publisher| publisher.join().expect("a publisher"));
+        let mut got = client.socket.wrote();
+        client.take(&mut got);
+        check_accepted(&got, all);
+    });
+}
+
 #[test]
 fn a_stall_is_over_when_a_publisher_has_emptied_the_queue() {
     explore(|| {

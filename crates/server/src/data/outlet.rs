@@ -5,13 +5,16 @@
 //! under another: a consumer's messages keep the subject they were stored under. Subscriptions'
 //! counters are settled before what they count leaves. Callers: JetStream.
 
-use cognate_router::{Interest, MatchCache, Matched};
+use std::sync::Arc;
+
+use cognate_router::{Interest, MatchCache, Matched, Slot};
 use cognate_wire::{Publish, encode};
 use parking_lot::RwLockReadGuard;
 
 use super::account::Account;
 use super::connection::Connection;
-use super::delivery::{Accounting, Delivery, Sub, Watch};
+use super::crossing::{Crossing, passages};
+use super::delivery::{Accounting, Delivery, Ended, Watch};
 use super::outbound::Totals;
 use super::stage::{Frame, Stages};
 use super::worker::Worker;
@@ -46,19 +49,19 @@ impl<'a> Outgoing<'a> {
 
 /// Publishes for the server within one account.
 pub(crate) struct Outlet<'a, W> {
-    account: &'a Account,
+    account: &'a Arc<Account>,
     stages: &'a mut Stages,
     cache: &'a mut MatchCache<Connection>,
     tail: &'a mut Vec<u8>,
     random: &'a mut u64,
     watch: &'a W,
     interest: Option<RwLockReadGuard<'a, Interest<Connection>>>,
-    ended: Vec<Sub>,
+    ended: Vec<Ended>,
 }
 
 impl<'a, W: Watch> Outlet<'a, W> {
     /// Begins to publish with the memory of `worker`.
-    pub(crate) fn new(account: &'a Account, worker: &'a mut Worker, watch: &'a W) -> Self {
+    pub(crate) fn new(account: &'a Arc<Account>, worker: &'a mut Worker, watch: &'a W) -> Self {
         let Worker {
             stages,
             cache,
@@ -81,24 +84,7 @@ impl<'a, W: Watch> Outlet<'a, W> {
 
     /// Stages a message for everybody who wants it; returns whether somebody does.
     pub(crate) fn publish(&mut self, message: &Outgoing<'_>) -> bool {
-        let slot = {
-            let Outlet {
-                account,
-                cache,
-                interest,
-                ..
-            } = self;
-            cache.look_up(
-                account.id,
-                &account.generations,
-                message.to,
-                |matched: &mut Matched<_>| {
-                    interest
-                        .get_or_insert_with(|| account.interest_again())
-                        .collect(message.to, matched);
-                },
-            )
-        };
+        let slot = self.look_up(message.to);
         let matched = self.cache.matched(slot);
         if matched.is_empty() {
             return false;
@@ -131,21 +117,57 @@ impl<'a, W: Watch> Outlet<'a, W> {
         };
         let mut delivery = Delivery {
             own: None,
+            account: self.account,
             stages: self.stages,
             ended: &mut self.ended,
             full: None,
+            routed: message.to,
+            imported: false,
             frame: &frame,
             message: &published,
             watch: self.watch,
             echo: true,
             drop_for_stalled: false,
         };
-        let delivered = delivery.deliver_to_all(self.cache.matched(slot), accounting, self.random);
-        if delivery.full.is_some() {
+        let mut delivered =
+            delivery.deliver_to_all(self.cache.matched(slot), accounting, self.random);
+        let mut full = delivery.full.is_some();
+        if !self.cache.matched(slot).tied().is_empty() {
+            let passages = passages(self.cache.matched(slot));
+            let mut crossing = Crossing::of_server(
+                self.stages,
+                self.cache,
+                &mut self.ended,
+                self.random,
+                self.watch,
+            );
+            delivered |= crossing.follow(&passages, self.account, message.to, &published);
+            full |= crossing.full;
+        }
+        if full {
             self.hand_over();
             self.stages.begin();
         }
         delivered
+    }
+
+    fn look_up(&mut self, subject: &[u8]) -> Slot {
+        let Outlet {
+            account,
+            cache,
+            interest,
+            ..
+        } = self;
+        cache.look_up(
+            account.id,
+            &account.generations,
+            subject,
+            |matched: &mut Matched<_>| {
+                interest
+                    .get_or_insert_with(|| account.interest_again())
+                    .collect(subject, matched);
+            },
+        )
     }
 
     /// Whether anybody would get a message to `subject` now; see [`Account::has_interest`].
@@ -164,8 +186,8 @@ impl<'a, W: Watch> Outlet<'a, W> {
     fn hand_over(&mut self) {
         self.interest = None;
         self.cache.settle_last();
-        for subscription in self.ended.drain(..) {
-            self.account.unsubscribe(&subscription);
+        for (account, subscription) in self.ended.drain(..) {
+            account.unsubscribe(&subscription);
             subscription.destination().note_ended(&subscription);
         }
         self.stages.flush(&[]);

@@ -14,13 +14,14 @@ use cognate_auth::permissions::DenyFilter;
 use cognate_router::{
     Gate, Interest, Mapped, Mappings, MatchCache, Matched, Slot, Subscription, SubscriptionSpec,
 };
-use cognate_session::{Access, Host, Report, SubscribeRequest, Verdict};
+use cognate_session::{Access, Host, Report, Rewritten, SubscribeRequest, Verdict};
 use cognate_wire::{ConnectOptions, Publish, encode, headers};
 use parking_lot::RwLockReadGuard;
 
 use super::account::Account;
 use super::connection::Connection;
-use super::delivery::{Accounting, Delivery, Sub, Watch};
+use super::crossing::{Crossing, passages};
+use super::delivery::{Accounting, Delivery, Ended, Sub, Watch};
 use super::outbound::Totals;
 use super::stage::{Frame, Pressure, Stages};
 use super::worker::{Worker, next_random};
@@ -46,21 +47,18 @@ pub(crate) trait Door: Watch {
 /// A pass over one client's input.
 pub(crate) struct Pass<'a, D> {
     own: &'a Arc<Connection>,
-    account: &'a Account,
+    account: &'a Arc<Account>,
     door: &'a mut D,
     stages: &'a mut Stages,
     cache: &'a mut MatchCache<Connection>,
-    mapped: &'a mut Vec<u8>,
     random: &'a mut u64,
     input: &'a [u8],
     interest: Option<RwLockReadGuard<'a, Interest<Connection>>>,
     mappings: Option<Arc<Mappings>>,
-    ended: Vec<Sub>,
+    ended: Vec<Ended>,
     tail: Vec<u8>,
     received: Totals,
     drop_for_stalled: bool,
-    /// Whether `mapped` holds what the last publish was rewritten to.
-    rewritten: bool,
 }
 
 /// What a pass comes to.
@@ -78,7 +76,7 @@ impl<'a, D: Door> Pass<'a, D> {
     /// keep up are dropped instead of slowing the publisher down.
     pub(crate) fn new(
         own: &'a Arc<Connection>,
-        account: &'a Account,
+        account: &'a Arc<Account>,
         door: &'a mut D,
         worker: &'a mut Worker,
         input: &'a [u8],
@@ -87,7 +85,6 @@ impl<'a, D: Door> Pass<'a, D> {
         let Worker {
             stages,
             cache,
-            mapped,
             random,
             ..
         } = worker;
@@ -98,7 +95,6 @@ impl<'a, D: Door> Pass<'a, D> {
             door,
             stages,
             cache,
-            mapped,
             random,
             input,
             interest: None,
@@ -107,7 +103,6 @@ impl<'a, D: Door> Pass<'a, D> {
             tail: Vec::new(),
             received: Totals::default(),
             drop_for_stalled,
-            rewritten: false,
         }
     }
 
@@ -131,8 +126,8 @@ impl<'a, D: Door> Pass<'a, D> {
     fn settle(&mut self) {
         self.interest = None;
         self.cache.settle_last();
-        for subscription in self.ended.drain(..) {
-            self.account.unsubscribe(&subscription);
+        for (account, subscription) in self.ended.drain(..) {
+            account.unsubscribe(&subscription);
             subscription.destination().note_ended(&subscription);
         }
     }
@@ -174,9 +169,12 @@ impl<'a, D: Door> Pass<'a, D> {
         let frame = Frame::of(message, subject, self.input, &mut tail);
         let mut delivery = Delivery {
             own: Some(self.own),
+            account: self.account,
             stages: self.stages,
             ended: &mut self.ended,
             full: None,
+            routed: subject,
+            imported: false,
             frame: &frame,
             message,
             watch: &*self.door,
@@ -186,8 +184,39 @@ impl<'a, D: Door> Pass<'a, D> {
         let delivered = delivery.deliver_to_all(self.cache.matched(slot), accounting, self.random);
         let full = delivery.full;
         self.tail = tail;
+        let onward = !self.cache.matched(slot).tied().is_empty();
+        let followed = onward && self.follow(slot, subject, message, echo);
         if let Some(index) = full {
             self.relieve(index);
+        }
+        delivered || followed
+    }
+
+    /// Takes a message on into the accounts that its subject leads to.
+    #[cold]
+    fn follow(&mut self, slot: Slot, subject: &[u8], message: &Publish<'_>, echo: bool) -> bool {
+        let passages = passages(self.cache.matched(slot));
+        if passages.is_empty() {
+            return false;
+        }
+        let mut crossing = Crossing {
+            own: Some(self.own),
+            stages: self.stages,
+            cache: self.cache,
+            ended: &mut self.ended,
+            random: self.random,
+            watch: &*self.door,
+            input: self.input,
+            echo,
+            drop_for_stalled: self.drop_for_stalled,
+            crossed: Vec::new(),
+            imported: true,
+            full: false,
+        };
+        let delivered = crossing.follow(&passages, self.account, subject, message);
+        if crossing.full {
+            self.hand_over();
+            self.stages.begin();
         }
         delivered
     }
@@ -211,10 +240,28 @@ impl<D: Door> Host for Pass<'_, D> {
     fn publish(&mut self, message: &Publish<'_>, echo: bool) -> bool {
         self.received.msgs += 1;
         self.received.bytes += message.payload.len() as u64;
-        if self.mappings.is_some() {
-            return self.publish_mapped(message, echo);
-        }
         self.deliver(message.subject, message, echo)
+    }
+
+    #[inline]
+    fn rewrites(&self) -> bool {
+        self.mappings.is_some()
+    }
+
+    fn rewrite(&mut self, message: &Publish<'_>, out: &mut Vec<u8>) -> Rewritten {
+        let Some(mappings) = &self.mappings else {
+            return Rewritten::Same;
+        };
+        match mappings.apply(message.subject, next_random(self.random), out) {
+            Mapped::Unchanged => Rewritten::Same,
+            Mapped::Rewritten => Rewritten::Other,
+            Mapped::Dropped => {
+                // It counts as received all the same.
+                self.received.msgs += 1;
+                self.received.bytes += message.payload.len() as u64;
+                Rewritten::Lost
+            }
+        }
     }
 
     fn no_responders(&mut self, subject: &[u8], reply: &[u8]) {
@@ -226,11 +273,6 @@ impl<D: Door> Host for Pass<'_, D> {
         let own = |sub: &&Sub| Arc::ptr_eq(sub.destination(), self.own);
         let Some(sub) = matched.plain().iter().find(own) else {
             return;
-        };
-        let subject = if self.rewritten {
-            &self.mapped[..]
-        } else {
-            subject
         };
         let mut block = Vec::with_capacity(64 + subject.len());
         headers::write_no_responders(&mut block, subject);
@@ -254,12 +296,7 @@ impl<D: Door> Host for Pass<'_, D> {
             sid,
             deny,
         } = request;
-        let gate = deny.map(|filter| {
-            Box::new(DenyGate {
-                filter,
-                queue: queue.map(Box::from),
-            }) as Box<dyn Gate>
-        });
+        let gate = deny.map(|filter| gate(filter, queue));
         let destination = Arc::clone(self.own);
         let spec = SubscriptionSpec {
             destination,
@@ -267,6 +304,7 @@ impl<D: Door> Host for Pass<'_, D> {
             queue,
             sid,
             gate,
+            tie: None,
         };
         let subscription = Arc::new(Subscription::new(spec));
         self.account.subscribe(&subscription);
@@ -325,23 +363,22 @@ impl<D: Door> Host for Pass<'_, D> {
     }
 }
 
-impl<D: Door> Pass<'_, D> {
-    #[cold]
-    fn publish_mapped(&mut self, message: &Publish<'_>, echo: bool) -> bool {
-        let Some(mappings) = self.mappings.clone() else {
-            return false;
-        };
-        let mut mapped = std::mem::take(self.mapped);
-        let outcome = mappings.apply(message.subject, next_random(self.random), &mut mapped);
-        let delivered = match outcome {
-            Mapped::Unchanged => self.deliver(message.subject, message, echo),
-            Mapped::Rewritten => self.deliver(&mapped, message, echo),
-            Mapped::Dropped => true,
-        };
-        *self.mapped = mapped;
-        self.rewritten = outcome == Mapped::Rewritten;
-        delivered
-    }
+/// The same subscription with other subjects withheld.
+pub(crate) fn gated(old: &Sub, deny: Option<Arc<DenyFilter>>) -> Subscription<Connection> {
+    let queue = old.queue();
+    Subscription::new(SubscriptionSpec {
+        destination: Arc::clone(old.destination()),
+        subject: old.subject(),
+        queue,
+        sid: old.sid(),
+        gate: deny.map(|filter| gate(filter, queue)),
+        tie: None,
+    })
+}
+
+fn gate(filter: Arc<DenyFilter>, queue: Option<&[u8]>) -> Box<dyn Gate> {
+    let queue = queue.map(Box::from);
+    Box::new(DenyGate { filter, queue })
 }
 
 /// Withholds what a user may not see from its wider subscriptions.

@@ -77,6 +77,7 @@ pub(crate) struct Pressure {
 }
 
 /// A message as a frame, but for the sid, in which the frames for different subscriptions differ.
+#[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
     /// The verb with its blank: `MSG ` or `HMSG `.
     pub verb: &'static [u8],
@@ -104,6 +105,8 @@ pub(crate) struct Stages {
     /// Bytes that went into stages since all were last handed over.
     staged: usize,
     pressure: Pressure,
+    /// Memory for a subject that is renamed on its way.
+    name: Vec<u8>,
 }
 
 impl Stages {
@@ -160,8 +163,9 @@ impl Stages {
         if total == 0 {
             return;
         }
-        self.totals.msgs += count.msgs;
-        self.totals.bytes += count.bytes;
+        if !to.is_internal() {
+            self.totals.add(count);
+        }
         let batch = Gathered {
             stage,
             input,
@@ -174,11 +178,16 @@ impl Stages {
         } else {
             to.outbound.deliver(&batch, count)
         };
-        to.set_stalled(delivery == Delivery::Stalled);
+        if delivery == Delivery::Refused {
+            refuse(to, &batch);
+        }
+        to.set_stalled(matches!(delivery, Delivery::Stalled | Delivery::Refused));
         match delivery {
             Delivery::Accepted | Delivery::Closed => self.pressure.relaxed = true,
             Delivery::Crowded => self.pressure.crowded = Some(Arc::clone(to)),
-            Delivery::Stalled => self.pressure.stalled = Some(Arc::clone(to)),
+            Delivery::Stalled | Delivery::Refused => {
+                self.pressure.stalled = Some(Arc::clone(to));
+            }
         }
         stage.empty();
     }
@@ -208,6 +217,16 @@ impl Stages {
     /// Whether so much has gathered in all stages that it should leave before more is read.
     pub(crate) fn is_overfull(&self) -> bool {
         self.used > 1 && self.staged > STAGED_BYTES
+    }
+
+    /// Memory for a subject, to be given back with [`Self::keep_name`].
+    pub(crate) fn take_name(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.name)
+    }
+
+    /// Keeps memory for the next subject.
+    pub(crate) fn keep_name(&mut self, name: Vec<u8>) {
+        self.name = name;
     }
 
     /// What was handed over since the last call.
@@ -286,6 +305,13 @@ impl Stage {
         self.cut_bytes = 0;
         self.count = Totals::default();
     }
+}
+
+/// Tells a destination which frames it had no room for.
+#[cold]
+fn refuse(to: &Connection, batch: &Gathered<'_>) {
+    let pieces: Vec<&[u8]> = batch.pieces(0).collect();
+    to.refuse(&pieces.concat());
 }
 
 /// A stage together with the input that its cuts point into.

@@ -3,7 +3,8 @@
 //! A pass over a client's bytes needs a read buffer, staging buffers and a match cache. They are
 //! too large to have per connection and too warm to share, so a server keeps a few sets and a pass
 //! borrows one, the one its thread used last if it is free. Invariant: a set is used by one pass
-//! at a time; a pass never waits for anything while it holds one.
+//! at a time; a pass never waits for anything while it holds one. JetStream, which may wait for the
+//! disk, has sets of its own.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -17,6 +18,9 @@ use super::stage::Stages;
 
 /// Bytes read at a time.
 pub(crate) const READ_BYTES: usize = 512 * 1024;
+
+/// How long statistics wait for a set that is in use.
+const STATS_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// One set of working memory.
 pub(crate) struct Worker {
@@ -113,7 +117,11 @@ impl Workers {
     pub(crate) fn cache_stats(&self) -> CacheStats {
         let mut sum = CacheStats::default();
         for desk in &self.desks {
-            let stats = desk.worker.lock().cache.stats();
+            // One that is held for long waits for a disk; it is left out.
+            let Some(worker) = desk.worker.try_lock_for(STATS_WAIT) else {
+                continue;
+            };
+            let stats = worker.cache.stats();
             sum.look_ups += stats.look_ups;
             sum.misses += stats.misses;
             sum.answers += stats.answers;

@@ -1,10 +1,10 @@
 //! Advisories: what JetStream tells to whoever listens on `$JS.EVENT.>`.
 //!
 //! Nothing is encoded unless somebody would get it. Events are published in the account of the
-//! streams they are about. Called by the API and by the outlets of groups.
-//!
-//! Absent: which client used the API. An inbox does not tell who published to it, so audits name
-//! the account only.
+//! streams they are about. Called by the API and by the outlets of groups. Only audits and advisories
+//! of snapshots say which client it was, as in nats-server.
+
+use std::time::SystemTime;
 
 use cognate_api::event::{
     self, Acknowledged, Action, ApiAudit, ApiLimitReached, BatchAbandoned, ClientInfo,
@@ -15,6 +15,8 @@ use cognate_group::{Event, Notice};
 use cognate_model::{Nanos, Timestamp};
 
 use super::JetStream;
+use super::api::queue::Request;
+use crate::info::plain_ip;
 
 /// A message ready to be published: its subject and its JSON.
 pub(super) type Encoded = (String, Vec<u8>);
@@ -80,24 +82,60 @@ pub(super) fn consumer_paused(
     );
 }
 
-/// Somebody used the API.
-pub(super) fn api_audit(jetstream: &JetStream, subject: &[u8], request: &[u8], response: &[u8]) {
-    if !jetstream.has_interest("$JS.EVENT.ADVISORY.API") {
-        return;
-    }
-    let server = &jetstream.shared.facts.server_name;
-    let client = ClientInfo {
-        acc: jetstream.account.name.clone(),
-        server: server.clone(),
-        ..ClientInfo::default()
+/// Who made a request, if anybody follows what the API is used for.
+pub(super) fn audited(jetstream: &JetStream, request: &Request) -> Option<ClientInfo> {
+    jetstream
+        .has_interest("$JS.EVENT.ADVISORY.API")
+        .then(|| client_info(jetstream, request))
+}
+
+/// Who made a request. Without a connection, or when it is gone, only the account is known.
+pub(super) fn client_info(jetstream: &JetStream, request: &Request) -> ClientInfo {
+    let shared = &jetstream.shared;
+    let server = shared.facts.server_name.clone();
+    let acc = jetstream.account.name.clone();
+    let Some(connection) = shared.registry.find(request.cid) else {
+        return ClientInfo {
+            acc,
+            server,
+            ..ClientInfo::default()
+        };
     };
+    let detail = connection.detail();
+    let since_epoch = connection.started_at.duration_since(SystemTime::UNIX_EPOCH);
+    let start = Nanos::from(since_epoch.unwrap_or_default()).0;
+    let peer = connection.peer.map(|peer| plain_ip(peer.ip()).to_string());
+    ClientInfo {
+        start: Some(Timestamp(start)),
+        host: peer.unwrap_or_default(),
+        id: connection.cid,
+        acc,
+        user: detail.user,
+        name: detail.name,
+        lang: detail.lang,
+        ver: detail.version,
+        rtt: Nanos::from(connection.rtt().unwrap_or_default()),
+        server,
+        kind: "Client".to_owned(),
+        client_type: "nats".to_owned(),
+        ..ClientInfo::default()
+    }
+}
+
+/// Somebody used the API.
+pub(super) fn api_audit(
+    jetstream: &JetStream,
+    request: &Request,
+    client: &ClientInfo,
+    response: &[u8],
+) {
     send(
         jetstream,
         &ApiAudit {
-            server,
-            client: &client,
-            subject: &String::from_utf8_lossy(subject),
-            request: &String::from_utf8_lossy(request),
+            server: &jetstream.shared.facts.server_name,
+            client,
+            subject: &String::from_utf8_lossy(&request.subject),
+            request: &String::from_utf8_lossy(&request.body),
             response: &String::from_utf8_lossy(response),
             domain: domain(jetstream),
         },
@@ -116,11 +154,22 @@ pub(super) fn requests_dropped(jetstream: &JetStream, dropped: u64) {
     );
 }
 
-fn domain(jetstream: &JetStream) -> &str {
+/// Who used the API, as far as that is known.
+pub(super) fn client(jetstream: &JetStream) -> ClientInfo {
+    ClientInfo {
+        acc: jetstream.account.name.clone(),
+        server: jetstream.shared.facts.server_name.clone(),
+        ..ClientInfo::default()
+    }
+}
+
+/// The domain, for events.
+pub(super) fn domain(jetstream: &JetStream) -> &str {
     jetstream.options.domain.as_deref().unwrap_or_default()
 }
 
-fn send<E: event::Event>(jetstream: &JetStream, event: &E) {
+/// Publishes an event if anybody would get it.
+pub(super) fn send<E: event::Event>(jetstream: &JetStream, event: &E) {
     if let Some((subject, body)) = encode(jetstream, event) {
         jetstream.publish(&subject, b"", &body);
     }

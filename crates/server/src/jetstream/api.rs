@@ -1,12 +1,13 @@
 //! The JetStream API: requests on `$JS.API.>` taken in order, done, and answered.
 //!
 //! ```text
-//! inbox ─▶ queue::cut ─▶ Operation ─▶ one of account, stream, message, consumer, … ─▶ answer
+//! inbox ─▶ queue::cut ─▶ lanes ─▶ Operation ─▶ one of account, stream, message, consumer, … ─▶ answer
 //! ```
 //!
-//! Invariants: an answer that tells of a change leaves after the change is durable; requests are
-//! served one at a time, so what was checked still holds when it is done; whatever a request says,
-//! it is answered as nats-server 2.14 answers, and never panics.
+//! Invariants: an answer that tells of a change leaves after the change is durable; requests about one
+//! stream are served one at a time, and streams are [claimed](super::claim) where they are compared
+//! with others, so what was checked still holds when it is done; whatever a request says, it is
+//! answered as nats-server 2.14 answers, and never panics.
 //!
 //! Requests that may touch the disk or many things run on a thread for blocking work, so that the
 //! data path goes on meanwhile. Pull requests and direct reads go to their streams, not through
@@ -16,12 +17,14 @@
 mod account;
 mod consumer;
 pub(super) mod consumer_info;
+mod lanes;
 mod message;
-mod queue;
+pub(super) mod queue;
 mod snapshot;
-mod stream;
+pub(super) mod stream;
 pub(super) mod stream_info;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::str;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ use cognate_process::warn;
 use cognate_wire::headers::HeaderBlock;
 use serde::Serialize;
 
+use self::lanes::{Lanes, Next};
 use self::queue::{Limits, Request};
 use super::disk::Directory;
 use super::inbox::{Inbox, Woken};
@@ -76,50 +80,74 @@ pub(super) async fn serve(jetstream: Arc<JetStream>, inbox: Arc<Inbox>) {
         changes: usize::try_from(options.request_queue_limit).unwrap_or(usize::MAX),
         infos: usize::try_from(options.info_queue_limit).unwrap_or(usize::MAX),
     };
+    let lanes = Arc::new(Lanes::new(limits, super::API_THREADS));
     let mut frames = Vec::new();
     while poll_fn(|cx| inbox.poll_take(cx, &mut frames)).await != Woken::Closed {
-        let batch = queue::cut(&frames, limits);
+        let batch = queue::cut(&frames, lanes.room());
         frames.clear();
         frames.shrink_to(KEEP_BYTES);
-        if batch.dropped > 0 {
-            let dropped = batch.dropped;
+        let dropped = batch.dropped as u64 + jetstream.api_refused.swap(0, Relaxed);
+        if dropped > 0 {
             let log = &jetstream.shared.log;
             warn!(
                 log,
                 "JetStream API queue limit reached, dropping {dropped} requests"
             );
-            advisory::requests_dropped(&jetstream, dropped as u64);
+            advisory::requests_dropped(&jetstream, dropped);
         }
         let inflight = &jetstream.api_stats.inflight;
         inflight.fetch_add(batch.requests.len() as u64, Relaxed);
         for request in batch.requests {
-            serve_one(&jetstream, request).await;
-            inflight.fetch_sub(1, Relaxed);
+            if let Next::Serve(request) = lanes.enter(request) {
+                let (jetstream, lanes) = (Arc::clone(&jetstream), Arc::clone(&lanes));
+                tokio::spawn(serve_lane(jetstream, lanes, request));
+            }
         }
+        tokio::task::yield_now().await;
     }
 }
 
-async fn serve_one(jetstream: &Arc<JetStream>, request: Request) {
+/// Serves a request and all that come after it in its lane.
+async fn serve_lane(jetstream: Arc<JetStream>, lanes: Arc<Lanes>, request: Request) {
+    let mut next = Some(request);
+    while let Some(request) = next {
+        let subject = request.subject.clone();
+        serve_one(&jetstream, &lanes, request).await;
+        next = lanes.next(&subject);
+    }
+}
+
+async fn serve_one(jetstream: &Arc<JetStream>, lanes: &Lanes, request: Request) {
     let is_quick = Operation::parse(&request.subject)
-        .is_none_or(|operation| is_quick(&operation, &request.body));
+        .is_none_or(|operation| is_quick(jetstream, &operation, &request.body));
     if is_quick {
         handle(jetstream, &request);
         return tokio::task::yield_now().await;
     }
+    // The semaphore is never closed.
+    let thread = Arc::clone(&lanes.threads).acquire_owned().await;
     let jetstream = Arc::clone(jetstream);
-    let done = tokio::task::spawn_blocking(move || handle(&jetstream, &request));
+    let done = tokio::task::spawn_blocking(move || {
+        handle(&jetstream, &request);
+        drop(thread);
+    });
     // It ends early only if the runtime is shut down.
     let _ = done.await;
 }
 
-/// Whether an operation takes little time and does not wait for the disk.
-fn is_quick(operation: &Operation<'_>, body: &[u8]) -> bool {
-    match operation {
-        Operation::StreamInfo { .. } => body.is_empty(),
-        Operation::MessageGet { .. }
-        | Operation::ConsumerInfo { .. }
-        | Operation::ConsumerUnpin { .. }
-        | Operation::ConsumerReset { .. } => true,
+/// Whether an operation takes little time and does not wait for the disk, nor for a stream that does.
+fn is_quick(jetstream: &JetStream, operation: &Operation<'_>, body: &[u8]) -> bool {
+    let is_free = |name: &str| {
+        let stream = jetstream.stream(name);
+        stream.is_none_or(|stream| stream.group.try_lock().is_some())
+    };
+    match *operation {
+        Operation::StreamInfo { stream } => body.is_empty() && is_free(stream),
+        Operation::MessageGet { stream }
+        | Operation::ConsumerInfo { stream, .. }
+        | Operation::ConsumerUnpin { stream, .. }
+        | Operation::ConsumerReset { stream, .. } => is_free(stream),
+        Operation::AccountInfo => true,
         operation => operation.is_cluster_only() || operation.is_system_only(),
     }
 }
@@ -141,6 +169,8 @@ struct Call<'a> {
     request: &'a Request,
     /// What becomes of members that a request type does not have.
     unknown: Unknown,
+    /// It is still in the API's books as being served.
+    is_open: Cell<bool>,
 }
 
 impl Call<'_> {
@@ -166,8 +196,32 @@ impl Call<'_> {
         Answer::Send(response(&self.operation, body))
     }
 
+    /// Closes the request in the API's books, to be done before its answer leaves: whoever has the
+    /// answer may look at them.
+    fn close(&self, is_error: bool) {
+        if !self.is_open.replace(false) {
+            return;
+        }
+        let stats = &self.jetstream.api_stats;
+        stats.inflight.fetch_sub(1, Relaxed);
+        if self.is_counted(is_error) {
+            stats.total.fetch_add(1, Relaxed);
+            stats.errors.fetch_add(u64::from(is_error), Relaxed);
+        }
+    }
+
+    /// Consumers are reset past the API's books, and so are messages read.
+    fn is_counted(&self, is_error: bool) -> bool {
+        match self.operation {
+            Operation::ConsumerReset { .. } => false,
+            Operation::MessageGet { .. } => is_error,
+            _ => true,
+        }
+    }
+
     /// An answer that must not overtake what `group` did before.
     fn leave(&self, group: &mut Group<Directory>, body: Vec<u8>) -> Answer {
+        self.close(false);
         if !self.request.reply.is_empty() {
             group.answer(&self.request.reply, &body);
         }
@@ -178,6 +232,7 @@ impl Call<'_> {
 /// Serves one request.
 fn handle(jetstream: &Arc<JetStream>, request: &Request) {
     let Some(operation) = Operation::parse(&request.subject) else {
+        jetstream.api_stats.inflight.fetch_sub(1, Relaxed);
         return;
     };
     let call = Call {
@@ -189,37 +244,34 @@ fn handle(jetstream: &Arc<JetStream>, request: &Request) {
         } else {
             Unknown::Ignored
         },
+        is_open: Cell::new(true),
     };
+    // It may be gone when all is done.
+    let client = advisory::audited(jetstream, request);
     let result = dispatch(&call);
-    // Consumers are reset past the API's books, and so are messages read.
-    let is_counted = match operation {
-        Operation::ConsumerReset { .. } => false,
-        Operation::MessageGet { .. } => result.is_err(),
-        _ => true,
-    };
-    let stats = &jetstream.api_stats;
+    let is_error = result.is_err();
     let (body, is_left) = match result {
-        Ok(Answer::Silence) => return,
+        Ok(Answer::Silence) => {
+            if call.is_open.replace(false) {
+                jetstream.api_stats.inflight.fetch_sub(1, Relaxed);
+            }
+            return;
+        }
         Ok(Answer::Send(body)) => (body, false),
         Ok(Answer::Left(body)) => (body, true),
-        Err(cause) => {
-            if is_counted {
-                stats.errors.fetch_add(1, Relaxed);
-            }
-            (error_response(Some(&operation), &cause), false)
-        }
+        Err(cause) => (error_response(Some(&operation), &cause), false),
     };
-    if is_counted {
-        stats.total.fetch_add(1, Relaxed);
-    }
+    call.close(is_error);
     if !is_left
         && let Ok(reply) = str::from_utf8(&request.reply)
         && !reply.is_empty()
     {
         jetstream.publish(reply, b"", &body);
     }
-    if is_counted {
-        advisory::api_audit(jetstream, &request.subject, &request.body, &body);
+    if let Some(client) = client
+        && call.is_counted(is_error)
+    {
+        advisory::api_audit(jetstream, request, &client, &body);
     }
 }
 

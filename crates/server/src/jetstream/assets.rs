@@ -1,23 +1,31 @@
 //! Making, changing and removing streams and consumers.
 //!
 //! Each returns when the change is on disk. Configurations come checked; what they mean for others
-//! (overlapping subjects, limits of the account) was checked by the API under the same lock.
+//! (overlapping subjects, limits of the account) was checked by the API, which has a claim on the
+//! stream's name as long as it takes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cognate_group::{Group, MemberSpec, Specification};
-use cognate_model::{ApiError, ConsumerConfig, StorageType, StreamConfig, Timestamp, error};
+use cognate_model::{
+    ApiError, Compression, ConsumerConfig, StorageType, StreamConfig, Timestamp, error,
+};
 use cognate_process::{error as log_error, warn};
 use cognate_store::{FileStore, FileStoreOptions, Journal, OpenReport, Recovered};
+use tokio::time::Instant;
 
+use super::claim::Claim;
 use super::disk::Directory;
-use super::inbox::Inbox;
-use super::meta::{StreamDocument, StreamFiles};
+use super::meta::{self, StreamDocument, StreamFiles};
 use super::stream::StreamHandle;
-use super::{JetStream, stream_task};
+use super::{JetStream, recover, stream_task};
+
+/// How long a stream may take to close: a client waits five seconds for an answer.
+pub(super) const CLOSE_WAIT: Duration = Duration::from_millis(if cfg!(test) { 400 } else { 4000 });
 
 /// The name of the journal's files.
-const JOURNAL: &str = "consumers";
+pub(super) const JOURNAL: &str = "consumers";
 
 /// A journal and what was in it.
 type FoundJournal = (Journal<Directory>, Recovered);
@@ -67,13 +75,13 @@ impl JetStream {
         self.directory.join(&self.account.name).join("streams")
     }
 
-    /// Makes a stream. It is on disk, subscribed and running when this returns.
+    /// Makes a stream, whose name the caller has claimed. It is on disk, subscribed and running when
+    /// this returns.
     pub(crate) fn create_stream(
         self: &Arc<Self>,
         config: StreamConfig,
         now: Timestamp,
     ) -> Result<Arc<StreamHandle>, ApiError> {
-        let _changing = self.changing.lock();
         if let Some(stream) = self.stream(&config.name) {
             return Ok(stream);
         }
@@ -82,6 +90,10 @@ impl JetStream {
             StorageType::Memory => (StreamFiles::none(), None, None),
             StorageType::File => {
                 let path = self.stream_path(&config.name);
+                if meta::is_of_go_server(&path) {
+                    let text = "it holds a stream of another nats-server; see --import-store";
+                    return Err(disk_failed("store directory", &text));
+                }
                 // Something that could not be recovered may be left under this name.
                 Directory::remove_all(&path).map_err(|e| disk_failed("store directory", &e))?;
                 let document = StreamDocument {
@@ -89,9 +101,10 @@ impl JetStream {
                     created: now,
                     id,
                 };
-                let (files, messages, journal) = StreamFiles::create(&path, &document)
-                    .map_err(|e| disk_failed("store directory", &e))?;
-                let store = self.open_store(messages, id, &config.name)?;
+                let (files, messages, journal) =
+                    StreamFiles::create(&path, &document, &self.sealing)
+                        .map_err(|e| disk_failed("store directory", &e))?;
+                let store = self.open_store(messages, id, &config)?;
                 let journal = self.open_journal(journal, id, &config.name)?;
                 (files, Some(store), Some(journal))
             }
@@ -103,8 +116,11 @@ impl JetStream {
             group.begin_at(first_seq, now)?;
         }
         group.begin_journal();
-        let stream = StreamHandle::new(group, Inbox::new(&self.shared), files);
-        Ok(self.enter(stream))
+        let inbox = self.stream_inbox(&group.config().name);
+        let stream = StreamHandle::new(group, inbox, files);
+        let stream = self.enter(stream);
+        self.hurry_origins(Some(&stream.name));
+        Ok(stream)
     }
 
     /// What a group is made of.
@@ -117,6 +133,7 @@ impl JetStream {
     ) -> Specification<Directory> {
         Specification {
             config,
+            account: self.account.name.to_string(),
             created,
             surroundings: self.surroundings(),
             store,
@@ -132,9 +149,14 @@ impl JetStream {
         &self,
         messages: Directory,
         id: u64,
-        name: &str,
+        config: &StreamConfig,
     ) -> Result<FileStore<Directory>, ApiError> {
-        let options = FileStoreOptions::new(id, self.shared.fresh_seed());
+        let name = &config.name;
+        let options = FileStoreOptions {
+            boot: recover::boot(),
+            compress: config.compression != Compression::None,
+            ..FileStoreOptions::new(id, self.shared.fresh_seed())
+        };
         let (store, report) =
             FileStore::open(messages, options).map_err(|e| disk_failed("message store", &e))?;
         for line in report_lines(&report) {
@@ -169,22 +191,24 @@ impl JetStream {
     /// Puts a stream in service.
     pub(super) fn enter(self: &Arc<Self>, stream: StreamHandle) -> Arc<StreamHandle> {
         let stream = Arc::new(stream);
-        let config = stream.group.lock().config().clone();
+        stream.note_state(&self.usage, &stream.group.lock());
+        let config = stream.config();
         self.streams
             .write()
             .insert(stream.name.clone(), Arc::clone(&stream));
         stream.subscribe(&self.account, &config);
         tokio::spawn(stream_task::drive(Arc::clone(self), Arc::clone(&stream)));
+        // It may have something to do that nobody will tell it.
+        stream.inbox.signal();
         stream
     }
 
-    /// Changes a stream's configuration.
+    /// Changes the configuration of a stream whose name the caller has claimed.
     pub(crate) fn update_stream(
         &self,
         stream: &Arc<StreamHandle>,
         config: StreamConfig,
     ) -> Result<(), ApiError> {
-        let _changing = self.changing.lock();
         let (created, old) = {
             let group = stream.group.lock();
             (group.created(), group.config().clone())
@@ -206,27 +230,72 @@ impl JetStream {
         Ok(())
     }
 
-    /// Removes a stream with everything in it.
-    pub(crate) async fn delete_stream(&self, stream: &Arc<StreamHandle>) -> Result<(), ApiError> {
+    /// Removes a stream with everything in it. If its disk does not answer, an error says so, and the
+    /// rest is done when it does; the name stays claimed until then.
+    pub(crate) async fn delete_stream(
+        self: &Arc<Self>,
+        stream: &Arc<StreamHandle>,
+        claim: Claim,
+    ) -> Result<(), ApiError> {
         let removed = self.streams.write().remove(&stream.name).is_some();
         if !removed {
             return Err(error::STREAM_NOT_FOUND);
         }
+        self.end_origins(stream);
         stream.unsubscribe_all(&self.account);
-        self.close_stream(stream, b"409 Consumer Deleted").await;
+        if self.close_stream(stream, b"409 Consumer Deleted").await {
+            return self.remove_closed(stream);
+        }
+        let (jetstream, stream) = (Arc::clone(self), Arc::clone(stream));
+        tokio::spawn(async move {
+            let mut closed = stream.closed.subscribe();
+            // An error means that the sender is gone, which it cannot be while `stream` lives.
+            let _ = closed.wait_for(|closed| *closed).await;
+            let removed = tokio::task::spawn_blocking(move || {
+                let removed = jetstream.remove_closed(&stream);
+                if let Err(cause) = &removed {
+                    log_error!(
+                        jetstream.shared.log,
+                        "Stream '{} > {}' could not be removed: {}",
+                        jetstream.account.name,
+                        stream.name,
+                        cause.description
+                    );
+                }
+            });
+            let _ = removed.await;
+            drop(claim);
+        });
+        Err(error::stream_delete(format_args!(
+            "its disk has not answered for {CLOSE_WAIT:?}; the stream is closed, and its files are \
+             removed when the disk answers"
+        )))
+    }
+
+    /// Removes the files of a stream whose task has ended.
+    fn remove_closed(&self, stream: &StreamHandle) -> Result<(), ApiError> {
+        let group = stream.group.lock();
+        stream.share.retire(&self.usage);
+        drop(group);
         stream.files.remove().map_err(|e| error::stream_delete(&e))
     }
 
-    /// Ends a stream's task; `code` is the status for waiting pull requests.
-    pub(super) async fn close_stream(&self, stream: &Arc<StreamHandle>, code: &[u8]) {
-        self.with_group(stream, |group, now, outlet| {
-            group.end_pulls(code, now, outlet);
+    /// Ends a stream's task; `code` is the status for waiting pull requests. Returns whether it ended
+    /// in time: a disk that does not answer can hold it up for ever.
+    pub(super) async fn close_stream(&self, stream: &Arc<StreamHandle>, code: &[u8]) -> bool {
+        let deadline = Instant::now() + CLOSE_WAIT;
+        let told = stream.group.try_lock_for(CLOSE_WAIT).map(|mut group| {
+            let now = self.clock.now();
+            self.with_locked(stream, &mut group, now, |group, now, outlet| {
+                group.end_pulls(code, now, outlet);
+            });
         });
-        let closed = stream.closed.notified();
-        tokio::pin!(closed);
-        closed.as_mut().enable();
         stream.inbox.close();
-        closed.await;
+        let mut closed = stream.closed.subscribe();
+        told.is_some()
+            && tokio::time::timeout_at(deadline, closed.wait_for(|closed| *closed))
+                .await
+                .is_ok()
     }
 
     /// Makes a consumer.
@@ -243,10 +312,13 @@ impl JetStream {
             config,
             created: now,
         };
-        stream
-            .files
-            .store_consumer(&spec)
-            .map_err(|e| error::consumer_store_failed(&e))?;
+        // One that is for a mirror or source is made anew after a restart.
+        if !spec.config.direct {
+            stream
+                .files
+                .store_consumer(&spec)
+                .map_err(|e| error::consumer_store_failed(&e))?;
+        }
         let kept = spec.clone();
         // Before it is there, so that nothing that is sent to it at once goes astray.
         stream.subscribe_consumer(&self.account, spec.place, &spec.name, &spec.config);
@@ -267,7 +339,6 @@ impl JetStream {
         stream: &Arc<StreamHandle>,
         name: &str,
         config: ConsumerConfig,
-        _now: Timestamp,
     ) -> Result<(), ApiError> {
         let Some(old) = stream.group.lock().consumer(name).cloned() else {
             return Err(error::CONSUMER_NOT_FOUND);
@@ -289,7 +360,6 @@ impl JetStream {
         &self,
         stream: &Arc<StreamHandle>,
         name: &str,
-        _now: Timestamp,
     ) -> Result<bool, ApiError> {
         let removed = self.with_group(stream, |group, now, outlet| {
             group.remove_consumer(name, now, outlet)
@@ -305,7 +375,7 @@ impl JetStream {
     /// Removes a consumer that nobody used for its `inactive_threshold`.
     pub(super) fn remove_inactive(&self, stream: &Arc<StreamHandle>, name: &str) {
         // The error is logged where it happens.
-        let _ = self.delete_consumer(stream, name, self.clock.now());
+        let _ = self.delete_consumer(stream, name);
         super::advisory::consumer_deleted(self, &stream.name, name);
     }
 

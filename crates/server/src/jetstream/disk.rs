@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cognate_store::Vault;
 use cognate_store::disk::{Disk, DiskError, DiskFile, OpenMode};
 
 /// Files may be read by their owner only: messages are nobody else's business.
@@ -17,14 +18,31 @@ const FILE_MODE: u32 = 0o600;
 
 /// One directory of the store.
 #[derive(Clone)]
-pub(crate) struct Directory(Arc<Path>);
+pub(crate) struct Directory {
+    path: Arc<Path>,
+    vault: Option<Arc<Vault>>,
+}
 
 impl Directory {
     /// Opens a directory, making it and those above it if need be. What was made is durable when
     /// this returns.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         create_all(path)?;
-        Ok(Directory(path.into()))
+        Ok(Directory {
+            path: path.into(),
+            vault: None,
+        })
+    }
+
+    /// The same, where all that is written is encrypted if there is a vault.
+    pub(crate) fn locked(self, vault: Option<Arc<Vault>>) -> Self {
+        Directory { vault, ..self }
+    }
+
+    /// Opens a directory in this one, making it if need be, with the same vault.
+    pub(crate) fn inner(&self, name: &str) -> io::Result<Self> {
+        let inner = Self::open(&self.path(name))?;
+        Ok(inner.locked(self.vault.clone()))
     }
 
     /// Removes a directory and everything in it, durably. It is renamed first, so that a crash in
@@ -78,7 +96,7 @@ impl Directory {
             !name.contains('/') && name != ".." && name != ".",
             "the store names files within its directory"
         );
-        self.0.join(name)
+        self.path.join(name)
     }
 }
 
@@ -114,7 +132,7 @@ impl Disk for Directory {
     }
 
     fn list(&self) -> Result<Vec<String>, DiskError> {
-        let entries = std::fs::read_dir(&self.0).map_err(|error| disk_error(&error))?;
+        let entries = std::fs::read_dir(&self.path).map_err(|error| disk_error(&error))?;
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| disk_error(&error))?;
@@ -130,7 +148,11 @@ impl Disk for Directory {
     }
 
     fn sync_dir(&self) -> Result<(), DiskError> {
-        sync_directory(&self.0).map_err(|error| disk_error(&error))
+        sync_directory(&self.path).map_err(|error| disk_error(&error))
+    }
+
+    fn vault(&self) -> Option<Arc<Vault>> {
+        self.vault.clone()
     }
 }
 

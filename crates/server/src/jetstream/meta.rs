@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <store_dir>/jetstream/<account>/streams/<stream>/
+//!     key.a, key.b             the stream's keys, twice, if it is encrypted
 //!     stream.a, stream.b       the stream's configuration, twice
 //!     messages/                the message log
 //!     consumers/<number>.a, .b a consumer's configuration, twice
@@ -23,6 +24,7 @@ use cognate_store::disk::{Disk, DiskError};
 use parking_lot::Mutex;
 
 use super::disk::{DOOMED, Directory};
+use super::sealing::Sealing;
 
 /// The name of the stream's document.
 const STREAM: &str = "stream";
@@ -68,6 +70,8 @@ pub(crate) enum Opened {
     Stream(Box<FoundStream>),
     /// Something whose configuration cannot be read.
     Unreadable,
+    /// A stream of the Go server.
+    OfGoServer,
     /// Nothing; the directory is gone.
     Nothing,
 }
@@ -84,6 +88,8 @@ pub(crate) struct FoundStream {
     pub messages: Directory,
     /// Where its journal is.
     pub journal: Directory,
+    /// All consumers are there.
+    pub is_whole: bool,
     /// What could not be read, in words for the log.
     pub problems: Vec<String>,
 }
@@ -98,11 +104,12 @@ impl StreamFiles {
     pub(crate) fn create(
         path: &Path,
         document: &StreamDocument,
+        sealing: &Sealing,
     ) -> io::Result<(Self, Directory, Directory)> {
-        let root = Directory::open(path)?;
-        let messages = Directory::open(&path.join("messages"))?;
-        let journal = Directory::open(&path.join("journal"))?;
-        let consumers = Directory::open(&path.join("consumers"))?;
+        let (root, _) = sealing.open(path)?;
+        let messages = root.inner("messages")?;
+        let journal = root.inner("journal")?;
+        let consumers = root.inner("consumers")?;
         let (mut pair, _) = Pair::open(root, STREAM).map_err(other)?;
         pair.store(&json::to_vec(document)).map_err(other)?;
         let files = OnDisk {
@@ -116,10 +123,13 @@ impl StreamFiles {
     }
 
     /// Reads what is at `path`.
-    pub(crate) fn open(path: &Path) -> io::Result<Opened> {
-        let root = Directory::open(path)?;
-        let (pair, content) = Pair::open(root, STREAM).map_err(other)?;
-        let mut problems = Vec::new();
+    pub(crate) fn open(path: &Path, sealing: &Sealing) -> io::Result<Opened> {
+        if is_of_go_server(path) {
+            return Ok(Opened::OfGoServer);
+        }
+        let (root, note) = sealing.open(path)?;
+        let mut problems: Vec<String> = note.into_iter().collect();
+        let (pair, content) = Pair::open(root.clone(), STREAM).map_err(other)?;
         if content.damaged_copies > 0 {
             problems.push(format!(
                 "{} of 2 copies of the stream's configuration could not be read",
@@ -136,17 +146,17 @@ impl StreamFiles {
         };
         let (document, _) = json::decode::<StreamDocument>(&body)
             .map_err(|error| io::Error::other(error.to_string()))?;
-        let directory = Directory::open(&path.join("consumers"))?;
+        let directory = root.inner("consumers")?;
         let mut pairs = BTreeMap::new();
-        let consumers = find_consumers(&directory, &mut pairs, &mut problems)?;
+        let (consumers, is_whole) = find_consumers(&directory, &mut pairs, &mut problems)?;
         let mut pair = pair;
-        if content.damaged_copies > 0 {
+        if content.damaged_copies > 0 || (content.is_plain && root.vault().is_some()) {
             pair.store(&body).map_err(other)?;
         }
         Ok(Opened::Stream(Box::new(FoundStream {
             consumers,
-            messages: Directory::open(&path.join("messages"))?,
-            journal: Directory::open(&path.join("journal"))?,
+            messages: root.inner("messages")?,
+            journal: root.inner("journal")?,
             files: StreamFiles(Some(OnDisk {
                 path: path.to_owned(),
                 id: document.id,
@@ -155,6 +165,7 @@ impl StreamFiles {
                 pairs: Mutex::new(pairs),
             })),
             document,
+            is_whole,
             problems,
         })))
     }
@@ -212,6 +223,11 @@ impl StreamFiles {
     }
 }
 
+/// Whether a directory holds a stream of the Go server, whose directories have the same names.
+pub(crate) fn is_of_go_server(path: &Path) -> bool {
+    path.join("meta.inf").exists()
+}
+
 /// Whether a directory holds nothing, or is not there.
 fn is_empty(path: &Path) -> io::Result<bool> {
     match std::fs::read_dir(path) {
@@ -224,7 +240,8 @@ fn find_consumers(
     directory: &Directory,
     pairs: &mut BTreeMap<Place, Pair<Directory>>,
     problems: &mut Vec<String>,
-) -> io::Result<Vec<MemberSpec>> {
+) -> io::Result<(Vec<MemberSpec>, bool)> {
+    let mut is_whole = true;
     let mut places: Vec<Place> = directory
         .list()
         .map_err(other)?
@@ -250,6 +267,7 @@ fn find_consumers(
             _,
         )) = read
         else {
+            is_whole = false;
             problems.push(format!(
                 "the configuration of consumer number {place} is lost"
             ));
@@ -259,9 +277,12 @@ fn find_consumers(
             problems.push(format!(
                 "one of 2 copies of the configuration of consumer '{name}' could not be read"
             ));
-            if let Some(body) = &content.body {
-                pair.store(body).map_err(other)?;
-            }
+        }
+        let is_bare = content.is_plain && directory.vault().is_some();
+        if let Some(body) = &content.body
+            && (content.damaged_copies > 0 || is_bare)
+        {
+            pair.store(body).map_err(other)?;
         }
         pairs.insert(place, pair);
         consumers.push(MemberSpec {
@@ -271,7 +292,7 @@ fn find_consumers(
             created,
         });
     }
-    Ok(consumers)
+    Ok((consumers, is_whole))
 }
 
 /// The directories of the streams below `path`, and nothing half removed.

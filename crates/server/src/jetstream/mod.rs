@@ -7,48 +7,76 @@
 //!
 //! The decisions are in the cores (`stream`, `consumer`, `store`, `group`, `api`); here are the
 //! tasks, files, clock and subscriptions. Invariants: a stream or consumer that was announced is on
-//! disk; a stream's group is stepped by its task, and changed by the API under the same lock.
+//! disk; a stream's group is stepped by its task, and changed by the API under the same lock; what
+//! may wait for the disk uses JetStream's own working memory, so that clients' passes never do.
 //!
-//! Absent until they are built: accounts other than the global one, encryption, snapshots, mirrors
-//! and sources, replication.
+//! Absent until they are built: accounts other than the global one, encryption,
+//! replication.
 
 mod advisory;
 mod api;
 mod assets;
+mod claim;
 mod clock;
 mod disk;
-mod inbox;
+mod import;
+mod import_report;
+pub(crate) mod inbox;
 mod inspect;
 mod meta;
+mod origin;
 mod outlet;
 mod recover;
+mod refusal;
+mod restore;
+mod restore_stage;
+mod sealing;
+mod snapshot;
+mod snapshot_transfers;
 mod stream;
 mod stream_task;
+#[cfg(test)]
+mod tests;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use cognate_config::options::{JETSTREAM_DIR, JetStreamOptions, SyncPolicy};
 use cognate_group::Policy;
 use cognate_model::{AccountLimits, Nanos, ServerLimits, StorageType, Timestamp};
 use cognate_process::{info, warn};
-use cognate_router::Subscription;
 use cognate_stream::{BatchLimits, Surroundings};
-use cognate_wire::Publish;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
+use tokio::sync::Semaphore;
 
+use self::claim::Claims;
 use self::clock::Clock;
-use self::inbox::Inbox;
+pub use self::import::import_store;
+use self::inbox::{Bounds, Inbox};
+use self::refusal::{CountingRefuser, Refusals, StreamRefuser};
+use self::sealing::Sealing;
+use self::snapshot_transfers::Transfers;
 use self::stream::StreamHandle;
-use crate::data::{Account, Connection, Outgoing, Outlet, Totals, Watch};
+use self::usage::{BatchPlaces, Usage};
+use crate::data::{Account, Outgoing, Outlet, Totals, Workers};
 use crate::shared::Shared;
+use crate::watching::Watching;
 
 /// The share of memory and of free disk space that streams may use if nothing else is configured.
 const DEFAULT_SHARE: (u64, u64) = (3, 4);
+
+/// Requests of the API that are served at a time, as in nats-server.
+const API_THREADS: usize = 16;
+
+/// What may wait for the API: requests beyond its queue limits are dropped when they are looked at.
+const API_BOUNDS: Bounds = Bounds {
+    bytes: 128 * 1024 * 1024,
+    messages: u64::MAX,
+};
 
 /// What the disk is taken to have if the system does not say.
 const UNKNOWN_DISK: u64 = 1 << 40;
@@ -72,33 +100,38 @@ pub(crate) struct JetStream {
     pub account: Arc<Account>,
     /// Its options.
     pub options: JetStreamOptions,
+    /// How what is on disk is encrypted.
+    pub sealing: Sealing,
     /// The time.
     pub clock: Clock,
     /// Counters of API requests.
     pub api_stats: ApiStats,
     /// Where everything is stored.
     pub directory: PathBuf,
+    /// Working memory for what JetStream publishes: its users may wait for the disk meanwhile, and
+    /// clients' passes must not wait for them.
+    pub workers: Workers,
+    /// What all streams hold.
+    pub usage: Usage,
+    /// Places for batches in progress.
+    pub batch_places: BatchPlaces,
+    /// Disk operations at a time.
+    pub disk_slots: Arc<Semaphore>,
     /// Most bytes in memory.
-    pub memory_max: u64,
+    memory_max: AtomicU64,
     /// Most bytes on disk.
-    pub store_max: u64,
+    store_max: AtomicU64,
     streams: RwLock<BTreeMap<String, Arc<StreamHandle>>>,
+    /// Streams that are being made, changed or removed.
+    claims: Claims,
     api: Arc<Inbox>,
-    /// Streams are created and deleted one at a time.
-    changing: Mutex<()>,
+    /// Copies of streams that are on their way.
+    transfers: Transfers,
+    /// Requests that found no room in the API's inbox, and were not told of yet.
+    api_refused: Arc<AtomicU64>,
+    refusals: Arc<Refusals>,
     /// Holds the lock on the directory.
     _lock: std::fs::File,
-}
-
-/// What a delivery by the server asks of it.
-pub(crate) struct Watching(Duration);
-
-impl Watch for Watching {
-    fn now(&self) -> Duration {
-        self.0
-    }
-
-    fn trace_message(&self, _: &Subscription<Connection>, _: &[u8], _: &Publish<'_>) {}
 }
 
 impl JetStream {
@@ -126,21 +159,38 @@ impl JetStream {
         let store_max = options
             .max_file_store
             .unwrap_or_else(|| share(recover::free_bytes(&directory).unwrap_or(UNKNOWN_DISK)));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let remembers = !shared.options().no_sublist_cache;
+        let api_refused = Arc::default();
+        let refuser = Box::new(CountingRefuser(Arc::clone(&api_refused)));
         let jetstream = Arc::new(JetStream {
+            workers: Workers::new(threads + API_THREADS, shared.fresh_seed(), remembers),
+            usage: Usage::default(),
+            batch_places: BatchPlaces::new(options.limits.batch.max_inflight_total),
+            disk_slots: Arc::new(Semaphore::new(usize::from(options.max_concurrent_io))),
             shared: Arc::clone(shared),
             account: Arc::clone(&shared.account),
             options: options.clone(),
+            sealing: Sealing::of(options),
             clock: Clock::default(),
             api_stats: ApiStats::default(),
             directory,
-            memory_max,
-            store_max,
+            memory_max: AtomicU64::new(memory_max),
+            store_max: AtomicU64::new(store_max),
             streams: RwLock::default(),
-            api: Arc::new(Inbox::new(shared)),
-            changing: Mutex::default(),
+            transfers: Transfers::default(),
+            claims: Claims::default(),
+            api: Arc::new(Inbox::bounded(shared, API_BOUNDS, refuser)),
+            api_refused,
+            refusals: Arc::default(),
             _lock: lock,
         });
         jetstream.announce();
+        jetstream.api.connection().set_names_publishers();
+        tokio::spawn(refusal::answer(
+            Arc::downgrade(&jetstream),
+            Arc::clone(&jetstream.refusals),
+        ));
         recover::streams(&jetstream)?;
         for subject in api::SUBJECTS {
             jetstream
@@ -151,6 +201,8 @@ impl JetStream {
             Arc::clone(&jetstream),
             Arc::clone(&jetstream.api),
         ));
+        // Streams that began to follow others before all were there.
+        jetstream.hurry_origins(None);
         Ok(jetstream)
     }
 
@@ -159,8 +211,8 @@ impl JetStream {
         info!(log, "Starting JetStream");
         info!(log, "---------------- JETSTREAM ----------------");
         info!(log, "  Strict:          {}", self.options.strict);
-        info!(log, "  Max Memory:      {}", human_bytes(self.memory_max));
-        info!(log, "  Max Storage:     {}", human_bytes(self.store_max));
+        info!(log, "  Max Memory:      {}", human_bytes(self.memory_max()));
+        info!(log, "  Max Storage:     {}", human_bytes(self.store_max()));
         info!(log, "  Store Directory: \"{}\"", self.directory.display());
         match self.options.sync_interval {
             SyncPolicy::Always => {
@@ -170,6 +222,9 @@ impl JetStream {
                 log,
                 "  Sync:            every {interval:?}; a power failure can lose acknowledged messages"
             ),
+        }
+        if let Some(cipher) = self.sealing.name() {
+            info!(log, "  Encryption:      {cipher}");
         }
         if let Some(domain) = &self.options.domain {
             info!(log, "  Domain:          {domain}");
@@ -183,19 +238,41 @@ impl JetStream {
     }
 
     /// Ends all streams: what waits is written, and their tasks end.
-    pub(crate) async fn stop(&self) {
+    pub(crate) async fn stop(self: &Arc<Self>) {
         self.api.close();
+        self.transfers.end().await;
+        self.refusals.close();
         let streams: Vec<_> = self.streams.read().values().cloned().collect();
+        // All at the same time: one with a slow disk does not hold up the others.
+        let mut closing = tokio::task::JoinSet::new();
         for stream in streams {
             stream.unsubscribe_all(&self.account);
-            self.close_stream(&stream, b"409 Server Shutdown").await;
+            let jetstream = Arc::clone(self);
+            closing.spawn(async move {
+                if jetstream
+                    .close_stream(&stream, b"409 Server Shutdown")
+                    .await
+                {
+                    return;
+                }
+                warn!(
+                    jetstream.shared.log,
+                    "Stream '{} > {}' did not close within {:?}: its disk does not answer",
+                    jetstream.account.name,
+                    stream.name,
+                    assets::CLOSE_WAIT
+                );
+            });
         }
+        while closing.join_next().await.is_some() {}
         self.streams.write().clear();
     }
 
     /// Tells all tasks to end, without waiting for it.
     pub(crate) fn abandon(&self) {
         self.api.close();
+        self.transfers.tell_over();
+        self.refusals.close();
         for stream in self.streams() {
             stream.inbox.close();
         }
@@ -229,30 +306,49 @@ impl JetStream {
         }
     }
 
-    /// Most bytes in memory, for checks.
-    pub(crate) fn memory_max(&self) -> i64 {
-        i64::try_from(self.memory_max).unwrap_or(i64::MAX)
+    /// Most bytes in memory.
+    pub(crate) fn memory_max(&self) -> u64 {
+        self.memory_max.load(Relaxed)
     }
 
-    /// Most bytes on disk, for checks.
-    pub(crate) fn store_max(&self) -> i64 {
-        i64::try_from(self.store_max).unwrap_or(i64::MAX)
+    /// Most bytes on disk.
+    pub(crate) fn store_max(&self) -> u64 {
+        self.store_max.load(Relaxed)
     }
 
-    /// Bytes that streams of this kind hold.
-    pub(crate) fn used(&self, storage: StorageType) -> u64 {
-        let streams = self.streams.read();
-        let of_kind = streams.values().filter(|stream| stream.storage == storage);
-        of_kind.map(|stream| stream.bytes.load(Relaxed)).sum()
+    /// Takes what of a reload's options changes live: limits of the stores that are set.
+    pub(crate) fn reload(&self, options: &JetStreamOptions) {
+        let limits = [
+            (options.max_memory_store, &self.memory_max),
+            (options.max_file_store, &self.store_max),
+        ];
+        for (limit, in_force) in limits {
+            if let Some(limit) = limit {
+                in_force.store(limit, Relaxed);
+            }
+        }
     }
 
     /// How many bytes more `stream` may store.
     pub(crate) fn room_for(&self, stream: &StreamHandle) -> u64 {
         let max = match stream.storage {
-            StorageType::Memory => self.memory_max,
-            StorageType::File => self.store_max,
+            StorageType::Memory => self.memory_max(),
+            StorageType::File => self.store_max(),
         };
-        max.saturating_sub(self.used(stream.storage))
+        max.saturating_sub(self.usage.bytes(stream.storage))
+    }
+
+    /// An inbox for a stream of this name.
+    fn stream_inbox(&self, stream: &str) -> Inbox {
+        let bounds = Bounds {
+            bytes: self.options.max_buffered_size,
+            messages: self.options.max_buffered_msgs,
+        };
+        let refuser = StreamRefuser {
+            stream: stream.into(),
+            refusals: Arc::clone(&self.refusals),
+        };
+        Inbox::bounded(&self.shared, bounds, Box::new(refuser))
     }
 
     /// Does something with a stream's group; what it sends leaves, and the stream's task takes over
@@ -268,23 +364,40 @@ impl JetStream {
     ) -> R {
         let mut group = stream.group.lock();
         let now = self.clock.now();
-        let mut desk = self.shared.workers.borrow();
+        let result = self.with_locked(stream, &mut group, now, work);
+        // Whoever waits for the stream goes first: a caller that comes again at once must not keep
+        // it to itself.
+        parking_lot::MutexGuard::unlock_fair(group);
+        stream.inbox.signal();
+        result
+    }
+
+    /// The same with a group that is locked already; the caller signals the stream's task.
+    fn with_locked<R>(
+        &self,
+        stream: &StreamHandle,
+        group: &mut cognate_group::Group<disk::Directory>,
+        now: Timestamp,
+        work: impl FnOnce(
+            &mut cognate_group::Group<disk::Directory>,
+            Timestamp,
+            &mut outlet::GroupOutlet<'_>,
+        ) -> R,
+    ) -> R {
+        let mut desk = self.workers.borrow();
         let watching = self.watching();
         let outlet = Outlet::new(&self.account, desk.worker(), &watching);
         let mut outlet = outlet::GroupOutlet::new(outlet, self, &stream.name);
-        let result = work(&mut group, now, &mut outlet);
+        let result = work(group, now, &mut outlet);
         let (sent, _) = outlet.finish();
         desk.count(Totals::default(), sent);
-        drop(desk);
-        stream.note_state(&mut group);
-        drop(group);
-        stream.inbox.signal();
+        stream.note_state(&self.usage, group);
         result
     }
 
     /// Publishes a message of the server's own.
     pub(crate) fn publish(&self, subject: &str, headers: &[u8], payload: &[u8]) {
-        let mut desk = self.shared.workers.borrow();
+        let mut desk = self.workers.borrow();
         let watching = self.watching();
         let mut outlet = Outlet::new(&self.account, desk.worker(), &watching);
         outlet.publish(&Outgoing {
@@ -315,8 +428,8 @@ impl JetStream {
     }
 
     /// The time on the data path's clock.
-    pub(crate) fn watching(&self) -> Watching {
-        Watching(self.shared.now())
+    pub(crate) fn watching(&self) -> Watching<'_> {
+        Watching::new(&self.shared)
     }
 
     /// What a stream knows besides its configuration.

@@ -2,14 +2,16 @@
 
 use cognate_consumer::DeadLetter;
 use cognate_group::{Notice, Outgoing, Place};
+use cognate_stream::BatchKind;
 
+use super::JetStream;
 use super::advisory;
-use super::{JetStream, Watching};
 use crate::data::{self, Outlet, Totals};
+use crate::watching::Watching;
 
 /// The outlet of one stream's group during one step.
 pub(crate) struct GroupOutlet<'a> {
-    outlet: Outlet<'a, Watching>,
+    outlet: Outlet<'a, Watching<'a>>,
     jetstream: &'a JetStream,
     stream: &'a str,
     /// Consumers that nobody has used for too long.
@@ -19,7 +21,7 @@ pub(crate) struct GroupOutlet<'a> {
 impl<'a> GroupOutlet<'a> {
     /// Puts a group's effects on the data path.
     pub(crate) fn new(
-        outlet: Outlet<'a, Watching>,
+        outlet: Outlet<'a, Watching<'a>>,
         jetstream: &'a JetStream,
         stream: &'a str,
     ) -> Self {
@@ -66,6 +68,14 @@ impl cognate_group::Outlet for GroupOutlet<'_> {
             headers: letter.headers,
             payload: letter.payload,
         });
+    }
+
+    fn begin_batch(&mut self, kind: BatchKind) -> bool {
+        self.jetstream.batch_places.take(kind)
+    }
+
+    fn end_batch(&mut self, kind: BatchKind) {
+        self.jetstream.batch_places.give_back(kind);
     }
 
     fn notice(&mut self, notice: Notice) {

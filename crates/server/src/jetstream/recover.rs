@@ -12,11 +12,10 @@ use std::time::Instant;
 use cognate_group::Group;
 use cognate_process::{error, info, warn};
 
-use super::JetStream;
 use super::disk::Directory;
-use super::inbox::Inbox;
 use super::meta::{self, FoundStream, Opened, StreamFiles};
 use super::stream::StreamHandle;
+use super::{JetStream, restore_stage, sealing};
 
 /// The file whose lock says that a server uses the directory.
 const LOCK: &str = "LOCK";
@@ -48,6 +47,16 @@ pub(super) fn memory_bytes() -> u64 {
     bytes
 }
 
+/// A number that this run of the machine has, and no other: writes of the same run cannot have been
+/// cut short by a loss of power. 0 where the system does not tell.
+pub(super) fn boot() -> u64 {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits = id.bytes().filter_map(|byte| char::from(byte).to_digit(16));
+    digits.fold(0, |number: u64, digit| {
+        number.rotate_left(4) ^ u64::from(digit)
+    })
+}
+
 /// Bytes that are free on the disk of `directory`.
 pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(directory).ok()?;
@@ -58,12 +67,21 @@ pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
 pub(super) fn streams(jetstream: &Arc<JetStream>) -> io::Result<()> {
     let log = &jetstream.shared.log;
     let account = &jetstream.account.name;
+    restore_stage::clear(&jetstream.streams_path())?;
     for path in meta::stream_directories(&jetstream.streams_path())? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let started = Instant::now();
-        let found = match StreamFiles::open(&path) {
+        let found = match StreamFiles::open(&path, &jetstream.sealing) {
             Ok(Opened::Stream(found)) => *found,
             Ok(Opened::Nothing) => continue,
+            Ok(Opened::OfGoServer) => {
+                error!(
+                    log,
+                    "  Stream '{account} > {name}' was stored by another nats-server; stop this one, \
+                     move the store directory away, and take it over with --import-store"
+                );
+                continue;
+            }
             Ok(Opened::Unreadable) => {
                 error!(
                     log,
@@ -71,6 +89,10 @@ pub(super) fn streams(jetstream: &Arc<JetStream>) -> io::Result<()> {
                     path.display()
                 );
                 continue;
+            }
+            Err(cause) if sealing::is_locked(&cause) => {
+                let text = format!("stream '{account} > {name}' cannot be opened: {cause}");
+                return Err(io::Error::other(text));
             }
             Err(cause) => {
                 error!(
@@ -112,7 +134,7 @@ pub(super) fn streams(jetstream: &Arc<JetStream>) -> io::Result<()> {
     Ok(())
 }
 
-fn stream(
+pub(super) fn stream(
     jetstream: &Arc<JetStream>,
     found: FoundStream,
 ) -> Result<Arc<StreamHandle>, cognate_model::ApiError> {
@@ -122,12 +144,12 @@ fn stream(
         consumers,
         messages,
         journal,
-        problems,
+        mut is_whole,
+        ..
     } = found;
-    let mut is_whole = problems.is_empty();
     let now = jetstream.clock.now();
     let name = document.config.name.clone();
-    let store = jetstream.open_store(messages, document.id, &name)?;
+    let store = jetstream.open_store(messages, document.id, &document.config)?;
     let journal = jetstream.open_journal(journal, document.id, &name)?;
     let specification = jetstream.specification(
         document.config,
@@ -136,7 +158,7 @@ fn stream(
         Some(journal),
     );
     let group = Group::new(specification, now)?;
-    let stream = StreamHandle::new(group, Inbox::new(&jetstream.shared), files);
+    let stream = StreamHandle::new(group, jetstream.stream_inbox(&name), files);
     let stream = jetstream.enter(stream);
     let log = &jetstream.shared.log;
     for spec in consumers {

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use cognate_group::{Group, Place, kind};
 use cognate_model::{ConsumerConfig, StorageType, StreamConfig};
 use cognate_router::Subscription;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use super::disk::Directory;
 use super::inbox::Inbox;
+use super::origin::{OriginSubscriptions, READERS, read_subjects};
+use super::usage::{Share, Usage};
 use crate::data::{Account, Connection};
 
 type Sub = Arc<Subscription<Connection>>;
@@ -33,11 +35,17 @@ pub(crate) struct StreamHandle {
     /// The number of the next consumer.
     next_place: AtomicU64,
     subscriptions: Mutex<Vec<Sub>>,
+    /// What leads here from other streams.
+    pub origins: OriginSubscriptions,
     consumers: Mutex<Vec<Led>>,
-    /// Bytes held, as the last step left them: for limits of account and server.
-    pub bytes: AtomicU64,
-    /// Told when the stream's task has ended.
-    pub closed: Notify,
+    /// What it counts for in limits of account and server.
+    pub share: Share,
+    /// Its configuration, to be read without the lock of the group.
+    config: RwLock<Arc<StreamConfig>>,
+    /// How many consumers it has, as noted last.
+    consumer_count: AtomicU64,
+    /// Whether the stream's task has ended.
+    pub closed: watch::Sender<bool>,
 }
 
 impl StreamHandle {
@@ -47,23 +55,27 @@ impl StreamHandle {
         inbox: Inbox,
         files: super::meta::StreamFiles,
     ) -> Self {
-        let config = group.config();
+        let config = Arc::new(group.config().clone());
         StreamHandle {
             name: config.name.clone(),
             storage: config.storage,
-            bytes: AtomicU64::new(group.state().bytes),
+            share: Share::new(config.storage),
             inbox,
             group: Mutex::new(group),
             files,
             next_place: AtomicU64::new(1),
             subscriptions: Mutex::default(),
+            origins: OriginSubscriptions::default(),
             consumers: Mutex::default(),
-            closed: Notify::new(),
+            config: RwLock::new(config),
+            consumer_count: AtomicU64::new(0),
+            closed: watch::Sender::new(false),
         }
     }
 
-    /// Leads what its configuration says here, and nothing else.
+    /// Takes note of its configuration, and leads what that says here, and nothing else.
     pub(crate) fn subscribe(&self, account: &Account, config: &StreamConfig) {
+        *self.config.write() = Arc::new(config.clone());
         let old = std::mem::take(&mut *self.subscriptions.lock());
         let mut new = Vec::new();
         for subject in &config.subjects {
@@ -74,17 +86,12 @@ impl StreamHandle {
                     .subscribe(account, subject.as_bytes(), None, &[kind::PUBLISH])
             }));
         }
-        if config.allow_direct || config.mirror_direct {
-            let direct = format!("$JS.API.DIRECT.GET.{}", self.name);
-            for (subject, kind) in [
-                (direct.clone(), kind::DIRECT),
-                (format!("{direct}.>"), kind::DIRECT_SUBJECT),
-            ] {
+        if config.allow_direct {
+            for (subject, kind) in read_subjects(&self.name) {
                 let kept = old.iter().find(|sub| sub.subject() == subject.as_bytes());
                 new.push(kept.cloned().unwrap_or_else(|| {
-                    let queue = Some(&b"_sys_"[..]);
                     self.inbox
-                        .subscribe(account, subject.as_bytes(), queue, &[kind])
+                        .subscribe(account, subject.as_bytes(), Some(READERS), &[kind])
                 }));
             }
         }
@@ -165,6 +172,7 @@ impl StreamHandle {
         }
         let subscriptions = std::mem::take(&mut *self.subscriptions.lock());
         account.unsubscribe_all(&subscriptions);
+        self.origins.end(account);
     }
 
     /// A number for a new consumer. Numbers are not used twice while the journal could hold entries
@@ -178,8 +186,20 @@ impl StreamHandle {
         self.next_place.fetch_max(place.saturating_add(1), Relaxed);
     }
 
-    /// Notes what others see without the lock.
-    pub(crate) fn note_state(&self, group: &mut Group<Directory>) {
-        self.bytes.store(group.state().bytes, Relaxed);
+    /// Notes what others see without the lock, which the caller holds.
+    pub(crate) fn note_state(&self, usage: &Usage, group: &Group<Directory>) {
+        self.share.note(usage, group.state().bytes);
+        let consumers = group.consumer_count() as u64;
+        self.consumer_count.store(consumers, Relaxed);
+    }
+
+    /// Its configuration, without waiting for a step that may be under way.
+    pub(crate) fn config(&self) -> Arc<StreamConfig> {
+        Arc::clone(&self.config.read())
+    }
+
+    /// How many consumers it has, likewise.
+    pub(crate) fn consumer_count(&self) -> u64 {
+        self.consumer_count.load(Relaxed)
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! inbox has frames ─┐
+//! origins deliver  ─┤
 //! a sync finished  ─┼─▶ apply ─▶ write ─▶ start a sync ─▶ release what is durable ─▶ deliver
 //! a timer          ─┘
 //! ```
 //!
-//! One step takes everything that waits in the inbox, so that a write and a sync serve as many
-//! messages as came while the last ones were under way. At most one sync per stream is under way;
-//! it runs on a thread of its own, and the next batch gathers meanwhile. Requests of the API use
-//! the group under the same lock and signal the inbox when they have changed something.
+//! A step takes what waits in the inbox, so that a write and a sync serve as many messages as came
+//! while the last ones were under way, but no more than [`STEP_BYTES`] of it, so that the lock is not
+//! held for long. At most one sync per stream is under way; it runs on a thread of its own, and the
+//! next batch gathers meanwhile. While the group is full of what waits for the disk, frames stay in the
+//! inbox, whose bounds make publishers slow down. What origins deliver waits in an inbox of its own and
+//! less of it is taken, so that publishers do not wait for a stream to catch up. Requests of the API use the group under the same
+//! lock and signal the inbox when they have changed something.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -17,17 +21,25 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use cognate_group::Finished;
+use cognate_group::{Finished, SyncWork};
 use cognate_model::Timestamp;
+use cognate_process::error;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
 use super::JetStream;
 use super::disk::Directory;
-use super::inbox::Woken;
+use super::inbox::{Inbox, Want, Woken};
 use super::outlet::GroupOutlet;
 use super::stream::StreamHandle;
 use crate::data::{Outlet, Totals};
+
+/// Bytes of frames that one step takes: a few milliseconds' worth.
+const STEP_BYTES: usize = 1024 * 1024;
+
+/// The same for what origins deliver: there is always more of it while a stream catches up.
+const ORIGIN_BYTES: usize = 256 * 1024;
 
 /// Memory for frames that is kept between steps.
 const KEEP_BYTES: usize = 1024 * 1024;
@@ -40,7 +52,11 @@ pub(crate) async fn drive(jetstream: Arc<JetStream>, stream: Arc<StreamHandle>) 
     let mut driver = Driver {
         jetstream,
         stream,
-        frames: Vec::new(),
+        frames: Frames::default(),
+        origins: None,
+        arrived: Frames::default(),
+        is_full: false,
+        has_told_failure: false,
         syncing: None,
         synced: None,
         signalled: true,
@@ -57,11 +73,56 @@ pub(crate) async fn drive(jetstream: Arc<JetStream>, stream: Arc<StreamHandle>) 
     driver.finish().await;
 }
 
+/// A sync that is under way; nothing comes of it if the runtime is shut down.
+type Syncing = JoinHandle<Option<Finished<Directory>>>;
+
+/// Frames taken out of an inbox.
+#[derive(Default)]
+struct Frames {
+    bytes: Vec<u8>,
+    /// How many of them were handled.
+    handled: usize,
+}
+
+impl Frames {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.handled..).unwrap_or_default()
+    }
+
+    /// What may be taken out of the inbox now.
+    fn want(&self, is_full: bool) -> Want {
+        match is_full || !self.rest().is_empty() {
+            true => Want::NoFrames,
+            false => Want::Everything,
+        }
+    }
+
+    /// Lets go what was handled; returns whether there is more.
+    fn settle(&mut self) -> bool {
+        if !self.rest().is_empty() {
+            return true;
+        }
+        self.bytes.clear();
+        self.bytes.shrink_to(KEEP_BYTES);
+        self.handled = 0;
+        false
+    }
+}
+
 struct Driver {
     jetstream: Arc<JetStream>,
     stream: Arc<StreamHandle>,
-    frames: Vec<u8>,
-    syncing: Option<JoinHandle<Finished<Directory>>>,
+    /// What was taken out of the inbox.
+    frames: Frames,
+    /// Where what origins deliver waits, if there are any.
+    origins: Option<Arc<Inbox>>,
+    /// What was taken out of that.
+    arrived: Frames,
+    /// So much waits for the disk that nothing more is handled.
+    is_full: bool,
+    /// The log has said that the stream takes no more writes.
+    has_told_failure: bool,
+    syncing: Option<Syncing>,
     synced: Option<Finished<Directory>>,
     /// Somebody asked to look around.
     signalled: bool,
@@ -70,6 +131,8 @@ struct Driver {
 impl Driver {
     /// Waits for something to do, unless there is `more` anyway; false if the stream was closed.
     async fn wait(&mut self, mut timer: Pin<&mut Sleep>, more: bool) -> bool {
+        let want = self.frames.want(self.is_full);
+        let want_arrived = self.arrived.want(self.is_full);
         poll_fn(|cx| {
             let mut ready = more;
             if let Some(task) = &mut self.syncing
@@ -77,10 +140,14 @@ impl Driver {
             {
                 self.syncing = None;
                 // The work cannot be cancelled, and it does not panic.
-                self.synced = result.ok();
+                self.synced = result.ok().flatten();
                 ready = true;
             }
-            match self.stream.inbox.poll_take(cx, &mut self.frames) {
+            match self
+                .stream
+                .inbox
+                .poll_wanted(cx, want, &mut self.frames.bytes)
+            {
                 Poll::Ready(Woken::Closed) => return Poll::Ready(false),
                 Poll::Ready(Woken::Signal) => {
                     self.signalled = true;
@@ -88,6 +155,10 @@ impl Driver {
                 }
                 Poll::Ready(Woken::Frames) => ready = true,
                 Poll::Pending => {}
+            }
+            if let Some(inbox) = &self.origins {
+                let polled = inbox.poll_wanted(cx, want_arrived, &mut self.arrived.bytes);
+                ready |= polled == Poll::Ready(Woken::Frames);
             }
             if ready || timer.as_mut().poll(cx).is_ready() {
                 Poll::Ready(true)
@@ -108,7 +179,7 @@ impl Driver {
             group.finish_sync(finished);
         }
         group.set_room(self.jetstream.room_for(&self.stream));
-        let mut desk = shared.workers.borrow();
+        let mut desk = self.jetstream.workers.borrow();
         let watch = self.jetstream.watching();
         let account = &self.jetstream.account;
         let outlet = Outlet::new(account, desk.worker(), &watch);
@@ -116,10 +187,19 @@ impl Driver {
         if signalled {
             group.check_interest(now, &mut outlet);
         }
-        group.handle_frames(&self.frames, now, shared.fresh_seed(), &mut outlet);
+        if !group.is_full() {
+            for (frames, budget) in [
+                (&mut self.frames, STEP_BYTES),
+                (&mut self.arrived, ORIGIN_BYTES),
+            ] {
+                let (rest, random) = (frames.rest(), shared.fresh_seed());
+                let handled = group.handle_frames(rest, budget, now, random, &mut outlet);
+                frames.handled += handled;
+            }
+        }
         group.handle_timeouts(now, &mut outlet);
         if let Some(work) = group.flush(now, self.syncing.is_some()) {
-            self.syncing = Some(tokio::task::spawn_blocking(move || work.run()));
+            self.syncing = Some(start_sync(&self.jetstream.disk_slots, work));
         }
         let mut more = group.advance(now, &mut outlet);
         if self.syncing.is_none() {
@@ -127,14 +207,26 @@ impl Driver {
             more |= group.maintain();
         }
         group.write_journal();
+        let next = group.next_timeout();
+        self.is_full = group.is_full();
+        // Before the answers leave: whoever has one may ask.
+        self.stream.note_state(&self.jetstream.usage, &group);
         let (sent, inactive) = outlet.finish();
         desk.count(Totals::default(), sent);
         drop(desk);
-        let next = group.next_timeout();
-        self.stream.note_state(&mut group);
+        let failure = group.failure().filter(|_| !self.has_told_failure);
+        if let Some(reason) = failure {
+            tell_failure(&self.jetstream, &self.stream, reason);
+            self.has_told_failure = true;
+        }
+        let wishes = group.take_wishes();
         drop(group);
-        self.frames.clear();
-        self.frames.shrink_to(KEEP_BYTES);
+        let is_left = self.frames.settle() | self.arrived.settle();
+        more |= is_left && !self.is_full;
+        if !wishes.is_empty() {
+            self.jetstream.fulfil(&self.stream, wishes);
+            self.origins = self.stream.origins.inbox();
+        }
         for consumer in inactive {
             self.jetstream.remove_inactive(&self.stream, &consumer);
         }
@@ -145,13 +237,53 @@ impl Driver {
     /// The stream was closed: what is under way is brought to its end.
     async fn finish(&mut self) {
         if let Some(task) = self.syncing.take()
-            && let Ok(finished) = task.await
+            && let Ok(Some(finished)) = task.await
         {
             self.stream.group.lock().finish_sync(finished);
         }
-        self.stream.group.lock().close();
-        self.stream.closed.notify_waiters();
+        let mut group = self.stream.group.lock();
+        let now = self.jetstream.clock.now();
+        self.jetstream
+            .with_locked(&self.stream, &mut group, now, |group, _, outlet| {
+                group.close(outlet);
+            });
+        drop(group);
+        self.stream.closed.send_replace(true);
     }
+}
+
+/// Runs a sync on a thread that may wait, once there is a place for another disk operation.
+fn start_sync(slots: &Arc<Semaphore>, work: SyncWork<Directory>) -> Syncing {
+    let run = |slot| {
+        tokio::task::spawn_blocking(move || {
+            let finished = work.run();
+            drop(slot);
+            Some(finished)
+        })
+    };
+    match Arc::clone(slots).try_acquire_owned() {
+        Ok(slot) => run(slot),
+        Err(_) => {
+            let slots = Arc::clone(slots);
+            tokio::spawn(async move {
+                // The semaphore is never closed.
+                let slot = slots.acquire_owned().await.ok()?;
+                run(slot).await.ok().flatten()
+            })
+        }
+    }
+}
+
+/// Says, once, that a stream takes no more writes and what is to be done.
+fn tell_failure(jetstream: &JetStream, stream: &StreamHandle, reason: &str) {
+    error!(
+        jetstream.shared.log,
+        "Stream '{} > {}' takes no more writes: {reason}. What was acknowledged is on the disk and \
+         can be read. Look at the disk below {}, and restart the server when it is well again",
+        jetstream.account.name,
+        stream.name,
+        jetstream.directory.display()
+    );
 }
 
 /// Sets the timer to `next` by the calendar.

@@ -11,6 +11,8 @@ use cognate_monitor::{
     StreamDetails, StreamFacts, StreamService, WantedConsumers, limits,
 };
 
+use cognate_router::CacheStats;
+
 use crate::jetstream::JetStream;
 use crate::shared::Shared;
 
@@ -38,6 +40,11 @@ impl Assets {
 
     fn jetstream(&self) -> Option<Arc<JetStream>> {
         self.shared.jetstream.read().clone()
+    }
+
+    /// What the caches of JetStream's own working memory did and hold.
+    pub(super) fn cache_stats(&self) -> Option<CacheStats> {
+        Some(self.jetstream()?.workers.cache_stats())
     }
 
     /// JetStream without its streams.
@@ -160,8 +167,8 @@ fn config(jetstream: &JetStream) -> JetStreamConfig {
     };
     let is_set = |size: Option<u64>| size.is_some_and(|size| size > 0);
     JetStreamConfig {
-        max_memory: jetstream.memory_max,
-        max_storage: jetstream.store_max,
+        max_memory: jetstream.memory_max(),
+        max_storage: jetstream.store_max(),
         store_dir: jetstream.directory.display().to_string(),
         sync_interval,
         sync_always,

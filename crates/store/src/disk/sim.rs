@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Disk, DiskError, DiskFile, OpenMode};
+use crate::vault::Vault;
 
 const SECTOR: usize = 512;
 
@@ -39,18 +40,22 @@ struct World {
     durable_names: BTreeMap<String, u64>,
     unsynced_names: Vec<NameChange>,
     next_file: u64,
+    seed: u64,
     random: u64,
     capacity: Option<usize>,
     fail_syncs: bool,
     fail_writes: bool,
     syncs: u64,
     writes: u64,
+    /// How many times the power was gone.
+    outages: u64,
 }
 
 /// The disk. Clones are the same disk.
 #[derive(Clone, Debug)]
 pub struct SimDisk {
     world: Arc<Mutex<World>>,
+    vault: Option<Arc<Vault>>,
 }
 
 /// An open file of a [`SimDisk`].
@@ -71,11 +76,22 @@ impl SimDisk {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let world = World {
+            seed,
             random: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             ..World::default()
         };
         Self {
             world: Arc::new(Mutex::new(world)),
+            vault: None,
+        }
+    }
+
+    /// The same disk, on which everything is encrypted.
+    #[must_use]
+    pub fn with_vault(&self, vault: Option<Arc<Vault>>) -> Self {
+        Self {
+            world: Arc::clone(&self.world),
+            vault,
         }
     }
 
@@ -101,6 +117,7 @@ impl SimDisk {
             file.now = bytes;
         }
         world.random = random | 1;
+        world.outages += 1;
         world.healed()
     }
 
@@ -124,6 +141,18 @@ impl SimDisk {
     /// Makes writes fail from now on, or not.
     pub fn fail_writes(&self, fail: bool) {
         lock(&self.world).fail_writes = fail;
+    }
+
+    /// The seed it was made with.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        lock(&self.world).seed
+    }
+
+    /// Which run of the machine it is.
+    #[must_use]
+    pub fn boot(&self) -> u64 {
+        lock(&self.world).outages + 1
     }
 
     /// How many syncs of files, and how many writes, there have been.
@@ -167,6 +196,7 @@ impl World {
         self.fail_writes = false;
         SimDisk {
             world: Arc::new(Mutex::new(self)),
+            vault: None,
         }
     }
 
@@ -321,6 +351,10 @@ impl Disk for SimDisk {
         world.durable_names = world.names.clone();
         world.unsynced_names.clear();
         Ok(())
+    }
+
+    fn vault(&self) -> Option<Arc<Vault>> {
+        self.vault.clone()
     }
 }
 

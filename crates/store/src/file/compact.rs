@@ -199,26 +199,22 @@ impl<D: Disk> FileStore<D> {
             if self.log.segments[at].gone.contains(u64::from(entry.delta)) {
                 continue;
             }
-            let bytes = self.log.record(at, entry.offset(), entry.record_len())?;
-            let Decoded::Message {
-                head,
-                body: Some(message),
-                ..
-            } = record::decode(bytes, old_salt)
-            else {
+            let len = self.log.record_len(at, &entry)?;
+            let bytes = self.log.record(at, entry.offset(), len)?;
+            let offset = compaction.at + out.len() as u64;
+            let copied = match record::decode(bytes, old_salt) {
+                Decoded::Message { body: Some(_), .. } | Decoded::Folded { body: Some(_), .. } => {
+                    record::put_copy(out, compaction.salt, bytes, old_salt)
+                }
+                _ => None,
+            };
+            let Decoded::Message { head, .. } = self.log.message(at, &entry)? else {
                 // It stays where it is: damaged, and reported when somebody asks for it.
                 return Err(DiskError::NoSpace);
             };
-            let copy = cognate_model::NewMessage {
-                timestamp: message.timestamp,
-                subject: message.subject,
-                headers: message.headers,
-                payload: message.payload,
-                deadline: head.deadline,
-                has_id: head.has_id,
-            };
-            let offset = compaction.at + out.len() as u64;
-            record::put_message(out, compaction.salt, message.sequence, &copy);
+            if copied.is_none() {
+                return Err(DiskError::NoSpace);
+            }
             let known = compaction.known.get_mut(entry.subject as usize);
             let last = known
                 .as_deref()
@@ -265,7 +261,7 @@ impl<D: Disk> FileStore<D> {
         segment.index = Some(Box::new(index));
         let summary = segment.summary(self.log.floor, false);
         if let Some(index) = segment.index.as_deref() {
-            let bytes = sidecar::encode(stream, &summary, index);
+            let bytes = sidecar::encode(stream, &summary, index, &self.log.folder);
             let name = header::index_name(compaction.number, compaction.generation);
             let _ = sidecar::write(&self.log.disk, &name, &bytes);
         }

@@ -1,6 +1,14 @@
-//! Which messages are damaged, as ranges of sequences.
+//! Which messages are damaged, as ranges of sequences; and that they count no more.
+//!
+//! A damaged message is still held: it can be removed, and its subject keeps it. But nobody can read
+//! it, so what is reported of the store leaves it out.
 
-use cognate_model::{DamagedRange, Sequence};
+use std::cell::Cell;
+
+use cognate_model::{DamagedRange, Removed, Sequence, StoreError, Timestamp};
+
+use super::FileStore;
+use crate::disk::Disk;
 
 /// Ranges in order, none touching the next.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +50,12 @@ impl Damage {
         (range.first <= sequence).then_some(*range)
     }
 
+    /// The first damaged sequence at or after `from`.
+    pub(super) fn next(&self, from: Sequence) -> Option<Sequence> {
+        let at = self.ranges.partition_point(|r| r.last < from);
+        self.ranges.get(at).map(|range| range.first.max(from))
+    }
+
     /// One of them was removed, and so is not missed any more.
     pub(super) fn take_out(&mut self, sequence: Sequence) {
         let Some(range) = self.find(sequence) else {
@@ -68,6 +82,76 @@ impl Damage {
         if let Some(first) = self.ranges.first_mut() {
             first.first = first.first.max(floor);
         }
+    }
+}
+
+/// Records that a held message cannot be read. (Apart from the store, because the caller may have
+/// borrowed some of it.)
+pub(super) fn note_unreadable(
+    (damage, unreadable, first_time): (&mut Damage, &mut Removed, &Cell<Option<Timestamp>>),
+    sequence: Sequence,
+    bytes: u64,
+) -> StoreError {
+    let range = DamagedRange {
+        first: sequence,
+        last: sequence,
+    };
+    if damage.find(sequence).is_none() {
+        damage.add(range);
+        unreadable.messages += 1;
+        unreadable.bytes += bytes;
+        first_time.set(None);
+    }
+    StoreError::Damaged(range)
+}
+
+impl<D: Disk> FileStore<D> {
+    /// Records that a held message has no entry.
+    pub(super) fn note_damage(&mut self, sequence: Sequence) -> StoreError {
+        let known = (&mut self.damage, &mut self.unreadable, &self.first_time);
+        note_unreadable(known, sequence, 0)
+    }
+
+    /// Counts what is held and damaged.
+    pub(super) fn count_unreadable(&mut self) {
+        let mut count = Removed::default();
+        let mut at = 0;
+        while let Some(range) = self.damage.ranges().get(at).copied() {
+            at += 1;
+            let mut from = range.first;
+            while let Some(held) = self.log.next_live(from).filter(|s| *s <= range.last) {
+                from = held + 1;
+                count.messages += 1;
+                // Without an entry nobody knows what it counted for.
+                let at = self.log.position(held);
+                let entry = at.map(|at| self.log.entry(at, held));
+                if let Some(Ok(Some(entry))) = entry {
+                    count.bytes += entry.stored_bytes();
+                }
+            }
+        }
+        self.unreadable = count;
+        self.first_time.set(None);
+    }
+
+    /// The first message that is not known to be damaged; one after the last sequence if there is
+    /// none.
+    #[inline]
+    pub(super) fn first_readable(&self) -> Sequence {
+        if self.damage.ranges.is_empty() {
+            return self.counters.first;
+        }
+        let found = self.next_readable(self.counters.first);
+        found.unwrap_or(self.counters.last + 1)
+    }
+
+    /// The first message at or after `from` that is not known to be damaged.
+    pub(super) fn next_readable(&self, from: Sequence) -> Option<Sequence> {
+        let mut found = self.log.next_live(from)?;
+        while let Some(range) = self.damage.find(found) {
+            found = self.log.next_live(range.last + 1)?;
+        }
+        Some(found)
     }
 }
 

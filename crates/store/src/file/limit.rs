@@ -27,6 +27,8 @@ pub(super) struct Promise {
     pub(super) durable_last: Sequence,
     /// Nothing was given after that: the store was closed.
     pub(super) closed: bool,
+    /// The run of the machine in which it was written; 0 if that is not known.
+    pub(super) boot: u64,
 }
 
 /// The document as it is and as it should be.
@@ -83,11 +85,12 @@ impl Limit {
 }
 
 fn encode(promise: &Promise) -> Vec<u8> {
-    let mut out = Vec::with_capacity(32);
+    let mut out = Vec::with_capacity(40);
     out.put_u64(promise.reserved);
     out.put_u64(promise.newest);
     out.put_u64(promise.durable_last);
     out.put_u64(u64::from(promise.closed));
+    out.put_u64(promise.boot);
     out
 }
 
@@ -98,5 +101,6 @@ fn decode(bytes: &[u8]) -> Option<Promise> {
         newest: reader.u64()?,
         durable_last: reader.u64()?,
         closed: reader.u64()? != 0,
+        boot: reader.u64()?,
     })
 }

@@ -77,6 +77,21 @@ impl<D: Disk> FileStore<D> {
         self.checkpoints.take(self.marks.written, covers, bytes);
     }
 
+    /// Writes a checkpoint now, and makes it durable. Waits for the disk; everything is durable.
+    pub(super) fn keep_state(&mut self) -> Result<(), DiskError> {
+        self.take_checkpoint();
+        let durable = self.marks.durable;
+        if let Some(file) = self.checkpoints.write_due(&self.log.disk, durable)? {
+            self.log.mark_dirty(STATE, file);
+            self.log.dir_dirty = true;
+        }
+        match self.sync() {
+            // There will be space again, and until then it is known anyway.
+            Ok(()) | Err(StoreError::Full) => Ok(()),
+            Err(error) => Err(DiskError::Other(error.to_string())),
+        }
+    }
+
     /// When files could be dropped if it were not for the removals in them, or much would have to
     /// be gone through again after a restart.
     fn wants_checkpoint(&self) -> bool {
@@ -192,7 +207,8 @@ impl<D: Disk> FileStore<D> {
             if let Some(index) = last.index.as_deref_mut() {
                 index.sort(stream);
             }
-            crate::log::Log::write_index(&self.log.disk, stream, last, floor, true)?;
+            let place = (&self.log.disk, &self.log.folder);
+            crate::log::Log::write_index(place, stream, last, floor, true)?;
             if let Some(index) = last.index.as_deref_mut() {
                 index.sorted = Vec::new();
             }

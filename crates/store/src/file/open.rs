@@ -5,9 +5,11 @@
 //! newest checkpoint say is gone; what is missing; the counts; where numbering goes on.
 
 mod segments;
+mod traced;
 
-use cognate_model::{DamagedRange, Sequence, StoreError};
+use cognate_model::{DamagedRange, Removed, Sequence, StoreError};
 
+use self::traced::Known;
 use super::checkpoint::{Checkpoints, State};
 use super::deadlines::Deadlines;
 use super::limit::{Limit, Promise, STEP};
@@ -16,9 +18,11 @@ use super::recount::recount;
 use super::sync::Marks;
 use super::{Damage, FileStore, FileStoreOptions};
 use crate::disk::{Disk, DiskError, DiskFile};
+use crate::log::fold::Folder;
 use crate::log::header::{HEADER_LEN, Header};
 use crate::log::index::Controls;
 use crate::log::tail::Tail;
+use crate::log::trace::Traced;
 use crate::log::{Log, failed};
 
 /// What opening a store came by.
@@ -52,6 +56,15 @@ struct Opening<D: Disk> {
     rumoured: Sequence,
     /// Numbers of segments of which only the index is left.
     orphans: Vec<u64>,
+    /// The machine has not been down since the log was written: what is missing is damage.
+    same_boot: bool,
+    /// The trace of the newest segment, until it was consulted, and what it added.
+    traced: Option<Traced>,
+    known: Known,
+    /// The trace knew of removals that the records do not tell any more.
+    learned: bool,
+    /// The last segment's index has messages that its records do not have.
+    has_ghosts: bool,
 }
 
 impl<D: Disk> FileStore<D> {
@@ -68,8 +81,9 @@ fn open<D: Disk>(
 ) -> Result<(FileStore<D>, OpenReport), DiskError> {
     let (limit, promise) = Limit::open(&disk)?;
     let (checkpoints, state) = Checkpoints::open(&disk, options.stream)?;
+    let folder = Folder::new(disk.vault(), options.compress);
     let mut opening = Opening {
-        log: Log::new(disk, options.stream, options.log()),
+        log: Log::new(disk, options.stream, options.log(), folder),
         report: OpenReport::default(),
         controls: Vec::new(),
         damage: Damage::default(),
@@ -78,11 +92,19 @@ fn open<D: Disk>(
         suspicious: false,
         rumoured: 0,
         orphans: Vec::new(),
+        same_boot: promise.is_some_and(|p| p.boot != 0 && p.boot == options.boot),
+        traced: None,
+        known: Known::default(),
+        learned: false,
+        has_ghosts: false,
     };
     opening.list_segments()?;
     opening.list_orphans(state.as_ref())?;
+    opening.read_trace()?;
     opening.scan_unproven()?;
     opening.adopt_proven()?;
+    opening.sync_unproven(promise)?;
+    opening.consult_trace()?;
     if let Some(state) = &state {
         opening.log.floor = opening.log.floor.max(state.floor);
         opening.log.last_time = opening.log.last_time.max(state.last_time);
@@ -102,6 +124,7 @@ impl<D: Disk> Opening<D> {
         let in_log = last.map_or(0, |last| last.next.max(last.end).saturating_sub(1));
         let known = in_log.max(self.log.floor.saturating_sub(1));
         let known = known.max(state.map_or(0, |state| state.last));
+        let known = known.max(self.known.next.saturating_sub(1));
         known.max(promise.map_or(0, |promise| promise.durable_last))
     }
 
@@ -130,6 +153,7 @@ impl<D: Disk> Opening<D> {
             }
             for sequence in &controls.removes {
                 mark_gone(&mut self.log, &mut missing, *sequence);
+                self.damage.take_out(*sequence);
             }
         }
         let floor = self.log.floor;
@@ -157,22 +181,35 @@ impl<D: Disk> Opening<D> {
             (segment.number, segment.next.max(segment.end))
         });
         let mut upto = last + 1;
+        let is_told = self.known.is_complete && self.known.number >= number;
+        if is_told {
+            self.rumoured = 0;
+        }
         if self.rumoured >= end && promise.is_some_and(|p| self.rumoured < p.reserved) {
             upto = upto.max(self.rumoured + 1);
         }
         if let Some(promise) = promise.filter(|promise| promise.newest > number) {
             self.suspicious = true;
-            if !promise.closed {
+            let is_told = is_told && self.known.number >= promise.newest;
+            if !promise.closed && !is_told {
                 // Nobody knows how far it went; this is as far as it can have gone.
                 upto = upto.max(promise.reserved);
             }
         }
         self.suspicious |= upto > end;
-        (end < upto).then(|| Missing {
+        if end >= upto {
+            return None;
+        }
+        let mut missing = Missing {
             base: end,
             end: upto,
             gone: Default::default(),
-        })
+        };
+        for (from, next) in &self.known.skipped {
+            let within = |sequence: Sequence| sequence.clamp(end, upto) - end;
+            missing.gone.insert_range(within(*from), within(*next));
+        }
+        Some(missing)
     }
 
     /// The records of a segment of which only the index is left.
@@ -228,6 +265,10 @@ impl<D: Disk> Opening<D> {
         options: FileStoreOptions,
     ) -> Result<(FileStore<D>, OpenReport), DiskError> {
         let covers = state.as_ref().map_or(0, |state| state.covers);
+        let known_damage = state
+            .as_ref()
+            .map_or_else(Vec::new, |state| state.damage.clone());
+        self.place_ghosts()?;
         let counted = recount(&mut self.log)?;
         let mut deadlines = counted.deadlines;
         let changed = state.into_iter().flat_map(|state| state.changed);
@@ -244,6 +285,7 @@ impl<D: Disk> Opening<D> {
         let newest = self.log.segments.last().map_or(0, |last| last.number);
         let marks = Marks::settled(last, (newest, self.log.tail.end()));
         self.damage.drop_below(self.log.floor);
+        self.log.restart_trace(&counted.earlier)?;
         let mut store = FileStore {
             log: self.log,
             seed: options.seed,
@@ -252,8 +294,10 @@ impl<D: Disk> Opening<D> {
             first_time: Default::default(),
             deadlines,
             damage: self.damage,
+            unreadable: Removed::default(),
             marks,
             limit,
+            boot: options.boot,
             checkpoints,
             erasures,
             compaction: None,
@@ -261,6 +305,7 @@ impl<D: Disk> Opening<D> {
         };
         store.counters.last = last;
         store.counters.first = store.log.next_live(0).unwrap_or(last + 1);
+        store.count_unreadable();
         if self.suspicious {
             let known = promise.map_or(last + 1 + 2 * STEP, |promise| promise.reserved);
             let next = known.max(last + 1);
@@ -270,6 +315,12 @@ impl<D: Disk> Opening<D> {
             if let Err(StoreError::Failed(reason)) = skipped {
                 return Err(DiskError::Other(reason));
             }
+        }
+        if self.has_ghosts {
+            store.log.leave_ghosts_behind(store.counters.last + 1)?;
+        }
+        if self.learned || store.damage.ranges() != known_damage {
+            store.keep_state()?;
         }
         Ok((store, self.report))
     }

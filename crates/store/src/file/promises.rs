@@ -97,3 +97,114 @@ fn an_overwritten_value_does_not_come_back_when_the_newer_one_is_damaged() {
     let zero = |disk: &SimDisk| disk.change(log, |bytes| bytes.fill(0));
     check_newest_harmed(zero, true, "all zeros, closed");
 }
+
+/// Appends to a subject, and removes what it had before if that is to go.
+fn put(store: &mut FileStore<SimDisk>, subject: &[u8], payload: &[u8], replaces: Option<u64>) {
+    let message = NewMessage {
+        timestamp: Timestamp(9),
+        subject,
+        headers: b"",
+        payload,
+        deadline: None,
+        has_id: false,
+    };
+    store.append(&message).expect("there is space");
+    if let Some(before) = replaces {
+        store.remove(before, false).expect("there is space");
+    }
+    store.sync().expect("the disk is well");
+}
+
+const LOG: &str = "0000000000000001.0.log";
+
+/// The removal stood behind the place where the log was cut off, and so did the newer value: the
+/// older one came back as if nothing had happened.
+#[test]
+fn what_was_replaced_stays_away_when_the_end_of_the_log_is_cut_off() {
+    for removed in [false, true] {
+        let disk = SimDisk::new(1);
+        let (mut store, _) = open(&disk);
+        put(&mut store, b"k", b"the older value", None);
+        let kept = disk.bytes(LOG).expect("it is there");
+        let kept = kept.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+        put(&mut store, b"k", b"the newer value", removed.then_some(1));
+        drop(store);
+        let disk = disk.kill();
+        disk.change(LOG, |bytes| bytes.truncate(kept.next_multiple_of(8)));
+        let (mut store, _) = open(&disk);
+        let state = store.subject(b"k").expect("it is known");
+        assert_eq!(state.last, 2, "removed {removed}");
+        assert!(damaged(&store, 2), "removed {removed}");
+        let first = store.load(1).expect("it is well");
+        assert_eq!(first.is_none(), removed);
+        assert_eq!(store.state().messages, u64::from(!removed));
+        // Once more, with something stored behind it.
+        put(&mut store, b"other", b"", None);
+        assert!(store.state().last > 2);
+        drop(store);
+        let (mut store, _) = open(&disk);
+        assert_eq!(store.subject(b"k").map(|state| state.last), Some(2));
+        assert!(damaged(&store, 2), "removed {removed}, again");
+    }
+}
+
+/// A few sectors of the last write were zeros after a kill, which looks like a loss of power; the
+/// messages behind them were acknowledged, and cut off.
+#[test]
+fn damage_in_the_last_write_before_a_kill_leaves_what_stands_behind_it() {
+    let disk = SimDisk::new(1);
+    let (mut store, _) = open(&disk);
+    for n in 0..40_u8 {
+        let message = NewMessage {
+            timestamp: Timestamp(i64::from(n)),
+            subject: b"s",
+            headers: b"",
+            payload: &[n + 1; 150],
+            deadline: None,
+            has_id: false,
+        };
+        store.append(&message).expect("there is space");
+    }
+    store.sync().expect("the disk is well");
+    drop(store);
+    let zero = |disk: &SimDisk| disk.change(LOG, |bytes| bytes[3000..4000].fill(0));
+    let killed = disk.kill();
+    zero(&killed);
+    let (mut store, report) = open(&killed);
+    assert_eq!((report.cut, report.holes), (None, 1));
+    let lost = (1..=40).filter(|n| store.load(*n).is_err()).count();
+    assert!((5..=7).contains(&lost), "{lost} lost");
+    assert_eq!(store.state().messages, 40 - lost as u64);
+    assert!(store.load(40).expect("it is well").is_some());
+    // After a loss of power it may have been a write that was cut short, and nothing behind it was
+    // acknowledged.
+    let off = disk.power_loss(100);
+    zero(&off);
+    let (store, report) = open(&off);
+    assert!(report.cut.is_some() && store.damaged().is_empty());
+}
+
+/// Bytes that were to be overwritten stood in a segment whose file was gone: the attempt failed, and
+/// with it the store.
+#[test]
+fn erasing_in_a_file_that_is_gone_does_not_end_the_store() {
+    let disk = SimDisk::new(1);
+    let (mut store, _) = open(&disk);
+    for n in 0..300_u64 {
+        put(&mut store, b"s", &[7; 400], None);
+        if n % 3 == 0 {
+            store.remove(n + 1, true).expect("there is space");
+        }
+    }
+    store.sync().expect("the disk is well");
+    drop(store);
+    let disk = disk.kill();
+    disk.delete(LOG);
+    let (mut store, _) = open(&disk);
+    for _ in 0..10 {
+        store.maintain(1 << 20).expect("it goes on");
+        store.sync().expect("the disk is well");
+    }
+    put(&mut store, b"s", b"more", None);
+    assert_eq!(store.failure(), None);
+}

@@ -3,9 +3,10 @@
 use cognate_model::{Message, Sequence, StoreError, SubjectState, Timestamp};
 
 use super::FileStore;
+use super::damage::note_unreadable;
 use crate::disk::{Disk, DiskError, DiskFile};
 use crate::log::failed;
-use crate::log::record::{self, Decoded, MESSAGE_HEAD};
+use crate::log::record::{self, Decoded};
 
 impl<D: Disk> FileStore<D> {
     pub(super) fn load_message(
@@ -18,21 +19,16 @@ impl<D: Disk> FileStore<D> {
         let Some((at, entry)) = self.find(sequence)? else {
             return Ok(None);
         };
-        let salt = self.log.segments[at].salt;
-        let record = self.log.record(at, entry.offset(), entry.record_len());
-        match record.map(|bytes| record::decode(bytes, salt)) {
+        match self.log.message(at, &entry) {
             Ok(Decoded::Message {
                 body: Some(message),
                 ..
             }) if message.sequence == sequence => Ok(Some(message)),
-            Ok(_) => {
-                let range = cognate_model::DamagedRange {
-                    first: sequence,
-                    last: sequence,
-                };
-                self.damage.add(range);
-                Err(StoreError::Damaged(range))
-            }
+            Ok(_) => Err(note_unreadable(
+                (&mut self.damage, &mut self.unreadable, &self.first_time),
+                sequence,
+                entry.stored_bytes(),
+            )),
             Err(error) => Err(failed(error)),
         }
     }
@@ -68,24 +64,22 @@ impl<D: Disk> FileStore<D> {
         let Some(entry) = self.log.entry(at, sequence)? else {
             return Ok(None);
         };
-        let salt = self.log.segments[at].salt;
-        let bytes = self.log.record(at, entry.offset(), entry.record_len())?;
-        Ok(match record::decode(bytes, salt) {
-            Decoded::Message { head, .. } => Some(head.timestamp),
-            _ => None,
+        Ok(match self.log.stored(at, &entry)? {
+            Decoded::Message { head, .. } | Decoded::Folded { head, .. } => Some(head.timestamp),
+            Decoded::Control { .. } | Decoded::Invalid => None,
         })
     }
 
     /// When the first message was stored. Looked up when somebody asks, and then remembered.
     pub(super) fn first_time(&self) -> Timestamp {
-        if self.counters.messages == 0 {
+        if self.counters.messages == self.unreadable.messages {
             return Timestamp(0);
         }
         if let Some(time) = self.first_time.get() {
             return time;
         }
         let time = self.read_first_time().unwrap_or_else(|| {
-            let at = self.log.position(self.counters.first);
+            let at = self.log.position(self.first_readable());
             at.map_or(Timestamp(0), |at| self.log.segments[at].min_time)
         });
         self.first_time.set(Some(time));
@@ -94,7 +88,7 @@ impl<D: Disk> FileStore<D> {
 
     /// Reads past the caches, because it may not change them.
     fn read_first_time(&self) -> Option<Timestamp> {
-        let sequence = self.counters.first;
+        let sequence = self.first_readable();
         let at = self.log.position(sequence)?;
         let segment = self.log.segments.get(at)?;
         let delta = u32::try_from(sequence - segment.base).ok()?;
@@ -102,9 +96,11 @@ impl<D: Disk> FileStore<D> {
             Some(index) => index.entries.get(index.find(delta)?).copied()?,
             None => self.log.peek_entry(segment, delta).ok()??,
         };
+        // Of what is folded, the head is enough, but where it ends is not known.
         let len = entry.record_len();
+        let len = len.unwrap_or(record::LONGEST_HEAD);
         if self.log.is_last(at)
-            && let Some(bytes) = self.log.tail.slice(entry.offset(), len)
+            && let Some(bytes) = self.log.tail.slice_upto(entry.offset(), len)
         {
             return time_in(bytes, segment.salt, sequence);
         }
@@ -281,10 +277,7 @@ impl<D: Disk> FileStore<D> {
             self.scratch.extend_from_slice(index.subject(entry.subject));
             return Ok(true);
         }
-        let salt = self.log.segments[at].salt;
-        let len = entry.record_len().max(MESSAGE_HEAD);
-        let bytes = self.log.record(at, entry.offset(), len)?;
-        if let Decoded::Message { head, .. } = record::decode(bytes, salt) {
+        if let Decoded::Message { head, .. } = self.log.message(at, entry)? {
             self.scratch.extend_from_slice(head.subject);
             return Ok(true);
         }
@@ -297,8 +290,6 @@ impl<D: Disk> FileStore<D> {
 }
 
 fn time_in(bytes: &[u8], salt: u32, sequence: Sequence) -> Option<Timestamp> {
-    match record::decode(bytes, salt) {
-        Decoded::Message { head, .. } if head.sequence == sequence => Some(head.timestamp),
-        _ => None,
-    }
+    let (known, time) = record::sequence_and_time(bytes, salt)?;
+    (known == sequence).then_some(time)
 }

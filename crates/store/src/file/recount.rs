@@ -18,6 +18,8 @@ pub(super) struct Recount {
     pub(super) subjects: SubjectIndex,
     pub(super) deadlines: Deadlines,
     pub(super) counters: Counters,
+    /// By number of a subject in the index of the segment counted last, its last message before.
+    pub(super) earlier: Vec<Sequence>,
     /// Of one segment: first, last and number of messages by subject; kept to be used again.
     tallies: Vec<(u32, u32, u32)>,
 }
@@ -65,12 +67,17 @@ impl Recount {
     }
 
     fn merge(&mut self, base: Sequence, index: &SegmentIndex) {
+        self.earlier.clear();
+        self.earlier.resize(index.items.len(), 0);
         let tallies = self.tallies.iter().enumerate();
         for (number, (first, last, count)) in tallies.filter(|(_, tally)| tally.2 > 0) {
             let entry = self.subjects.entry_or_insert(index.subject(number as u32));
             let first = base + u64::from(*first);
             if entry.messages() == 0 {
                 entry.first = first;
+            }
+            if let Some(earlier) = self.earlier.get_mut(number) {
+                *earlier = entry.last;
             }
             entry.first = entry.first.min(first);
             entry.last = entry.last.max(base + u64::from(*last));

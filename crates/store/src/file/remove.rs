@@ -50,6 +50,7 @@ impl<D: Disk> FileStore<D> {
             messages: 1,
             bytes: 0,
         };
+        let is_damaged = self.damage.find(sequence).is_some();
         let mut open = Open::Nothing;
         if let Some((at, entry)) = found {
             removed.bytes = entry.stored_bytes();
@@ -63,6 +64,13 @@ impl<D: Disk> FileStore<D> {
             }
         }
         self.take_away(sequence, removed.bytes);
+        if is_damaged {
+            // It counted no more.
+            let unreadable = &mut self.unreadable;
+            unreadable.messages = unreadable.messages.saturating_sub(1);
+            unreadable.bytes = unreadable.bytes.saturating_sub(removed.bytes);
+            removed = Removed::default();
+        }
         if let Open::Last { first } = open {
             self.find_new_last(sequence, first);
         }
@@ -128,11 +136,16 @@ impl<D: Disk> FileStore<D> {
         self.log.floor = self.log.floor.max(below);
         self.marks.floor = self.marks.written;
         self.deadlines.remove_below(below);
+        let concerns_damage = self.damage.next(0).is_some_and(|first| first < below);
         self.damage.drop_below(below);
         self.advance_first();
+        if concerns_damage {
+            self.count_unreadable();
+        }
+        let after = self.state_now();
         Ok(Removed {
-            messages: before.messages - self.counters.messages,
-            bytes: before.bytes.saturating_sub(self.counters.bytes),
+            messages: before.messages.saturating_sub(after.messages),
+            bytes: before.bytes.saturating_sub(after.bytes),
         })
     }
 

@@ -120,7 +120,9 @@ impl<D: Disk> FileStore<D> {
     }
 
     fn limit_lags_behind(&self) -> bool {
-        self.limit.lagging || self.marks.synced.0 > self.limit.now.newest
+        self.limit.lagging
+            || self.marks.synced.0 > self.limit.now.newest
+            || self.limit.now.boot != self.boot
     }
 
     /// Writes the promise if it is not what it should be.
@@ -137,6 +139,7 @@ impl<D: Disk> FileStore<D> {
             newest: self.marks.synced.0.max(limit.now.newest),
             durable_last: self.marks.durable_last.max(limit.now.durable_last),
             closed,
+            boot: self.boot,
         };
         if promise == limit.now && !limit.lagging {
             return Ok(());
@@ -239,10 +242,8 @@ impl<D: Disk> FileStore<D> {
         let Some(entry) = self.log.entry(at, sequence)? else {
             return Ok(true);
         };
-        let end = (
-            self.log.segments[at].number,
-            entry.offset() + entry.record_len() as u64,
-        );
+        let len = self.log.record_len(at, &entry)?;
+        let end = (self.log.segments[at].number, entry.offset() + len as u64);
         let rewriting = self.compaction.as_ref().map(|compaction| compaction.number);
         if end > self.marks.proven || rewriting == Some(end.0) {
             return Ok(false);
@@ -254,7 +255,7 @@ impl<D: Disk> FileStore<D> {
         let file = self.log.file(at)?;
         let segment = &self.log.segments[at];
         let (key, salt, offset) = (segment.key, segment.salt, entry.offset());
-        let bytes = crate::log::record::erased(salt, sequence, time, entry.record_len());
+        let bytes = crate::log::record::erased(salt, sequence, time, len);
         file.write_at(&bytes, offset)?;
         self.log.blocks.forget(key);
         if self.log.is_last(at) {

@@ -1,20 +1,9 @@
 //! The store in files against the suite, over a simulated disk.
 
+use crate::FileStore;
 use crate::conformance::{Source, check};
 use crate::disk::sim::SimDisk;
-use crate::{FileStore, FileStoreOptions};
-
-/// Small segments and caches, so that few messages come by every case.
-fn small() -> FileStoreOptions {
-    FileStoreOptions {
-        segment_bytes: 64 << 10,
-        block_cache_bytes: 1,
-        index_cache_bytes: 4 << 10,
-        buffer_bytes: 8 << 10,
-        open_files: 4,
-        ..FileStoreOptions::new(7, 11)
-    }
-}
+use crate::file::forms::Form;
 
 /// How a store is brought back.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +15,7 @@ enum Restart {
 
 struct Files {
     restart: Restart,
+    form: Form,
     disks: u64,
     disk: SimDisk,
 }
@@ -36,7 +26,7 @@ impl Source for Files {
     fn make(&mut self) -> Self::Store {
         self.disks += 1;
         self.disk = SimDisk::new(self.disks);
-        open(&self.disk)
+        open(&self.disk, self.form)
     }
 
     fn reopen(&mut self, mut store: Self::Store) -> Self::Store {
@@ -55,7 +45,7 @@ impl Source for Files {
             }
         };
         drop(store);
-        open(&self.disk)
+        open(&self.disk, self.form)
     }
 
     fn settle(&mut self, store: &mut Self::Store) {
@@ -75,20 +65,24 @@ impl Source for Files {
 
 use cognate_model::MessageStore as _;
 
-fn open(disk: &SimDisk) -> FileStore<SimDisk> {
-    let (store, report) = FileStore::open(disk.clone(), small()).expect("opens");
+fn open(disk: &SimDisk, form: Form) -> FileStore<SimDisk> {
+    let (store, report) = form.open(disk);
     assert_eq!((report.cut, report.holes), (None, 0), "nothing was lost");
     store
 }
 
 #[track_caller]
 fn suite(restart: Restart, seed: u64) {
-    let mut files = Files {
-        restart,
-        disks: 0,
-        disk: SimDisk::new(0),
-    };
-    check(&mut files, seed, 2);
+    for form in [Form::Plain, Form::Packed, Form::Sealed, Form::Both] {
+        let mut files = Files {
+            restart,
+            form,
+            disks: 0,
+            disk: SimDisk::new(0),
+        };
+        // The plain form has had most of it; the others go through the same with fewer seeds.
+        check(&mut files, seed, if form == Form::Plain { 2 } else { 1 });
+    }
 }
 
 #[test]

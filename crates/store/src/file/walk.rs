@@ -275,9 +275,9 @@ impl<D: Disk> FileStore<D> {
 
     pub(super) fn gaps(&mut self, limit: usize) -> Vec<(Sequence, Sequence)> {
         let mut gaps = Vec::new();
-        let (mut at, last) = (self.counters.first, self.counters.last);
+        let (mut at, last) = (self.first_readable(), self.counters.last);
         while at <= last && gaps.len() < limit {
-            let next = self.log.next_live(at).unwrap_or(last + 1);
+            let next = self.next_readable(at).unwrap_or(last + 1);
             if next > at {
                 gaps.push((at, next - 1));
             }
@@ -288,6 +288,7 @@ impl<D: Disk> FileStore<D> {
             let segment = &self.log.segments[position];
             let span = segment.end - segment.base;
             at = segment.base + segment.gone.first_present(next - segment.base, span);
+            at = self.damage.next(next).map_or(at, |damaged| at.min(damaged));
         }
         gaps
     }

@@ -1,6 +1,7 @@
 //! The bytes of a journal's file; drawn in the module above.
 
 use crate::bytes::{Put, Reader, crc32c};
+use crate::vault::{Domain, NONCE, TAG, Vault};
 
 /// Bytes of the header.
 pub(super) const HEADER: usize = 40;
@@ -8,6 +9,9 @@ pub(super) const HEADER: usize = 40;
 pub(super) const HEAD: usize = 16;
 const MAGIC: &[u8; 8] = b"CGNTJNL\0";
 const VERSION: u16 = 1;
+const FLAG_SEALED: u16 = 1;
+/// Bytes that a record is longer when it is encrypted.
+pub(super) const SEAL: usize = NONCE + TAG;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +90,33 @@ pub(super) fn record_len(len: usize) -> usize {
     (HEAD + len).next_multiple_of(8)
 }
 
+/// Appends a record, encrypted if there is a vault.
+pub(super) fn put_sealed(
+    out: &mut Vec<u8>,
+    salt: u32,
+    kind: Kind,
+    bytes: &[u8],
+    vault: Option<&Vault>,
+) {
+    match vault {
+        Some(vault) => {
+            let sealed = vault.seal_whole(Domain::Journal, bytes);
+            put_record(out, salt, (kind, FLAG_SEALED), &sealed);
+        }
+        None => put(out, salt, kind, bytes),
+    }
+}
+
+/// Appends a record that anyone may read.
 pub(super) fn put(out: &mut Vec<u8>, salt: u32, kind: Kind, bytes: &[u8]) {
+    put_record(out, salt, (kind, 0), bytes);
+}
+
+fn put_record(out: &mut Vec<u8>, salt: u32, (kind, flags): (Kind, u16), bytes: &[u8]) {
     let start = out.len();
     out.put_u32(0);
     out.put_u16(kind.number());
-    out.put_u16(0);
+    out.put_u16(flags);
     out.put_u32(bytes.len() as u32);
     out.put_u32(0);
     out.extend_from_slice(bytes);
@@ -106,15 +132,17 @@ pub(super) fn claimed_len(bytes: &[u8]) -> usize {
     len.map_or(HEAD, |len| HEAD.saturating_add(len as usize))
 }
 
-/// The record at the start of `bytes`, and how long it is.
-pub(super) fn take(bytes: &[u8], salt: u32) -> Option<(Kind, &[u8], usize)> {
+/// The record at the start of `bytes`: what it is, whether it is encrypted, what it holds, and how
+/// long it is.
+pub(super) fn take(bytes: &[u8], salt: u32) -> Option<((Kind, bool), &[u8], usize)> {
     let mut reader = Reader::new(bytes);
     let crc = reader.u32()?;
     let kind = Kind::from_number(reader.u16()?)?;
-    reader.u16()?;
+    let is_sealed = reader.u16()? & FLAG_SEALED != 0;
     let len = usize::try_from(reader.u32()?).ok()?;
     reader.u32()?;
     let held = reader.take(len)?;
     let summed = bytes.get(4..HEAD.checked_add(len)?)?;
-    (crc32c(summed) ^ salt == crc).then_some((kind, held, record_len(len)))
+    let is_right = crc32c(summed) ^ salt == crc;
+    is_right.then_some(((kind, is_sealed), held, record_len(len)))
 }

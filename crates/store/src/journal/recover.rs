@@ -3,6 +3,7 @@
 use super::codec::{self, HEADER, Kind};
 use crate::bytes::Reader;
 use crate::disk::{Disk, DiskError, read_all};
+use crate::vault::{Domain, Vault};
 
 /// What a journal holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub(super) fn recover<D: Disk>(
     disk: &D,
     name: &str,
     owner: u64,
+    vault: Option<&Vault>,
 ) -> Result<(Vec<Generation>, Recovered), DiskError> {
     const LARGEST: u64 = 1 << 30;
     let mut generations = Vec::new();
@@ -43,7 +45,7 @@ pub(super) fn recover<D: Disk>(
         if codec::owner(&bytes).is_some_and(|other| other != owner) {
             continue;
         }
-        generations.push(read(&bytes, owner, generation));
+        generations.push(read(&bytes, (owner, generation), vault)?);
     }
     generations.sort_by_key(|generation| generation.generation);
     let recovered = join(&generations);
@@ -69,7 +71,11 @@ fn join(generations: &[Generation]) -> Recovered {
     recovered
 }
 
-fn read(bytes: &[u8], owner: u64, generation: u64) -> Generation {
+fn read(
+    bytes: &[u8],
+    (owner, generation): (u64, u64),
+    vault: Option<&Vault>,
+) -> Result<Generation, DiskError> {
     let salt = codec::salt(owner, generation);
     let mut found = Generation {
         generation,
@@ -85,7 +91,18 @@ fn read(bytes: &[u8], owner: u64, generation: u64) -> Generation {
     let mut at = HEADER;
     while at < bytes.len() {
         let rest = bytes.get(at..).unwrap_or_default();
-        let Some((kind, held, len)) = codec::take(rest, salt) else {
+        let taken = match codec::take(rest, salt) {
+            Some(((kind, true), held, len)) => {
+                let Some(vault) = vault else {
+                    return Err(DiskError::Other("the journal is encrypted".to_owned()));
+                };
+                let opened = vault.open_whole(Domain::Journal, held);
+                opened.map(|opened| (kind, opened, len))
+            }
+            Some(((kind, false), held, len)) => Some((kind, held.to_vec(), len)),
+            None => None,
+        };
+        let Some((kind, held, len)) = taken else {
             hole.get_or_insert(at);
             at += 8;
             continue;
@@ -94,9 +111,9 @@ fn read(bytes: &[u8], owner: u64, generation: u64) -> Generation {
             holes.push((start, at, found.entries.len()));
         }
         match kind {
-            Kind::Snapshot => found.snapshot = Some(held.to_vec()),
-            Kind::Entry => found.entries.push(held.to_vec()),
-            Kind::Synced => proven = Reader::new(held).u64().unwrap_or(0).max(proven),
+            Kind::Snapshot => found.snapshot = Some(held),
+            Kind::Entry => found.entries.push(held),
+            Kind::Synced => proven = Reader::new(&held).u64().unwrap_or(0).max(proven),
         }
         at += len;
     }
@@ -119,7 +136,7 @@ fn read(bytes: &[u8], owner: u64, generation: u64) -> Generation {
         }
     }
     found.damaged = holes.len() as u64;
-    found
+    Ok(found)
 }
 
 /// Whether what should be records from `start` to `end` looks as if a part of their write were

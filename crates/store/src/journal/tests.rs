@@ -4,7 +4,18 @@ use super::*;
 use crate::disk::sim::SimDisk;
 
 fn open(disk: &SimDisk) -> (Journal<SimDisk>, Recovered) {
-    Journal::open(disk.clone(), "c", 5).expect("opens")
+    // Every other disk is encrypted.
+    let keys = crate::Keys {
+        algorithm: crate::Algorithm::Aes256Gcm,
+        current: b"a key".to_vec(),
+        previous: None,
+    };
+    let mut vault = None;
+    if disk.seed() % 2 == 1 {
+        let opened = Vault::open(disk, Some(&keys), &mut |bytes| bytes.fill(3));
+        vault = opened.expect("one copy of the keys is well").0;
+    }
+    Journal::open(disk.with_vault(vault), "c", 5).expect("opens")
 }
 
 /// What a journal holds after `steps` changes, a snapshot every now and then; and all of them.

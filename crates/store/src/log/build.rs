@@ -4,6 +4,8 @@
 //! whose index file is missing or damaged. Invariant: only records whose sums are right are
 //! believed; every sequence that ought to be there and is not, is reported as lost.
 
+use std::sync::Arc;
+
 use cognate_model::{DamagedRange, Sequence, Timestamp};
 
 use super::header::{HEADER_LEN, Header};
@@ -13,6 +15,7 @@ use super::scan::{Event, Verdict, scan};
 use super::sidecar::Summary;
 use crate::disk::{DiskError, DiskFile};
 use crate::subjects::SubjectIndex;
+use crate::vault::Vault;
 
 /// A number plus one of a subject in the index that is made; 0 for none.
 type Known = u32;
@@ -51,6 +54,7 @@ pub(crate) struct Build {
 pub(crate) struct Start {
     pub(crate) header: Header,
     pub(crate) salt: u32,
+    pub(crate) vault: Option<Arc<Vault>>,
     /// Up to here everything was on the disk, however it looks now.
     pub(crate) proven: u64,
     /// Whether the end may never have become durable.
@@ -71,9 +75,12 @@ pub(crate) fn build<F: DiskFile>(file: &F, start: Start) -> Result<Build, DiskEr
 }
 
 /// The first sequence that a record of a message has; 1 if there is none.
-pub(crate) fn first_sequence<F: DiskFile>(file: &F, salt: u32) -> Result<Sequence, DiskError> {
+pub(crate) fn first_sequence<F: DiskFile>(
+    file: &F,
+    (salt, vault): (u32, Option<&Vault>),
+) -> Result<Sequence, DiskError> {
     let mut first = None;
-    scan(file, HEADER_LEN, salt, |event| {
+    scan(file, HEADER_LEN, (salt, vault), |event| {
         first = match event {
             Event::Record {
                 record: Decoded::Message { head, .. },
@@ -90,7 +97,8 @@ pub(crate) fn first_sequence<F: DiskFile>(file: &F, salt: u32) -> Result<Sequenc
 fn run<F: DiskFile>(file: &F, start: &Start, cut: Option<u64>) -> Result<Build, DiskError> {
     let mut build = Build::new(start);
     let from = build.summary.data_end;
-    let end = scan(file, from, start.salt, |event| {
+    let key = (start.salt, start.vault.as_deref());
+    let end = scan(file, from, key, |event| {
         let at = match &event {
             Event::Record { offset, .. } | Event::BadBody { offset, .. } => *offset,
             Event::Hole { start, .. } => *start,
@@ -175,7 +183,7 @@ impl Build {
                     self.add(offset, &head);
                 }
                 Decoded::Control { control, .. } => self.control(control),
-                Decoded::Invalid => {}
+                Decoded::Folded { .. } | Decoded::Invalid => {}
             },
         }
     }

@@ -69,7 +69,7 @@ impl<D: Disk> Log<D> {
         if let Some(entry) = guess.filter(|entry| entry.delta == delta) {
             return Ok(Some(entry));
         }
-        let index = sidecar.index()?;
+        let index = sidecar.index(&self.folder)?;
         Ok(index.and_then(|index| index.entries.get(index.find(delta)?).copied()))
     }
 
@@ -87,8 +87,9 @@ impl<D: Disk> Log<D> {
     }
 
     fn read_index(&mut self, at: usize) -> Result<Option<SegmentIndex>, DiskError> {
-        match self.sidecar(at)? {
-            Some(sidecar) => sidecar.index(),
+        self.sidecar(at)?;
+        match &self.segments[at].sidecar {
+            Some(sidecar) => sidecar.index(&self.folder),
             None => Ok(None),
         }
     }
@@ -108,6 +109,7 @@ impl<D: Disk> Log<D> {
         let start = Start {
             header,
             salt: segment.salt,
+            vault: self.folder.vault.clone(),
             proven: u64::MAX,
             may_cut: false,
             prefix: None,
@@ -118,7 +120,7 @@ impl<D: Disk> Log<D> {
         segment.entries = built.summary.entries;
         segment.sidecar = None;
         let summary = segment.summary(self.floor, false);
-        let bytes = sidecar::encode(self.stream, &summary, &built.index);
+        let bytes = sidecar::encode(self.stream, &summary, &built.index, &self.folder);
         let name = header::index_name(segment.number, segment.generation);
         // Without it the next one who needs it makes it again.
         let _ = sidecar::write(&self.disk, &name, &bytes);

@@ -9,6 +9,8 @@
 //! gets a new one when none of its messages in the segment is left, which saves a second look-up
 //! for each message.
 
+use std::collections::BTreeMap;
+
 use cognate_model::{Deadline, Sequence};
 
 use super::record::{self, ALIGN, Control, Head};
@@ -19,7 +21,8 @@ pub(crate) const NONE: u32 = u32::MAX;
 const HAS_HEADERS: u32 = 1 << 31;
 const HAS_ID: u32 = 1 << 30;
 const HAS_DEADLINE: u32 = 1 << 29;
-const SIZE: u32 = HAS_DEADLINE - 1;
+const FOLDED: u32 = 1 << 28;
+const SIZE: u32 = FOLDED - 1;
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +54,26 @@ impl Entry {
         if head.deadline.is_some() {
             size |= HAS_DEADLINE;
         }
+        if head.is_folded {
+            size |= FOLDED;
+        }
         Self {
             delta,
             place: (offset / ALIGN as u64) as u32,
             subject,
             next: NONE,
             size,
+        }
+    }
+
+    /// Of a message whose record is nowhere.
+    fn ghost(delta: u32, subject: usize) -> Self {
+        Self {
+            delta,
+            place: u32::MAX,
+            subject: 0,
+            next: NONE,
+            size: subject as u32 & SIZE,
         }
     }
 
@@ -78,13 +95,15 @@ impl Entry {
         u64::from(self.place) * ALIGN as u64
     }
 
-    /// Bytes of the record, without padding.
-    pub(crate) fn record_len(&self) -> usize {
-        record::message_len(
-            0,
-            self.size & HAS_DEADLINE != 0,
-            (self.size & SIZE) as usize,
-        )
+    /// Bytes of the record, without padding; `None` if only the record tells.
+    #[inline]
+    pub(crate) fn record_len(&self) -> Option<usize> {
+        if self.size & FOLDED != 0 {
+            return None;
+        }
+        let deadline = self.size & HAS_DEADLINE != 0;
+        let len = (self.size & SIZE) as usize;
+        Some(record::message_len(0, deadline, len))
     }
 
     pub(crate) fn has_id(&self) -> bool {
@@ -179,11 +198,19 @@ impl SegmentIndex {
     /// message, if there is one.
     #[inline]
     pub(crate) fn push(&mut self, delta: u32, offset: u64, head: &Head<'_>, known: Option<usize>) {
+        if let Some(deadline) = head.deadline {
+            self.deadlines.push((self.entries.len() as u32, deadline));
+        }
+        self.put(Entry::new(delta, offset, 0, head), head.subject, known);
+    }
+
+    #[inline]
+    fn put(&mut self, entry: Entry, bytes: &[u8], known: Option<usize>) {
         let at = self.entries.len() as u32;
         let subject = match known.and_then(|at| self.entries.get(at)) {
             Some(entry) => entry.subject,
             None => {
-                self.subjects.extend_from_slice(head.subject);
+                self.subjects.extend_from_slice(bytes);
                 self.items.push(Item {
                     end: self.subjects.len() as u32,
                     first: at,
@@ -192,15 +219,45 @@ impl SegmentIndex {
                 (self.items.len() - 1) as u32
             }
         };
-        self.entries.push(Entry::new(delta, offset, subject, head));
+        self.entries.push(Entry {
+            subject,
+            next: NONE,
+            ..entry
+        });
         if let Some(item) = self.items.get_mut(subject as usize) {
             if let Some(previous) = self.entries.get_mut(item.last as usize) {
                 previous.next = at;
             }
             item.last = at;
         }
-        if let Some(deadline) = head.deadline {
-            self.deadlines.push((at, deadline));
+    }
+
+    /// The same index with messages added of which only the subjects are known; they read as
+    /// damaged. Both are in order of sequences.
+    pub(crate) fn with_ghosts(&self, ghosts: &[(u32, Vec<u8>)]) -> Self {
+        let mut made = Self {
+            controls: self.controls.clone(),
+            ..Self::default()
+        };
+        let mut latest: BTreeMap<&[u8], usize> = BTreeMap::new();
+        let mut deadlines = self.deadlines.iter().copied().peekable();
+        let (mut at, mut ghosts) = (0, ghosts.iter().peekable());
+        loop {
+            let old = self.entries.get(at);
+            let ghost = ghosts.next_if(|(delta, _)| old.is_none_or(|old| *delta < old.delta));
+            let (entry, subject) = match (ghost, old) {
+                (Some((delta, subject)), _) => (Entry::ghost(*delta, subject.len()), &subject[..]),
+                (None, Some(old)) => (*old, self.subject(old.subject)),
+                (None, None) => return made,
+            };
+            if ghost.is_none() {
+                if let Some((_, deadline)) = deadlines.next_if(|(of, _)| *of as usize == at) {
+                    made.deadlines.push((made.entries.len() as u32, deadline));
+                }
+                at += 1;
+            }
+            let known = latest.insert(subject, made.entries.len());
+            made.put(entry, subject, known);
         }
     }
 

@@ -19,11 +19,16 @@
 //! segment's salt, so that what another segment, stream or a payload holds is no record here. Two
 //! sums, so that damage in a body does not hide whose body it is.
 //!
+//! A message that is compressed or encrypted has flags 32 or 16, and what stands after its deadline
+//! is as `fold.rs` draws it.
+//!
 //! Invariant: nothing is returned whose sum was not right.
 
 use cognate_model::{Deadline, DeadlineKind, Message, NewMessage, Sequence, StoreError, Timestamp};
 
+use super::fold::EXTRA;
 use crate::bytes::{Put, Reader, crc32c};
+use crate::vault::{NONCE, TAG};
 
 /// Where records start.
 pub(crate) const ALIGN: usize = 8;
@@ -39,7 +44,7 @@ pub(crate) const LONGEST: usize = 256 << 20;
 /// The kind of messages.
 pub(crate) const KIND_MESSAGE: u8 = 1;
 /// Bytes of the longest head: what [`head_is_right`] needs at most.
-pub(crate) const LONGEST_HEAD: usize = MESSAGE_HEAD + u16::MAX as usize + 8;
+pub(crate) const LONGEST_HEAD: usize = MESSAGE_HEAD + u16::MAX as usize + 8 + 4 + NONCE;
 /// Bytes of a control that are summed, at most.
 const SUMMED: usize = 32;
 
@@ -54,6 +59,8 @@ const FLAG_ID: u8 = 1;
 const FLAG_EXPIRE: u8 = 2;
 const FLAG_SCHEDULE: u8 = 4;
 const FLAG_ERASE: u8 = 8;
+const FLAG_SEALED: u8 = 16;
+const FLAG_PACKED: u8 = 32;
 
 /// What is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +92,36 @@ pub(crate) struct Head<'a> {
     pub(crate) payload_len: usize,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) has_id: bool,
+    /// It is compressed or encrypted, so that its lengths do not tell the record's.
+    pub(crate) is_folded: bool,
+}
+
+/// How a message is stored, if not as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fold {
+    /// Headers and payload are compressed.
+    pub(crate) is_packed: bool,
+    /// Subject, and headers and payload, are encrypted with this.
+    pub(crate) nonce: Option<[u8; NONCE]>,
+    /// Bytes of headers and payload as they were given.
+    pub(crate) body_len: u32,
+}
+
+impl Fold {
+    fn flags(&self) -> u8 {
+        let sealed = if self.nonce.is_some() { FLAG_SEALED } else { 0 };
+        let packed = if self.is_packed { FLAG_PACKED } else { 0 };
+        sealed | packed
+    }
+}
+
+/// Bytes between deadline and body of a message with these flags.
+fn fold_len(flags: u8) -> usize {
+    match (flags & FLAG_SEALED != 0, flags & FLAG_PACKED != 0) {
+        (true, _) => 4 + NONCE,
+        (false, true) => 4,
+        (false, false) => 0,
+    }
 }
 
 /// What stands at a place.
@@ -96,10 +133,26 @@ pub(crate) enum Decoded<'a> {
         body: Option<Message<'a>>,
         len: usize,
     },
+    /// A message that is compressed or encrypted: subject and body are as they are stored.
+    Folded {
+        head: Head<'a>,
+        fold: Fold,
+        /// The fixed part of the head.
+        about: &'a [u8],
+        body: Option<&'a [u8]>,
+        len: usize,
+    },
     /// Something else.
     Control { control: Control, len: usize },
     /// No record.
     Invalid,
+}
+
+impl Decoded<'_> {
+    /// Whether it takes a key to read it.
+    pub(crate) fn is_sealed(&self) -> bool {
+        matches!(self, Decoded::Folded { fold, .. } if fold.nonce.is_some())
+    }
 }
 
 /// `len` up to the next start of a record.
@@ -117,11 +170,11 @@ pub(crate) fn message_len(subject: usize, deadline: bool, body: usize) -> usize 
 /// The length of a message's record, if it may be stored at all.
 pub(crate) fn checked_len(message: &NewMessage<'_>) -> Result<usize, StoreError> {
     let body = message.headers.len().saturating_add(message.payload.len());
-    if body > LONGEST || message.subject.len() > usize::from(u16::MAX) {
+    if body > LONGEST || message.subject.len() + TAG > usize::from(u16::MAX) {
         return Err(StoreError::TooLarge);
     }
     let len = message_len(message.subject.len(), message.deadline.is_some(), body);
-    if len > LONGEST {
+    if len + EXTRA > LONGEST {
         return Err(StoreError::TooLarge);
     }
     Ok(len)
@@ -162,6 +215,71 @@ pub(crate) fn put_message(
     let head_crc = crc32c(&out[start + 4..body_at]) ^ salt;
     out[start..start + 4].copy_from_slice(&head_crc.to_le_bytes());
     out.resize(start + padded(len), 0);
+}
+
+/// The fixed part of the head of a folded message; `lens` are those of subject and body as stored.
+pub(crate) fn begin_folded(
+    sequence: Sequence,
+    message: &NewMessage<'_>,
+    fold: &Fold,
+    (subject, body): (usize, usize),
+) -> [u8; MESSAGE_HEAD] {
+    let mut fixed = [0; MESSAGE_HEAD];
+    let flags = flags(message.deadline) | if message.has_id { FLAG_ID } else { 0 } | fold.flags();
+    let len = message_len(subject, message.deadline.is_some(), body) + fold_len(flags);
+    fixed[4..6].copy_from_slice(&MAGIC.to_le_bytes());
+    fixed[6] = KIND_MESSAGE;
+    fixed[7] = flags;
+    // These fit: the length was checked with room for what folding adds.
+    fixed[8..12].copy_from_slice(&(len as u32).to_le_bytes());
+    fixed[12..16].copy_from_slice(&(message.headers.len() as u32).to_le_bytes());
+    fixed[16..24].copy_from_slice(&sequence.to_le_bytes());
+    fixed[24..32].copy_from_slice(&message.timestamp.0.to_le_bytes());
+    fixed[36..38].copy_from_slice(&(subject as u16).to_le_bytes());
+    fixed
+}
+
+/// Appends the record of a folded message that [`begin_folded`] began: subject and body are as
+/// they are to be stored.
+pub(crate) fn put_folded(
+    out: &mut Vec<u8>,
+    salt: u32,
+    fixed: [u8; MESSAGE_HEAD],
+    (subject, deadline, fold, body): (&[u8], Option<Deadline>, &Fold, &[u8]),
+) {
+    let start = out.len();
+    out.extend_from_slice(&fixed);
+    out.extend_from_slice(subject);
+    if let Some(deadline) = deadline {
+        out.put_i64(deadline.at.0);
+    }
+    out.put_u32(fold.body_len);
+    if let Some(nonce) = fold.nonce {
+        out.extend_from_slice(&nonce);
+    }
+    let body_at = out.len();
+    out.extend_from_slice(body);
+    let body_crc = crc32c(body) ^ salt;
+    out[start + 32..start + 36].copy_from_slice(&body_crc.to_le_bytes());
+    let head_crc = crc32c(&out[start + 4..body_at]) ^ salt;
+    out[start..start + 4].copy_from_slice(&head_crc.to_le_bytes());
+    let len = out.len() - start;
+    out.resize(start + padded(len), 0);
+}
+
+/// Appends a copy of a message's record from another segment; its sums are right.
+pub(crate) fn put_copy(out: &mut Vec<u8>, salt: u32, bytes: &[u8], old_salt: u32) -> Option<()> {
+    let len = claimed_len(bytes)?;
+    let record = bytes.get(..len)?;
+    let body_at = head_len(record)?;
+    let start = out.len();
+    out.extend_from_slice(record);
+    let body_crc = Reader::new(record.get(32..36)?).u32()? ^ old_salt ^ salt;
+    out[start + 32..start + 36].copy_from_slice(&body_crc.to_le_bytes());
+    let head_crc = crc32c(out.get(start + 4..start + body_at)?) ^ salt;
+    out[start..start + 4].copy_from_slice(&head_crc.to_le_bytes());
+    out.resize(start + padded(len), 0);
+    Some(())
 }
 
 /// Appends any other record.
@@ -226,9 +344,7 @@ pub(crate) fn head_is_right(bytes: &[u8], salt: u32) -> bool {
     let summed = || {
         let len = claimed_len(bytes)?;
         let end = if *bytes.get(6)? == KIND_MESSAGE {
-            let subject = bytes.get(36..38)?.try_into().ok().map(u16::from_le_bytes)?;
-            let deadline = deadline_kind(*bytes.get(7)?).is_some();
-            message_len(usize::from(subject), deadline, 0)
+            head_len(bytes)?
         } else {
             SUMMED
         };
@@ -236,6 +352,23 @@ pub(crate) fn head_is_right(bytes: &[u8], salt: u32) -> bool {
         Some(crc32c(bytes.get(4..end.min(len))?) ^ salt == crc)
     };
     summed().unwrap_or(false)
+}
+
+/// What the head of a message at the start of `bytes` says, if it is right.
+pub(crate) fn sequence_and_time(bytes: &[u8], salt: u32) -> Option<(Sequence, Timestamp)> {
+    if bytes.get(6) != Some(&KIND_MESSAGE) || !head_is_right(bytes, salt) {
+        return None;
+    }
+    let mut reader = Reader::new(bytes.get(16..)?);
+    Some((reader.u64()?, Timestamp(reader.i64()?)))
+}
+
+/// Bytes of a message's record before its body.
+fn head_len(bytes: &[u8]) -> Option<usize> {
+    let subject = bytes.get(36..38)?.try_into().ok().map(u16::from_le_bytes)?;
+    let flags = *bytes.get(7)?;
+    let deadline = deadline_kind(flags).is_some();
+    Some(message_len(usize::from(subject), deadline, 0) + fold_len(flags))
 }
 
 /// What stands at the start of `bytes`, which hold all of it.
@@ -264,7 +397,7 @@ fn decode_message(bytes: &[u8], salt: u32) -> Option<Decoded<'_>> {
     let subject_len = usize::from(reader.u16()?);
     let subject = reader.take(subject_len)?;
     let kind = deadline_kind(flags);
-    let body_at = message_len(subject_len, kind.is_some(), 0);
+    let body_at = message_len(subject_len, kind.is_some(), 0) + fold_len(flags);
     if crc32c(record.get(4..body_at)?) ^ salt != head_crc {
         return None;
     }
@@ -276,16 +409,21 @@ fn decode_message(bytes: &[u8], salt: u32) -> Option<Decoded<'_>> {
         None => None,
     };
     let body = record.get(body_at..)?;
-    let payload_len = body.len().checked_sub(headers_len)?;
-    let head = Head {
+    let mut head = Head {
         sequence,
         timestamp,
         subject,
         headers_len,
-        payload_len,
+        payload_len: 0,
         deadline,
         has_id: flags & FLAG_ID != 0,
+        is_folded: false,
     };
+    if fold_len(flags) > 0 {
+        let body = (crc32c(body) ^ salt == body_crc).then_some(body);
+        return decode_folded(record, head, reader, body);
+    }
+    head.payload_len = body.len().checked_sub(headers_len)?;
     let body = (crc32c(body) ^ salt == body_crc).then(|| {
         let (headers, payload) = body.split_at(headers_len);
         Message {
@@ -297,6 +435,39 @@ fn decode_message(bytes: &[u8], salt: u32) -> Option<Decoded<'_>> {
         }
     });
     Some(Decoded::Message { head, body, len })
+}
+
+/// The rest of a message that is compressed or encrypted; `reader` is behind its deadline.
+#[cold]
+fn decode_folded<'a>(
+    record: &'a [u8],
+    head: Head<'a>,
+    mut reader: Reader<'a>,
+    body: Option<&'a [u8]>,
+) -> Option<Decoded<'a>> {
+    let flags = *record.get(7)?;
+    let body_len = reader.u32()?;
+    let nonce = match flags & FLAG_SEALED {
+        0 => None,
+        _ => Some(reader.take(NONCE)?.try_into().ok()?),
+    };
+    let fold = Fold {
+        is_packed: flags & FLAG_PACKED != 0,
+        nonce,
+        body_len,
+    };
+    let plain_len = usize::try_from(body_len).ok()?;
+    Some(Decoded::Folded {
+        head: Head {
+            payload_len: plain_len.checked_sub(head.headers_len)?,
+            is_folded: true,
+            ..head
+        },
+        fold,
+        about: record.get(..MESSAGE_HEAD)?,
+        body,
+        len: record.len(),
+    })
 }
 
 fn decode_control(bytes: &[u8], salt: u32) -> Option<Decoded<'_>> {
@@ -361,131 +532,4 @@ pub(crate) fn deadline_kind(flags: u8) -> Option<DeadlineKind> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(deadline: bool) -> NewMessage<'static> {
-        NewMessage {
-            timestamp: Timestamp(77),
-            subject: b"a.b.c",
-            headers: b"NATS/1.0\r\nA: b\r\n\r\n",
-            payload: b"payload",
-            deadline: deadline.then_some(Deadline {
-                at: Timestamp(99),
-                kind: DeadlineKind::Expire,
-            }),
-            has_id: true,
-        }
-    }
-
-    #[test]
-    fn messages_come_back_and_a_flipped_bit_never_passes() {
-        for deadline in [false, true] {
-            let message = message(deadline);
-            let mut bytes = Vec::new();
-            put_message(&mut bytes, 5, 12, &message);
-            assert_eq!(bytes.len() % ALIGN, 0);
-            let len = checked_len(&message).expect("it is short");
-            let Decoded::Message { head, body, .. } = decode(&bytes, 5) else {
-                panic!("it is a message");
-            };
-            let body = body.expect("its sum is right");
-            assert_eq!(
-                (head.sequence, head.has_id, head.deadline),
-                (12, true, message.deadline)
-            );
-            assert_eq!(
-                (body.subject, body.headers),
-                (message.subject, message.headers)
-            );
-            assert_eq!(
-                (body.payload, body.timestamp),
-                (message.payload, message.timestamp)
-            );
-            assert_eq!(
-                decode(&bytes, 6),
-                Decoded::Invalid,
-                "another segment's salt"
-            );
-            for bit in 0..len * 8 {
-                let mut harmed = bytes.clone();
-                harmed[bit / 8] ^= 1 << (bit % 8);
-                match decode(&harmed, 5) {
-                    Decoded::Message {
-                        head: left, body, ..
-                    } => {
-                        assert_eq!((left, body), (head, None), "bit {bit}");
-                    }
-                    Decoded::Control { .. } => panic!("bit {bit} makes something else of it"),
-                    Decoded::Invalid => assert!(!head_is_right(&harmed, 5), "bit {bit}"),
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn controls_come_back_and_a_flipped_bit_never_passes() {
-        let (sequence, time) = (9, Timestamp(-4));
-        let deadline = message(true).deadline;
-        let controls = [
-            Control::Remove {
-                sequence,
-                erase: false,
-            },
-            Control::Remove {
-                sequence,
-                erase: true,
-            },
-            Control::Floor { sequence },
-            Control::Skip {
-                next: sequence,
-                time,
-            },
-            Control::Deadline { sequence, deadline },
-            Control::Deadline {
-                sequence,
-                deadline: None,
-            },
-            Control::Synced { offset: 640 },
-        ];
-        for control in controls {
-            let mut bytes = Vec::new();
-            put_control(&mut bytes, 5, control);
-            let len = bytes.len();
-            assert_eq!(decode(&bytes, 5), Decoded::Control { control, len });
-            for bit in 0..len * 8 {
-                let mut harmed = bytes.clone();
-                harmed[bit / 8] ^= 1 << (bit % 8);
-                assert_eq!(
-                    decode(&harmed, 5),
-                    Decoded::Invalid,
-                    "{control:?}, bit {bit}"
-                );
-            }
-        }
-        let bytes = erased(5, sequence, time, 100);
-        let control = Control::Erased { sequence, time };
-        assert_eq!(decode(&bytes, 5), Decoded::Control { control, len: 100 });
-    }
-
-    #[test]
-    fn whatever_stands_there_is_read_without_a_panic() {
-        let mut random = 1_u64;
-        for _ in 0..20_000 {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            let mut bytes = random.to_le_bytes().repeat((random >> 60) as usize);
-            if let Some(magic) = bytes.get_mut(4..8) {
-                magic.copy_from_slice(&[
-                    0x6A,
-                    0xC0,
-                    (random >> 33) as u8 % 9,
-                    (random >> 40) as u8,
-                ]);
-            }
-            assert_eq!(decode(&bytes, 0), Decoded::Invalid);
-            assert!(!head_is_right(&bytes, 0));
-        }
-    }
-}
+mod tests;

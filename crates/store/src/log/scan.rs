@@ -5,9 +5,11 @@
 //! whole sectors as they were, which is zeros here, while other damage leaves what it did not hit.
 //! Memory is bounded by the longest record.
 
+use super::fold::unfold;
 use super::record::{self, ALIGN, Decoded, Head};
 use crate::bytes::Reader;
 use crate::disk::{DiskError, DiskFile};
+use crate::vault::Vault;
 
 const WINDOW: usize = 1 << 20;
 /// What a disk writes whole or not at all.
@@ -164,11 +166,24 @@ fn rumoured_sequence(bytes: &[u8]) -> Option<u64> {
     reader.u64().filter(|_| is_message)
 }
 
+/// What stands in `record`, as it was given to the store.
+fn as_given<'a>(
+    record: Option<&'a [u8]>,
+    (salt, vault): (u32, Option<&Vault>),
+    scratch: &'a mut Vec<u8>,
+) -> Result<Decoded<'a>, DiskError> {
+    let decoded = record.map_or(Decoded::Invalid, |bytes| record::decode(bytes, salt));
+    if vault.is_none() && decoded.is_sealed() {
+        return Err(DiskError::Other("messages are encrypted".to_owned()));
+    }
+    Ok(unfold(vault, decoded, scratch))
+}
+
 /// Visits what stands from `from` on.
 pub(crate) fn scan<F: DiskFile>(
     file: &F,
     from: u64,
-    salt: u32,
+    (salt, vault): (u32, Option<&Vault>),
     mut visit: impl FnMut(Event<'_>) -> Verdict,
 ) -> Result<End, DiskError> {
     let size = file.size()?;
@@ -179,6 +194,7 @@ pub(crate) fn scan<F: DiskFile>(
         bytes: Vec::new(),
     };
     let (mut at, mut end) = (from, from);
+    let mut scratch = Vec::new();
     let mut hole: Option<Hole> = None;
     while at < size {
         let bytes = window.at(at, record::SHORTEST)?;
@@ -192,10 +208,8 @@ pub(crate) fn scan<F: DiskFile>(
         let believed = record::head_is_right(window.at(at, head_len)?, salt);
         let claimed = claimed.filter(|_| believed);
         let bytes = window.at(at, claimed.unwrap_or(head_len))?;
-        let decoded = match claimed {
-            Some(_) => record::decode(bytes, salt),
-            None => Decoded::Invalid,
-        };
+        let record = claimed.and(Some(bytes));
+        let decoded = as_given(record, (salt, vault), &mut scratch)?;
         let (len, event) = match decoded {
             Decoded::Invalid => {
                 let passing = hole.get_or_insert(Hole::at(at));
@@ -212,7 +226,10 @@ pub(crate) fn scan<F: DiskFile>(
                 let offset = at;
                 (len, Event::BadBody { offset, head, torn })
             }
-            Decoded::Message { len, .. } | Decoded::Control { len, .. } => {
+            // Unfolded, there are none of them.
+            Decoded::Folded { len, .. }
+            | Decoded::Message { len, .. }
+            | Decoded::Control { len, .. } => {
                 let (offset, record) = (at, decoded);
                 (len, Event::Record { offset, record })
             }

@@ -3,7 +3,7 @@
 //! ```text
 //! header (128 bytes)
 //!  0  magic "CGNTIDX\0"   8 crc u32 over 12..128
-//! 12  version u16 = 1     14 flags u16 (1: nothing was left unsynced)
+//! 12  version u16 = 1     14 flags u16 (1: nothing was left unsynced, 2: subjects are sealed)
 //! 16  stream u64         24 number u64       32 generation u32   36 entries u32
 //! 40  base u64           48 end u64          56 data_end u64     64 synced_to u64
 //! 72  min time i64       80 max time i64     88 floor u64
@@ -20,13 +20,17 @@
 
 use cognate_model::{Deadline, Sequence, Timestamp};
 
+use super::fold::Folder;
 use super::index::{Controls, Entry, Item, SegmentIndex};
 use super::record;
 use crate::bytes::{Put, Reader, crc32c};
 use crate::disk::{Disk, DiskError, DiskFile, OpenMode};
+use crate::vault::Domain;
 
 const MAGIC: &[u8; 8] = b"CGNTIDX\0";
 const VERSION: u16 = 1;
+const FLAG_CLEAN: u16 = 1;
+const FLAG_SEALED: u16 = 2;
 const HEADER: usize = 128;
 const PAGE: usize = 4096;
 const PAGE_HEAD: usize = 16;
@@ -56,15 +60,25 @@ pub(crate) struct Summary {
 }
 
 /// The file's bytes.
-pub(crate) fn encode(stream: u64, summary: &Summary, index: &SegmentIndex) -> Vec<u8> {
+pub(crate) fn encode(
+    stream: u64,
+    summary: &Summary,
+    index: &SegmentIndex,
+    folder: &Folder,
+) -> Vec<u8> {
     let controls = encode_controls(&index.controls);
-    let subjects = encode_subjects(index);
+    let mut subjects = encode_subjects(index);
+    let vault = folder.vault.as_deref();
+    if let Some(vault) = vault {
+        subjects = vault.seal_whole(Domain::Index, &subjects);
+    }
     let pages = index.entries.len().div_ceil(PER_PAGE);
     let mut out = Vec::with_capacity(HEADER + controls.len() + subjects.len() + pages * PAGE);
     out.extend_from_slice(MAGIC);
     out.put_u32(0);
     out.put_u16(VERSION);
-    out.put_u16(u16::from(summary.clean));
+    let sealed = if vault.is_some() { FLAG_SEALED } else { 0 };
+    out.put_u16(u16::from(summary.clean) | sealed);
     out.put_u64(stream);
     out.put_u64(summary.number);
     out.put_u32(summary.generation);
@@ -208,6 +222,7 @@ pub(crate) fn write<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> Result<(), D
 pub(crate) struct Sidecar<F> {
     file: F,
     pub(crate) summary: Summary,
+    is_sealed: bool,
     controls: (u32, u32),
     subjects: (u32, u32),
 }
@@ -228,11 +243,12 @@ impl<F: DiskFile> Sidecar<F> {
         let header = bytes
             .get(..read)
             .and_then(|bytes| decode_header(bytes, stream));
-        Ok(header.and_then(|(summary, controls, subjects)| {
+        Ok(header.and_then(|(summary, is_sealed, controls, subjects)| {
             let ours = summary.number == number && summary.generation == generation;
             ours.then_some(Self {
                 file,
                 summary,
+                is_sealed,
                 controls,
                 subjects,
             })
@@ -246,12 +262,21 @@ impl<F: DiskFile> Sidecar<F> {
     }
 
     /// The index without the controls; `None` if it is damaged.
-    pub(crate) fn index(&self) -> Result<Option<SegmentIndex>, DiskError> {
+    pub(crate) fn index(&self, folder: &Folder) -> Result<Option<SegmentIndex>, DiskError> {
         let mut index = SegmentIndex::default();
         let at = HEADER as u64 + u64::from(self.controls.0);
-        let Some(bytes) = self.section(at, self.subjects)? else {
+        let Some(mut bytes) = self.section(at, self.subjects)? else {
             return Ok(None);
         };
+        if self.is_sealed {
+            let Some(vault) = folder.vault.as_deref() else {
+                return Err(DiskError::Other("messages are encrypted".to_owned()));
+            };
+            match vault.open_whole(Domain::Index, &bytes) {
+                Some(opened) => bytes = opened,
+                None => return Ok(None),
+            }
+        }
         if decode_subjects(&bytes, &mut index).is_none() {
             return Ok(None);
         }
@@ -326,7 +351,7 @@ fn decode_page(page: &[u8]) -> Option<impl Iterator<Item = Entry>> {
     }))
 }
 
-type Sections = (Summary, (u32, u32), (u32, u32));
+type Sections = (Summary, bool, (u32, u32), (u32, u32));
 
 fn decode_header(bytes: &[u8], stream: u64) -> Option<Sections> {
     let mut reader = Reader::new(bytes.get(..HEADER)?);
@@ -338,7 +363,7 @@ fn decode_header(bytes: &[u8], stream: u64) -> Option<Sections> {
         return None;
     }
     let mut summary = Summary {
-        clean: flags & 1 != 0,
+        clean: flags & FLAG_CLEAN != 0,
         number: reader.u64()?,
         generation: reader.u32()?,
         entries: reader.u32()?,
@@ -354,5 +379,5 @@ fn decode_header(bytes: &[u8], stream: u64) -> Option<Sections> {
     let controls = (reader.u32()?, reader.u32()?);
     let subjects = (reader.u32()?, reader.u32()?);
     summary.next = reader.u64()?;
-    Some((summary, controls, subjects))
+    Some((summary, flags & FLAG_SEALED != 0, controls, subjects))
 }

@@ -77,6 +77,13 @@ impl Tail {
         self.buffer.get(from..from.checked_add(len)?)
     }
 
+    /// The bytes from `offset` on that are here, at most `len`; `None` if the first is not.
+    pub(crate) fn slice_upto(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let from = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        let rest = self.buffer.get(from..)?;
+        Some(rest.get(..len).unwrap_or(rest))
+    }
+
     /// Replaces bytes that are here, if they are.
     pub(crate) fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
         let from = offset.checked_sub(self.start);

@@ -2,12 +2,14 @@
 
 use cognate_model::{Sequence, StoreError};
 
+use super::fold::Folder;
 use super::header::{self, HEADER_LEN, Header};
 use super::index::SegmentIndex;
 use super::record::{self, Control};
 use super::segment::Segment;
 use super::sidecar;
 use super::tail::Tail;
+use super::trace::Step;
 use super::{Log, SPAN, failed};
 use crate::disk::{Disk, DiskError, DiskFile, OpenMode};
 
@@ -94,6 +96,7 @@ impl<D: Disk> Log<D> {
         self.marked = 0;
         self.unmarked_end = 0;
         self.tail = Tail::at(HEADER_LEN, self.tail.take_buffer());
+        self.begin_trace();
         let last = self.segments.len() - 1;
         self.limit_open_files(last);
         Ok(())
@@ -136,7 +139,8 @@ impl<D: Disk> Log<D> {
             index.sort(stream);
             index.entries.shrink_to_fit();
         }
-        let _ = Self::write_index(&self.disk, stream, segment, floor, false);
+        let place = (&self.disk, &self.folder);
+        let _ = Self::write_index(place, stream, segment, floor, false);
         if let Some(index) = segment.index.as_deref_mut() {
             // They are needed after a restart only, and then they are in the file.
             index.controls = Default::default();
@@ -145,7 +149,7 @@ impl<D: Disk> Log<D> {
 
     /// Writes a segment's index. That may fail: it is made again when it is needed.
     pub(crate) fn write_index(
-        disk: &D,
+        (disk, folder): (&D, &Folder),
         stream: u64,
         segment: &Segment<D::File>,
         floor: Sequence,
@@ -154,7 +158,7 @@ impl<D: Disk> Log<D> {
         let Some(index) = segment.index.as_deref() else {
             return Ok(());
         };
-        let bytes = sidecar::encode(stream, &segment.summary(floor, clean), index);
+        let bytes = sidecar::encode(stream, &segment.summary(floor, clean), index, folder);
         let name = header::index_name(segment.number, segment.generation);
         sidecar::write(disk, &name, &bytes)
     }
@@ -166,6 +170,12 @@ impl<D: Disk> Log<D> {
         };
         record::put_control(self.tail.buffer(), segment.salt, control);
         segment.data_end = self.tail.end();
+        match control {
+            Control::Remove { sequence, .. } => self.trace.step(Step::Remove { sequence }),
+            Control::Floor { sequence } => self.trace.step(Step::Floor { sequence }),
+            Control::Skip { next, .. } => self.trace.step(Step::Skip { from: next, next }),
+            Control::Deadline { .. } | Control::Synced { .. } | Control::Erased { .. } => {}
+        }
         if let Some(index) = segment.index.as_deref_mut() {
             index.controls.push(control);
         }
@@ -179,8 +189,13 @@ impl<D: Disk> Log<D> {
         let last = self.segments.len().saturating_sub(1);
         let file = self.file(last)?;
         file.write_at(self.tail.unwritten(), self.tail.written_end())?;
-        let key = self.segments[last].key;
+        let segment = &self.segments[last];
+        let (key, next) = (segment.key, segment.next.max(segment.end));
         self.tail.mark_written();
+        let end = self.tail.written_end();
+        if self.trace.is_kept() && !self.trace.write(end, self.marked, next) {
+            self.drop_trace();
+        }
         self.mark_dirty(key, file);
         Ok(())
     }

@@ -140,11 +140,17 @@ impl Script {
             }
             "mirrored" | "sourced" => self.take(word == "mirrored", rest),
             "sources" => {
-                let mut scan = self.stream.start_source_scan(&self.store);
+                let mut scan = self.stream.start_source_scan(0, &self.store);
                 while !scan.is_done() {
                     self.stream.continue_source_scan(&mut scan, &mut self.store);
                 }
-                self.host.lines.push(format!("{:?}", scan.found()));
+                let found = scan
+                    .found()
+                    .iter()
+                    .map(|found| found.map(|found| found.origin));
+                self.host
+                    .lines
+                    .push(format!("{:?}", found.collect::<Vec<_>>()));
             }
             "wait" => self.wait(Duration::from_millis((number(rest) * 1000.0) as u64)),
             "purge" => self.purge(rest),

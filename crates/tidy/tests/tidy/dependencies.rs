@@ -19,16 +19,36 @@ const DUPLICATES: &[(&str, &str)] = &[
         "tests only: the pem of rcgen is a version ahead of the one the product uses",
     ),
     (
+        "chacha20",
+        "tests only: the product's belongs to chacha20poly1305, the newer one comes with proptest",
+    ),
+    (
         "cpufeatures",
-        "tests only: sha2 0.10 is the product's, chacha20 comes with proptest",
+        "sha2 0.10 is the product's, chacha20 comes with async-nats (the nats tool) and proptest",
     ),
     (
         "getrandom",
-        "bcrypt's own against that of tempfile and proptest, which are for tests only",
+        "bcrypt's own against that of async-nats and tempfile, and a third of its nkeys crate",
+    ),
+    (
+        "rand",
+        "the nats tool only: async-nats is a version ahead of its nkeys crate",
+    ),
+    (
+        "rand_core",
+        "the nats tool only: async-nats is a version ahead of its nkeys crate",
     ),
     (
         "syn",
-        "build time only: x509-parser's macros are a version behind everybody else's",
+        "build time only: x509-parser's and async-nats's macros are a version behind everybody else's",
+    ),
+    (
+        "synstructure",
+        "build time only: x509-parser's macros against those of the url crate's Unicode tables",
+    ),
+    (
+        "untrusted",
+        "the nats tool only: async-nats asks aws-lc-rs for its ring interface, which is behind webpki",
     ),
 ];
 

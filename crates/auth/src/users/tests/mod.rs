@@ -3,6 +3,7 @@
 mod certificates;
 mod config;
 mod credentials;
+mod proxies;
 mod reload;
 
 use super::{
@@ -34,6 +35,7 @@ fn with(credential: Credential) -> UserConfig {
         permissions: None,
         connection_types,
         account: None,
+        proxy_required: false,
     }
 }
 

@@ -13,6 +13,8 @@ use crate::crash::{Run, wrong};
 
 const STREAM: &str = "COUNT";
 const WINDOW: usize = 16;
+/// "message counter is broken".
+const BROKEN: u64 = 10172;
 
 #[derive(Default)]
 struct Total {
@@ -27,6 +29,9 @@ pub struct Counter {
     flying: VecDeque<(String, usize)>,
     last: u64,
     confirmed: u64,
+    /// A file of the stream was damaged: a counter whose value is lost is refused, and does not go on
+    /// from an older one.
+    is_harmed: bool,
 }
 
 impl Counter {
@@ -42,6 +47,10 @@ impl Counter {
                 break;
             };
             let answer = link.answer(&reply)?.json();
+            if self.is_harmed && answer["error"]["err_code"] == BROKEN {
+                self.totals[at].flying.pop_front();
+                continue;
+            }
             let total = &mut self.totals[at];
             total.value += total.flying.pop_front().unwrap_or(0);
             let sequence = answer["seq"].as_u64().unwrap_or(0);
@@ -102,6 +111,7 @@ impl Load for Counter {
 
     fn verify(&mut self, link: &mut Link, damage: Option<&Damage>) -> Run<Found> {
         self.flying.clear();
+        self.is_harmed |= damage.is_some_and(|damage| damage.touches(STREAM));
         for at in 0..self.totals.len() {
             let (value, sequence) = Self::read(link, at)?;
             let total = &mut self.totals[at];

@@ -39,15 +39,21 @@ impl Authority {
 
     /// A certificate of this authority for 127.0.0.1 with a common name and an e-mail address.
     pub(crate) fn issue(&self, name: &str, email: Option<&str>) -> Identity {
+        let email = email.map(|email| email.try_into().expect("an ASCII address"));
+        let names = email.map(SanType::Rfc822Name).into_iter().collect();
+        self.sign(&[(DnType::CommonName, name)], names)
+    }
+
+    /// A certificate of this authority for 127.0.0.1 with any subject and further names.
+    pub(crate) fn sign(&self, subject: &[(DnType, &str)], names: Vec<SanType>) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.subject_alt_names = vec![SanType::IpAddress(std::net::IpAddr::from([127, 0, 0, 1]))];
-        if let Some(email) = email {
-            let name = email.try_into().expect("an ASCII address");
-            params.subject_alt_names.push(SanType::Rfc822Name(name));
+        for (kind, value) in subject {
+            params.distinguished_name.push(kind.clone(), *value);
         }
+        params.subject_alt_names = vec![SanType::IpAddress(std::net::IpAddr::from([127, 0, 0, 1]))];
+        params.subject_alt_names.extend(names);
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,

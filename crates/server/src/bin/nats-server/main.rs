@@ -8,6 +8,7 @@
 //! are those of nats-server (0 after a graceful stop, 1 when it cannot start, 2 after SIGQUIT).
 
 mod files;
+mod import;
 mod options;
 mod run;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         .collect();
     match flags::parse_args(&arguments) {
         Ok(Command::Run(flags)) => run::run(&flags),
+        Ok(Command::ImportStore { directory, flags }) => import::run(&directory, &flags),
         Ok(Command::TestConfig(flags)) => options::test(&flags),
         Ok(Command::Help) => print(&flags::help()),
         Ok(Command::HelpTls) => print(&flags::help_tls()),

@@ -81,9 +81,11 @@ async fn serve(flags: &Flags, options: Options, log: &Logger) -> ExitCode {
         notifier: notifier(log),
     };
     let _ = process.notifier.ready();
+    let mut reloads = process.server.reload_requests();
     loop {
         tokio::select! {
             () = process.server.stopped() => break,
+            Some(request) = reloads.recv() => request.answer(process.reload()),
             signal = signals.next() => {
                 info!(log, "Trapped \"{}\" signal", signal.description());
                 if signal == ProcessSignal::Abort {
@@ -114,16 +116,20 @@ impl Process<'_> {
             ProcessSignal::Term => self.server.shutdown().await,
             ProcessSignal::LameDuck => self.server.enter_lame_duck(),
             ProcessSignal::Reopen => self.server.logger().reopen(),
-            ProcessSignal::Reload => self.reload(),
+            ProcessSignal::Reload => {
+                // What failed is in the log.
+                let _ = self.reload();
+            }
             ProcessSignal::Abort => {}
         }
     }
 
     /// Reads the configuration again; either all of it takes effect or nothing does.
-    fn reload(&mut self) {
+    fn reload(&mut self) -> Result<(), String> {
         let log = self.server.logger().clone();
         let _ = self.notifier.reloading();
-        match self.try_reload(&log) {
+        let result = self.try_reload(&log);
+        match &result {
             Ok(()) => {
                 let options = self.server.options();
                 let digest = options.config_digest.as_deref().unwrap_or("");
@@ -132,6 +138,7 @@ impl Process<'_> {
             Err(problem) => error!(log, "Failed to reload server configuration: {problem}"),
         }
         let _ = self.notifier.ready();
+        result
     }
 
     fn try_reload(&mut self, log: &Logger) -> Result<(), String> {

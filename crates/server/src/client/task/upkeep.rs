@@ -5,14 +5,16 @@
 //! pause, the next ping. Called by the task each time it is polled.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::task::Context;
 
+use cognate_auth::permissions::SubscribeVerdict;
 use cognate_session::{Close, PingAction, Verdict};
 use cognate_wire::{CloseReason, error_text};
 use tokio::time::Instant;
 
-use super::Client;
-use crate::data::Control;
+use super::{Client, Sub};
+use crate::data::{Control, gated};
 use crate::shared::Shared;
 
 impl Client {
@@ -22,6 +24,11 @@ impl Client {
                 Control::SendInfo => {
                     if self.session.takes_async_info() {
                         self.say(&self.door.async_info());
+                    }
+                }
+                Control::LameDuckInfo => {
+                    if self.session.takes_async_info() {
+                        self.say(&self.door.lame_duck_info());
                     }
                 }
                 Control::Reloaded => self.handle_reload(shared)?,
@@ -36,13 +43,22 @@ impl Client {
         if self.session.awaits_authentication() {
             return Ok(());
         }
-        match self.door.reexamine() {
+        let verdict = self.door.reexamine();
+        self.follow_account();
+        self.session.update_settings(self.door.settings());
+        match verdict {
             Verdict::Accepted(access) => {
                 self.session.update_access(access);
                 self.revoke_subscriptions();
                 Ok(())
             }
-            _ => {
+            Verdict::Refused(text, reason) => {
+                if !text.is_empty() {
+                    self.complain(text);
+                }
+                Err(Close(reason))
+            }
+            Verdict::Pending => {
                 self.complain(error_text::AUTHORIZATION_VIOLATION);
                 Err(Close(CloseReason::AuthenticationFailure))
             }
@@ -51,16 +67,17 @@ impl Client {
 
     /// Ends the subscriptions that new permissions no longer allow, and says so.
     fn revoke_subscriptions(&mut self) {
-        let Some(permissions) = self.door.permissions() else {
-            return;
+        let permissions = self.door.permissions();
+        let verdict = |sub: &Sub| match &permissions {
+            Some(permissions) => permissions.check_subscribe(sub.subject(), sub.queue()),
+            None => SubscribeVerdict::Allowed,
         };
-        let taken = self.session.subscriptions().take_unless(|sub| {
-            !matches!(
-                permissions.check_subscribe(sub.subject(), sub.queue()),
-                cognate_auth::permissions::SubscribeVerdict::Denied
-            )
-        });
+        let taken = self
+            .session
+            .subscriptions()
+            .take_unless(|sub| !matches!(verdict(sub), SubscribeVerdict::Denied));
         self.account.unsubscribe_all(&taken);
+        self.renew_gates(verdict);
         for sub in &taken {
             self.door.report_removed(sub);
             self.complain(&error_text::subscription_removed(
@@ -73,6 +90,31 @@ impl Client {
             .set_subscription_count(self.session.subscriptions().len());
     }
 
+    /// Withholds from the subscriptions that remain what new permissions deny within them, and
+    /// nothing else any more.
+    fn renew_gates(&mut self, verdict: impl Fn(&Sub) -> SubscribeVerdict) {
+        let subscriptions: Vec<Sub> = self.session.subscriptions().iter().cloned().collect();
+        for old in subscriptions {
+            let deny = match verdict(&old) {
+                SubscribeVerdict::AllowedWithFilter(deny) => Some(deny),
+                _ => None,
+            };
+            if deny.is_none() && !old.is_gated() {
+                continue;
+            }
+            let new = Arc::new(gated(&old, deny));
+            new.settle(old.delivered());
+            if let Some(max) = old.max() {
+                new.limit(max);
+            }
+            self.account.unsubscribe(&old);
+            self.account.subscribe(&new);
+            let subscriptions = self.session.subscriptions();
+            subscriptions.remove(old.sid());
+            subscriptions.insert(new.sid(), Arc::clone(&new));
+        }
+    }
+
     pub(super) fn check_timer(
         &mut self,
         shared: &Shared,
@@ -83,6 +125,10 @@ impl Client {
             if self.auth_deadline.is_some_and(|deadline| deadline <= now) {
                 self.complain(error_text::AUTHENTICATION_TIMEOUT);
                 return Err(Close(CloseReason::AuthenticationTimeout));
+            }
+            if let Some((_, text)) = self.door.expiry().filter(|(at, _)| *at <= now) {
+                self.complain(text);
+                return Err(Close(CloseReason::AuthenticationExpired));
             }
             if self.write_deadline.is_some_and(|deadline| deadline <= now) {
                 self.handle_write_timeout(shared)?;
@@ -126,7 +172,8 @@ impl Client {
     pub(super) fn arm_timer(&mut self, shared: &Shared) {
         let ping = shared.instant_of(self.session.keepalive().next_timeout());
         let stall = self.stall.as_ref().map(|(_, until)| *until);
-        let others = [self.auth_deadline, self.write_deadline, stall];
+        let expiry = self.door.expiry().map(|(at, _)| at);
+        let others = [self.auth_deadline, self.write_deadline, stall, expiry];
         let next = others.into_iter().flatten().fold(ping, Instant::min);
         if self.timer.deadline() != next {
             self.timer.as_mut().reset(next);

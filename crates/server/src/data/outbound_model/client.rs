@@ -39,6 +39,37 @@ impl Client {
         }
     }
 
+    /// A connection that refuses what is too much: more than `max_pending` bytes or `max_msgs`
+    /// messages.
+    pub(super) fn refusing(
+        socket: Socket,
+        max_pending: usize,
+        max_msgs: u64,
+        shared: bool,
+    ) -> Self {
+        let pool = Arc::default();
+        let socket = Arc::new(socket);
+        let sink = shared.then(|| Arc::clone(&socket) as _);
+        let outbound = Outbound::new(sink, max_pending, Arc::clone(&pool));
+        Client {
+            outbound: Arc::new(outbound.refusing(max_msgs)),
+            socket,
+            pool,
+        }
+    }
+
+    /// Takes everything that waits, as the owner of an inbox does.
+    pub(super) fn take(&self, out: &mut Vec<u8>) {
+        loop {
+            let front = self.outbound.take_front();
+            let before = out.len();
+            front.copy_to(out);
+            if self.outbound.drained(front, out.len() - before) != Pending::Bytes {
+                return;
+            }
+        }
+    }
+
     /// Drains until everything expected is written, or somebody closed the connection.
     pub(super) fn serve(&self) -> Option<CloseReason> {
         let (reason, _) = self.serve_with(0);

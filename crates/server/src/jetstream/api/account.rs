@@ -15,9 +15,9 @@ pub(super) fn info(call: &Call<'_>) -> Result<Answer, ApiError> {
         ..AccountUsage::default()
     };
     for stream in jetstream.streams() {
-        let group = stream.group.lock();
-        let bytes = group.state().bytes;
-        let config = group.config();
+        // Nothing waits for a stream here, so that one with a slow disk does not hold up this.
+        let bytes = stream.share.bytes();
+        let config = stream.config();
         let reserved = u64::try_from(config.max_bytes).unwrap_or(0);
         let (used, set_aside) = match config.storage {
             StorageType::Memory => (&mut usage.memory, &mut usage.reserved_memory),
@@ -26,7 +26,7 @@ pub(super) fn info(call: &Call<'_>) -> Result<Answer, ApiError> {
         *used = used.saturating_add(bytes);
         *set_aside = set_aside.saturating_add(reserved);
         usage.streams += 1;
-        usage.consumers += group.consumer_count() as u64;
+        usage.consumers += stream.consumer_count();
     }
     let stats = &jetstream.api_stats;
     Ok(call.answer(&AccountInfo {

@@ -32,7 +32,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         return Err(error::STREAM_REPLICAS_NOT_SUPPORTED);
     }
     let stream = call.stream(&request.stream_name)?;
-    let stream_config = stream.group.lock().config().clone();
+    let stream_config = stream.config();
     settle_sourcing(jetstream, &mut request.config, &stream_config);
     let existing = existing(&stream, &request.config);
     if let Some(existing) = &existing {
@@ -54,7 +54,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         stream_config: &stream_config,
         action: request.action,
     };
-    let paused = config.pause_until;
+    let (paused, is_sourcing) = (config.pause_until, config.sourcing);
     let name = match existing {
         Some(existing) => target.update(existing, config)?,
         None => target.make(config)?,
@@ -64,6 +64,10 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         advisory::consumer_paused(jetstream, &stream.name, &name, until);
     }
     let info = jetstream.with_group(&stream, |group, now, outlet| {
+        if is_sourcing {
+            // It delivers once more what was not acknowledged, and counts from the beginning.
+            let _ = group.reset_consumer(&name, 0, now, outlet);
+        }
         describe(group, &name, Shown::Alone, now, outlet)
     });
     Ok(call.answer(&info.ok_or(error::CONSUMER_NOT_FOUND)?))
@@ -74,7 +78,7 @@ pub(super) fn delete(call: &Call<'_>, stream: &str, name: &str) -> Result<Answer
     expect_empty(call.body())?;
     let jetstream = call.jetstream;
     let stream = call.stream(stream)?;
-    if !jetstream.delete_consumer(&stream, name, jetstream.clock.now())? {
+    if !jetstream.delete_consumer(&stream, name)? {
         return Err(error::CONSUMER_NOT_FOUND);
     }
     advisory::consumer_deleted(jetstream, &stream.name, name);
@@ -91,7 +95,7 @@ pub(super) fn pause(call: &Call<'_>, stream: &str, name: &str) -> Result<Answer,
     config.pause_until = request.pause_until;
     config.set_required_level();
     let now = jetstream.clock.now();
-    jetstream.update_consumer(&stream, name, config, now)?;
+    jetstream.update_consumer(&stream, name, config)?;
     Ok(call.answer(&PauseState::new(request.pause_until, now)))
 }
 
@@ -232,9 +236,7 @@ impl Target<'_> {
         old.check_update(&config, is_heard)?;
         config.fill_inactive_threshold();
         if config != old {
-            let now = self.jetstream.clock.now();
-            self.jetstream
-                .update_consumer(self.stream, &name, config, now)?;
+            self.jetstream.update_consumer(self.stream, &name, config)?;
         }
         Ok(name)
     }

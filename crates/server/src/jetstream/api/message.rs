@@ -1,5 +1,7 @@
 //! Messages are read, deleted and purged.
 
+use std::sync::Arc;
+
 use cognate_api::{
     MessageRequest, PurgeRequest, Purged, RemoveMessageRequest, StoredMessage, Success,
     error_response, response,
@@ -9,6 +11,7 @@ use cognate_stream::GetRequest;
 use cognate_subject::Filter;
 
 use super::{Answer, Call};
+use crate::jetstream::stream::StreamHandle;
 
 /// `STREAM.MSG.GET`. What is answered is durable: nobody acts on a message that a crash takes back.
 pub(super) fn get(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
@@ -57,36 +60,54 @@ pub(super) fn purge(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
         "" => Ok(None),
         text => Filter::try_from(text).map(Some),
     };
-    call.jetstream.with_group(&stream, |group, now, outlet| {
-        let config = group.config();
-        if config.sealed {
-            return Err(error::STREAM_SEALED);
+    let config = stream.config();
+    if config.sealed {
+        return Err(error::STREAM_SEALED);
+    }
+    if config.deny_purge {
+        let text = "stream purge not permitted";
+        return Err(error::stream_purge_failed(text));
+    }
+    let purged = match &filter {
+        Ok(filter) => purge_in_steps(
+            call,
+            &stream,
+            &cognate_stream::PurgeRequest {
+                filter: filter.as_ref(),
+                sequence: request.seq,
+                keep: request.keep,
+            },
+        ),
+        // What is no filter matches nothing.
+        Err(_) => Ok(0),
+    };
+    let body = match purged {
+        Ok(purged) => {
+            let success = true;
+            response(&call.operation, &Purged { success, purged })
         }
-        if config.deny_purge {
-            let text = "stream purge not permitted";
-            return Err(error::stream_purge_failed(text));
-        }
-        let purged = match &filter {
-            Ok(filter) => group.purge(
-                &cognate_stream::PurgeRequest {
-                    filter: filter.as_ref(),
-                    sequence: request.seq,
-                    keep: request.keep,
-                },
-                now,
-                outlet,
-            ),
-            // What is no filter matches nothing.
-            Err(_) => Ok(0),
-        };
-        let body = match purged {
-            Ok(purged) => {
-                let success = true;
-                response(&call.operation, &Purged { success, purged })
-            }
-            // nats-server does not count this as an error of the API.
-            Err(cause) => error_response(Some(&call.operation), &cause),
-        };
-        Ok(call.leave(group, body))
-    })
+        // nats-server does not count this as an error of the API.
+        Err(cause) => error_response(Some(&call.operation), &cause),
+    };
+    Ok(call
+        .jetstream
+        .with_group(&stream, |group, _, _| call.leave(group, body)))
+}
+
+/// Purges so many messages at a time, and lets publishes have their turn in between.
+fn purge_in_steps(
+    call: &Call<'_>,
+    stream: &Arc<StreamHandle>,
+    request: &cognate_stream::PurgeRequest<'_>,
+) -> Result<u64, ApiError> {
+    let jetstream = call.jetstream;
+    let mut purge = jetstream.with_group(stream, |group, now, outlet| {
+        group.start_purge(request, now, outlet)
+    })?;
+    while !purge.is_done() {
+        jetstream.with_group(stream, |group, now, outlet| {
+            group.continue_purge(&mut purge, now, outlet)
+        })?;
+    }
+    Ok(purge.removed())
 }

@@ -1,13 +1,13 @@
 //! Requests as they come out of the inbox: frames cut apart, and not too many of them.
 //!
-//! If more wait than a limit allows, the oldest go: whoever sent them has waited longest, and is
-//! the most likely to have given up.
+//! If more come at once than there is room for, the oldest go: whoever sent them has waited longest,
+//! and is the most likely to have given up.
 
 use cognate_api::Operation;
 use cognate_wire::{Delivered, parse_delivered};
 
-/// How many requests may wait; requests for information have a limit of their own.
-#[derive(Clone, Copy, Debug)]
+/// How many requests may wait, or do; requests for information have a limit of their own.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Limits {
     /// Requests that change something, and all others.
     pub changes: usize,
@@ -15,9 +15,19 @@ pub(super) struct Limits {
     pub infos: usize,
 }
 
+impl Limits {
+    /// The number that a request with this subject counts in.
+    pub(super) fn of(&mut self, subject: &[u8]) -> &mut usize {
+        match is_info(subject) {
+            true => &mut self.infos,
+            false => &mut self.changes,
+        }
+    }
+}
+
 /// A request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::jetstream) struct Request {
     /// The subject it came on.
     pub subject: Box<[u8]>,
     /// Where its answer goes; empty for nowhere.
@@ -26,6 +36,8 @@ pub(super) struct Request {
     pub headers: Box<[u8]>,
     /// Its payload.
     pub body: Box<[u8]>,
+    /// The number of the connection it came from; 0 if it did not come from one.
+    pub cid: u64,
 }
 
 /// What waited.
@@ -90,8 +102,16 @@ impl From<&Delivered<'_>> for Request {
             reply: delivered.reply.unwrap_or_default().into(),
             headers: delivered.headers.into(),
             body: delivered.payload.into(),
+            cid: publisher(delivered.sid),
         }
     }
+}
+
+/// The publisher in a sid that names it.
+fn publisher(sid: &[u8]) -> u64 {
+    let digits = sid.rsplit(|&b| b == b'.').next().unwrap_or_default();
+    let digits = std::str::from_utf8(digits).unwrap_or_default();
+    digits.parse().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -143,7 +163,14 @@ mod tests {
     fn a_request_has_all_its_parts() {
         let mut frames = Vec::new();
         let body = b"NATS/1.0\r\n\r\n{}";
-        write_msg(&mut frames, b"$JS.API.INFO", b"api", None, Some(12), body);
+        write_msg(
+            &mut frames,
+            b"$JS.API.INFO",
+            b"api.12",
+            None,
+            Some(12),
+            body,
+        );
         let limits = Limits {
             changes: 1,
             infos: 1,
@@ -153,6 +180,7 @@ mod tests {
             reply: [].into(),
             headers: b"NATS/1.0\r\n\r\n"[..].into(),
             body: b"{}"[..].into(),
+            cid: 12,
         };
         assert_eq!(cut(&frames, limits).requests, [expected]);
     }

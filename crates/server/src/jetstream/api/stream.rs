@@ -2,16 +2,20 @@
 //!
 //! The order of the checks is nats-server's, since a request may break several rules.
 
+use std::sync::Arc;
+
 use cognate_api::event::Action;
 use cognate_api::{CreatedStream, StreamRequest, Success, expect_empty};
 use cognate_model::{
-    AccountLimits, ApiError, Compression, Reservation, StorageType, StreamConfig, StreamContext,
+    AccountLimits, ApiError, Reservation, StorageType, StreamConfig, StreamContext,
     check_reservation, check_reservation_update, error,
 };
 use tokio::runtime::Handle;
 
 use super::stream_info::{Shown, describe};
 use super::{Answer, Call};
+use crate::jetstream::assets::CLOSE_WAIT;
+use crate::jetstream::claim::Claim;
 use crate::jetstream::{JetStream, advisory};
 
 /// `STREAM.CREATE`.
@@ -25,16 +29,14 @@ pub(super) fn create(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     if config.num_replicas > 1 {
         return Err(error::STREAM_REPLICAS_NOT_SUPPORTED);
     }
-    refuse_unbuilt(&config)?;
     let (stream, is_new) = match jetstream.stream(name) {
-        Some(stream) if config.is_same_as(stream.group.lock().config()) => (stream, false),
+        Some(stream) if config.is_same_as(&stream.config()) => (stream, false),
         Some(_) => return Err(error::STREAM_NAME_EXIST),
         None => {
-            check_subjects_free(jetstream, &config)?;
-            (
-                jetstream.create_stream(config, jetstream.clock.now())?,
-                true,
-            )
+            let claim = claim(jetstream, name)?;
+            settle(jetstream, &claim, &config)?;
+            let now = jetstream.clock.now();
+            (jetstream.create_stream(config, now)?, true)
         }
     };
     if is_new {
@@ -57,7 +59,7 @@ pub(super) fn update(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     let stream = call.stream(name)?;
     config.set_required_level();
     let limits = jetstream.account_limits();
-    let reservation = reservation(jetstream, config.storage, name);
+    let reservation = reservation(jetstream, config.storage, name, &[]);
     let config = {
         let group = stream.group.lock();
         let old = group.config();
@@ -75,8 +77,10 @@ pub(super) fn update(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     if config.num_replicas > 1 {
         return Err(error::STREAM_REPLICAS_NOT_SUPPORTED);
     }
-    refuse_unbuilt(&config)?;
-    check_subjects_free(jetstream, &config)?;
+    let claim = claim(jetstream, name)?;
+    claim.settle(&config, |others| {
+        check_subjects_free(jetstream, &config, others)
+    })?;
     jetstream.update_stream(&stream, config)?;
     advisory::stream_action(jetstream, name, Action::Modify);
     Ok(call.answer(&describe(jetstream, &stream, Shown::Updated)))
@@ -87,12 +91,17 @@ pub(super) fn delete(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     expect_empty(call.body())?;
     let jetstream = call.jetstream;
     let stream = call.stream(name)?;
-    let consumers: Vec<String> = {
-        let group = stream.group.lock();
-        let specs = group.consumers();
-        specs.iter().map(|spec| spec.name.clone()).collect()
+    let claim = claim(jetstream, name)?;
+    // Without an answer from the disk nobody can say which consumers it had.
+    let consumers: Vec<String> = match stream.group.try_lock_for(CLOSE_WAIT / 4) {
+        Some(group) => group
+            .consumers()
+            .iter()
+            .map(|spec| spec.name.clone())
+            .collect(),
+        None => Vec::new(),
     };
-    Handle::current().block_on(jetstream.delete_stream(&stream))?;
+    Handle::current().block_on(jetstream.delete_stream(&stream, claim))?;
     for consumer in consumers {
         advisory::consumer_deleted(jetstream, name, &consumer);
     }
@@ -107,8 +116,7 @@ pub(super) fn checked(
 ) -> Result<StreamConfig, ApiError> {
     let find = |name: &str| {
         let stream = jetstream.stream(name)?;
-        let config = stream.group.lock().config().clone();
-        Some(config)
+        Some(StreamConfig::clone(&stream.config()))
     };
     request.config.checked(&StreamContext {
         server: &jetstream.server_limits(),
@@ -124,33 +132,76 @@ pub(super) fn check_room(
     config: &StreamConfig,
     name: &str,
 ) -> Result<(), ApiError> {
+    check_room_beside(jetstream, config, name, &[])
+}
+
+/// The same, with what others are making.
+fn check_room_beside(
+    jetstream: &JetStream,
+    config: &StreamConfig,
+    name: &str,
+    unfinished: &[Arc<StreamConfig>],
+) -> Result<(), ApiError> {
     let limits: AccountLimits = jetstream.account_limits();
     let streams = jetstream.streams();
     let others = streams.iter().filter(|stream| stream.name != name);
-    limits.check_stream_count(others.count())?;
-    let reservation = reservation(jetstream, config.storage, name);
+    let is_new = |config: &&Arc<StreamConfig>| jetstream.stream(&config.name).is_none();
+    let coming = unfinished.iter().filter(is_new).count();
+    limits.check_stream_count(others.count() + coming)?;
+    let reservation = reservation(jetstream, config.storage, name, unfinished);
     check_reservation(config, &limits, &reservation)
 }
 
+/// Claims the name of a stream that is to be made, changed or removed.
+pub(in crate::jetstream) fn claim(jetstream: &JetStream, name: &str) -> Result<Claim, ApiError> {
+    let taken = "another request is making, changing or removing this stream; try again later";
+    jetstream
+        .claims
+        .take(name)
+        .ok_or_else(|| error::stream_create(taken))
+}
+
+/// Says what a claimed stream is to be, if nobody else is in the way, finished or not.
+pub(in crate::jetstream) fn settle(
+    jetstream: &JetStream,
+    claim: &Claim,
+    config: &StreamConfig,
+) -> Result<(), ApiError> {
+    claim.settle(config, |others| {
+        check_room_beside(jetstream, config, &config.name, others)?;
+        check_subjects_free(jetstream, config, others)
+    })
+}
+
 /// What is reserved in this kind of storage; in the account without the stream called `name`.
-fn reservation(jetstream: &JetStream, storage: StorageType, name: &str) -> Reservation {
+/// `unfinished` are those that others are making.
+fn reservation(
+    jetstream: &JetStream,
+    storage: StorageType,
+    name: &str,
+    unfinished: &[Arc<StreamConfig>],
+) -> Reservation {
     let mut reservation = Reservation {
         account: 0,
         server: 0,
         server_max: match storage {
             StorageType::Memory => jetstream.memory_max(),
             StorageType::File => jetstream.store_max(),
-        },
+        }
+        .try_into()
+        .unwrap_or(i64::MAX),
     };
-    for stream in jetstream.streams() {
-        if stream.storage != storage {
+    let is_new = |config: &&Arc<StreamConfig>| jetstream.stream(&config.name).is_none();
+    let coming = unfinished.iter().filter(is_new).cloned();
+    let streams = jetstream.streams();
+    let there = streams.iter().map(|stream| stream.config());
+    for config in there.chain(coming) {
+        if config.storage != storage {
             continue;
         }
-        let group = stream.group.lock();
-        let config = group.config();
         let bytes = config.max_bytes.max(0);
         reservation.server = reservation.server.saturating_add(bytes);
-        if stream.name != name {
+        if config.name != name {
             let bytes = bytes.saturating_mul(config.num_replicas.max(1));
             reservation.account = reservation.account.saturating_add(bytes);
         }
@@ -158,70 +209,16 @@ fn reservation(jetstream: &JetStream, storage: StorageType, name: &str) -> Reser
     reservation
 }
 
-fn check_subjects_free(jetstream: &JetStream, config: &StreamConfig) -> Result<(), ApiError> {
+pub(super) fn check_subjects_free(
+    jetstream: &JetStream,
+    config: &StreamConfig,
+    unfinished: &[Arc<StreamConfig>],
+) -> Result<(), ApiError> {
+    config.check_subjects_free(unfinished.iter().map(|other| &**other))?;
     for other in jetstream.streams() {
         if other.name != config.name {
-            let group = other.group.lock();
-            config.check_subjects_free(std::iter::once(group.config()))?;
+            config.check_subjects_free(std::iter::once(&*other.config()))?;
         }
     }
     Ok(())
-}
-
-/// Refuses what is not built yet: a stream that takes a setting and does not keep to it would be
-/// worse than none.
-pub(super) fn refuse_unbuilt(config: &StreamConfig) -> Result<(), ApiError> {
-    let missing = if config.mirror.is_some() {
-        "mirrors are"
-    } else if !config.sources.is_empty() {
-        "sources are"
-    } else if config.compression != Compression::None {
-        "compression is"
-    } else {
-        return Ok(());
-    };
-    Err(error::stream_invalid_config(format_args!(
-        "{missing} not supported by this server yet"
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use cognate_model::StreamSource;
-
-    use super::*;
-
-    #[track_caller]
-    fn check(config: &StreamConfig, expected: Option<&str>) {
-        let refused = refuse_unbuilt(config).err();
-        let text = refused.map(|cause| (cause.err_code, cause.description.into_owned()));
-        assert_eq!(text, expected.map(|text| (10052, text.to_owned())));
-    }
-
-    #[test]
-    fn what_is_not_built_is_refused_by_name() {
-        let plain = StreamConfig::default();
-        check(&plain, None);
-        check(
-            &StreamConfig {
-                mirror: Some(StreamSource::default()),
-                ..plain.clone()
-            },
-            Some("mirrors are not supported by this server yet"),
-        );
-        check(
-            &StreamConfig {
-                sources: vec![StreamSource::default()],
-                ..plain.clone()
-            },
-            Some("sources are not supported by this server yet"),
-        );
-        check(
-            &StreamConfig {
-                compression: Compression::S2,
-                ..plain
-            },
-            Some("compression is not supported by this server yet"),
-        );
-    }
 }

@@ -48,7 +48,10 @@ pub(in crate::jetstream) fn describe(
         leader: jetstream.shared.facts.server_name.clone(),
         ..ClusterInfo::default()
     });
+    let (mirror, sources) = jetstream.origin_infos(&group);
     StreamInfo {
+        mirror,
+        sources,
         config: match shown {
             Shown::Listed => group.config().clone(),
             _ => group.config().shown(COMPATIBLE_VERSION),
@@ -117,8 +120,8 @@ fn wanted(jetstream: &JetStream, filter: &str) -> Vec<std::sync::Arc<StreamHandl
     let mut streams = jetstream.streams();
     if !filter.is_empty() {
         streams.retain(|stream| {
-            let group = stream.group.lock();
-            let mut subjects = group.config().subjects.iter();
+            let config = stream.config();
+            let mut subjects = config.subjects.iter();
             subjects
                 .any(|subject| subject == filter || overlaps(subject.as_bytes(), filter.as_bytes()))
         });

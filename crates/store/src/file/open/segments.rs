@@ -11,6 +11,7 @@ use cognate_model::{DamagedRange, Sequence, Timestamp};
 use super::Opening;
 use crate::disk::{Disk, DiskError, DiskFile, OpenMode};
 use crate::file::checkpoint::State;
+use crate::file::limit::Promise;
 use crate::log::Log;
 use crate::log::build::{Build, Start, build, first_sequence};
 use crate::log::header::{self, Header};
@@ -68,7 +69,7 @@ impl<D: Disk> Opening<D> {
             let key = (number, generation);
             let sidecar = Sidecar::open(&self.log.disk, self.log.stream, &name, key)?;
             match sidecar {
-                Some(sidecar) if !dropped && sidecar.index()?.is_some() => {
+                Some(sidecar) if !dropped && sidecar.index(&self.log.folder)?.is_some() => {
                     let base = sidecar.summary.base;
                     let mut segment = Segment::new(self.log.stream, number, generation, base);
                     segment.adopt(&sidecar.summary);
@@ -132,13 +133,19 @@ impl<D: Disk> Opening<D> {
                 self.suspicious |= at + 1 == count;
                 continue;
             }
-            let prefix = match self.open_sidecar(at)? {
+            let sidecar = self.open_sidecar(at)?;
+            let is_sealed = sidecar.as_ref().is_some_and(|s| !s.summary.clean);
+            if self.same_boot && at + 1 < count && is_sealed {
+                // Without a loss of power its index says everything, and so do those before.
+                break;
+            }
+            let prefix = match sidecar {
                 // Only the last one may have grown since its index was written.
                 Some(sidecar) if sidecar.summary.clean => self.load_prefix(&sidecar)?,
                 _ => None,
             };
             let clean = prefix.is_some();
-            let built = self.build_segment(at, prefix, true)?;
+            let built = self.build_segment(at, prefix, !self.same_boot)?;
             let proven = clean || built.summary.synced_to > 0;
             builds.push((at, built));
             if proven {
@@ -170,7 +177,9 @@ impl<D: Disk> Opening<D> {
         &self,
         sidecar: &Sidecar<D::File>,
     ) -> Result<Option<(Summary, SegmentIndex)>, DiskError> {
-        let (Some(mut index), Some(controls)) = (sidecar.index()?, sidecar.controls()?) else {
+        let (Some(mut index), Some(controls)) =
+            (sidecar.index(&self.log.folder)?, sidecar.controls()?)
+        else {
             return Ok(None);
         };
         index.controls = controls;
@@ -188,6 +197,7 @@ impl<D: Disk> Opening<D> {
         let header = Log::<D>::read_header(&file)?;
         let segment = &self.log.segments[at];
         let proven = prefix.as_ref().map_or(0, |(summary, _)| summary.data_end);
+        let proven = proven.max(self.traced_sync(segment.number));
         let mut start = Start {
             header: header.unwrap_or(Header {
                 stream: self.log.stream,
@@ -198,6 +208,7 @@ impl<D: Disk> Opening<D> {
                 last_time: Timestamp(0),
             }),
             salt: segment.salt,
+            vault: self.log.folder.vault.clone(),
             proven: if may_cut { proven } else { u64::MAX },
             may_cut,
             prefix,
@@ -223,7 +234,8 @@ impl<D: Disk> Opening<D> {
         {
             return Ok(before.summary.next);
         }
-        first_sequence(file, self.log.segments[at].salt)
+        let vault = self.log.folder.vault.as_deref();
+        first_sequence(file, (self.log.segments[at].salt, vault))
     }
 
     fn note_cut(&mut self, next: Sequence) {
@@ -275,10 +287,22 @@ impl<D: Disk> Opening<D> {
         }
         let (floor, stream) = (self.log.floor, self.log.stream);
         let segment = &self.log.segments[at];
-        let _ = Log::write_index(&self.log.disk, stream, segment, floor, false);
+        let place = (&self.log.disk, &self.log.folder);
+        let _ = Log::write_index(place, stream, segment, floor, false);
         if let Some(file) = &segment.file {
             // It may not have been: the machine did not go down, only the server.
             file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// Syncs the segments that nobody is known to have synced, but for the last one.
+    pub(super) fn sync_unproven(&mut self, promise: Option<Promise>) -> Result<(), DiskError> {
+        let newest = promise.map_or(0, |promise| promise.newest);
+        for at in 0..self.log.segments.len().saturating_sub(1) {
+            if self.log.segments[at].number >= newest && self.same_boot && !self.is_orphan(at) {
+                self.log.file(at)?.sync_data()?;
+            }
         }
         Ok(())
     }

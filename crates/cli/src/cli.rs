@@ -1,0 +1,146 @@
+//! The command line: what can be asked for, and how the answer becomes an exit code.
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::app::App;
+use crate::args;
+use crate::commands;
+use crate::connect::ConnectFlags;
+use crate::error::{Error, Result};
+use crate::output;
+
+/// NATS Utility
+///
+/// NATS Server and JetStream administration. See 'nats cheat' for a quick cheatsheet of commands.
+#[derive(Parser)]
+#[command(
+    name = "nats",
+    version,
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    connect: ConnectFlags,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One variant per top-level command; the module of the same name has its arguments and its `run`.
+#[derive(Subcommand)]
+enum Command {
+    #[command(visible_alias = "pub")]
+    Publish(commands::publish::PublishArgs),
+    #[command(visible_alias = "sub")]
+    Subscribe(commands::subscribe::SubscribeArgs),
+    #[command(visible_alias = "req")]
+    Request(commands::request::RequestArgs),
+    Reply(commands::reply::ReplyArgs),
+    Rtt(commands::rtt::RttArgs),
+    #[command(visible_alias = "lat")]
+    Latency(commands::latency::LatencyArgs),
+    Bench(commands::bench::BenchArgs),
+    Kv(commands::kv::KvArgs),
+    #[command(visible_alias = "obj")]
+    Object(commands::object::ObjectArgs),
+    #[command(visible_alias = "ctr")]
+    Counter(commands::counter::CounterArgs),
+    #[command(visible_alias = "ctx")]
+    Context(commands::context::ContextArgs),
+    Cheat(commands::cheat::CheatArgs),
+    Completion(commands::completion::CompletionArgs),
+    Man(commands::man::ManArgs),
+}
+
+impl Command {
+    async fn run(self, app: &App) -> Result<()> {
+        match self {
+            Command::Publish(args) => args.run(app).await,
+            Command::Subscribe(args) => args.run(app).await,
+            Command::Request(args) => args.run(app).await,
+            Command::Reply(args) => args.run(app).await,
+            Command::Kv(args) => args.run(app).await,
+            Command::Object(args) => args.run(app).await,
+            Command::Counter(args) => args.run(app).await,
+            Command::Latency(args) => args.run(app).await,
+            Command::Bench(args) => args.run(app).await,
+            Command::Cheat(args) => args.run().await,
+            Command::Completion(args) => args.run().await,
+            Command::Man(args) => args.run().await,
+            Command::Context(args) => args.run(app).await,
+            Command::Rtt(args) => args.run(app).await,
+        }
+    }
+}
+
+/// The command tree, for help, completion and manual pages.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs what the arguments ask for and returns the exit code.
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> i32 {
+    let mut command = command();
+    command.build();
+    let args: Vec<OsString> = args.collect();
+    // How the official tool is asked, so that existing set-ups go on working.
+    if let Some(shell) = args
+        .get(1)
+        .and_then(|arg| arg.to_str()?.strip_prefix("--completion-script-"))
+    {
+        commands::completion::print(shell);
+        return 0;
+    }
+    let args = args::normalise(&command, args.into_iter());
+    let cli = match command
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match block_on(cli) {
+        Ok(()) => 0,
+        Err(error) => {
+            if !error.message().is_empty() {
+                output::remark(&format!("nats: error: {error}"));
+            }
+            error.exit_code()
+        }
+    }
+}
+
+fn block_on(cli: Cli) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(format!("no runtime: {error}")))?;
+    let app = App::new(cli.connect);
+    runtime.block_on(cli.command.run(&app))
+}
+
+/// Help goes to standard output and is no failure; everything else is one.
+fn usage(error: &clap::Error) -> i32 {
+    if error.use_stderr() {
+        let text = error.render().to_string();
+        output::remark(&format!("nats: {}", text.trim_end()));
+        1
+    } else {
+        output::print(error.render().to_string().as_bytes());
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

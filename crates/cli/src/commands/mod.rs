@@ -1,0 +1,20 @@
+//! The commands, a module each, and what several of them share.
+//!
+//! A module has `<Name>Args`, which clap reads, with `run(self, app: &App) -> Result<()>`. A command
+//! with sub-commands has an enum in its `mod.rs` and a file per sub-command.
+
+pub(crate) mod bench;
+pub(crate) mod cheat;
+pub(crate) mod completion;
+pub(crate) mod context;
+pub(crate) mod counter;
+pub(crate) mod kv;
+pub(crate) mod latency;
+pub(crate) mod man;
+pub(crate) mod object;
+pub(crate) mod publish;
+pub(crate) mod reply;
+pub(crate) mod request;
+pub(crate) mod rtt;
+pub(crate) mod shared;
+pub(crate) mod subscribe;

@@ -1,0 +1,129 @@
+//! Subscriptions to subjects, with or without matching requests to their replies.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_nats::{Client, Message};
+use futures_util::{StreamExt, stream::select_all};
+
+use super::{Event, Flow, Sink, SubscribeArgs};
+use crate::app::App;
+use crate::error::Result;
+use crate::jsm::Delivery;
+use crate::note;
+
+/// Requests that wait for their replies at most; older ones are forgotten.
+const MAX_WAITING: usize = 100_000;
+
+pub(super) async fn run(
+    args: &SubscribeArgs,
+    app: &App,
+    client: Client,
+    sink: &mut Sink,
+) -> Result<()> {
+    let inboxes = match args.match_replies {
+        true => Some(inbox_filter(app)?),
+        false => None,
+    };
+    let mut streams = Vec::new();
+    let filters = args.subjects.iter().map(|subject| (subject.clone(), false));
+    for (filter, is_inbox) in filters.chain(inboxes.clone().map(|inbox| (inbox, true))) {
+        let subscription = match &args.queue {
+            Some(queue) if !is_inbox => {
+                client
+                    .queue_subscribe(filter.clone(), queue.clone())
+                    .await?
+            }
+            _ => client.subscribe(filter.clone()).await?,
+        };
+        streams.push(
+            subscription
+                .map(move |message| (filter.clone(), is_inbox, message))
+                .boxed(),
+        );
+    }
+    announce(args, inboxes.as_deref());
+    app.finish(&client).await?;
+    let mut messages = select_all(streams);
+    let mut requests: HashMap<String, Event> = HashMap::new();
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let quiet = args.wait.unwrap_or(Duration::MAX);
+        tokio::select! {
+            _ = tick.tick() => sink.tick(),
+            next = tokio::time::timeout(quiet, messages.next()) => {
+                let Ok(Some((filter, is_inbox, message))) = next else { return Ok(()) };
+                acknowledge(args, &client, &message).await?;
+                let event = event(filter, message);
+                let flow = match (is_inbox, &event.reply) {
+                    (true, _) => match requests.remove(&event.subject) {
+                        Some(request) => sink.take(request, Some(event)).await?,
+                        None => Flow::More,
+                    },
+                    (false, Some(reply)) if args.match_replies => {
+                        if requests.len() >= MAX_WAITING {
+                            requests.clear();
+                        }
+                        requests.insert(reply.clone(), event);
+                        Flow::More
+                    }
+                    _ => sink.take(event, None).await?,
+                };
+                if flow == Flow::Done {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn inbox_filter(app: &App) -> Result<String> {
+    let prefix = &app.settings()?.context.inbox_prefix;
+    Ok(if prefix.is_empty() {
+        "_INBOX.>".to_owned()
+    } else {
+        format!("{prefix}.>")
+    })
+}
+
+fn announce(args: &SubscribeArgs, inboxes: Option<&str>) {
+    if !args.is_talkative() {
+        return;
+    }
+    if let Some(inboxes) = inboxes {
+        note!("Matching replies with inbox prefix {inboxes}");
+    }
+    let ignored = match args.ignore.as_slice() {
+        [] => String::new(),
+        ignore => format!("\nIgnored subjects: {}", ignore.join(", ")),
+    };
+    let acks = if args.ack {
+        "with acknowledgement of JetStream messages "
+    } else {
+        ""
+    };
+    note!(
+        "Subscribing on {} {acks}{ignored}",
+        args.subjects.join(", ")
+    );
+}
+
+async fn acknowledge(args: &SubscribeArgs, client: &Client, message: &Message) -> Result<()> {
+    match &message.reply {
+        Some(reply) if args.ack && Delivery::of(reply).is_some() => {
+            Ok(client.publish(reply.clone(), Vec::new().into()).await?)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn event(filter: String, message: Message) -> Event {
+    Event {
+        subject: message.subject.to_string(),
+        filter,
+        reply: message.reply.map(|reply| reply.to_string()),
+        headers: message.headers,
+        body: message.payload.to_vec(),
+        delivery: None,
+    }
+}

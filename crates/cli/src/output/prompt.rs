@@ -1,0 +1,130 @@
+//! Questions to the user: yes or no, a line with a default, a choice, a password.
+//!
+//! Questions go to standard error, so that results can be redirected. Where nobody can be asked a
+//! question is an error that names the flag to use instead, never a silent default.
+
+use std::io::{self, BufRead, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+use super::terminal;
+use crate::error::{Error, Result};
+
+/// Asks before something is destroyed. `force` answers for the user; `flag` is named to who cannot
+/// be asked.
+pub(crate) fn confirm(question: &str, force: bool) -> Result<bool> {
+    if force {
+        return Ok(true);
+    }
+    loop {
+        let answer = line(&format!("{question} [y/N] "), "--force")?;
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => return Ok(true),
+            "" | "n" | "no" => return Ok(false),
+            _ => super::remark("Please answer y or n."),
+        }
+    }
+}
+
+/// [`confirm`], with an error for "no", so that scripts see that nothing happened.
+pub(crate) fn confirm_or_stop(question: &str, force: bool) -> Result<()> {
+    if confirm(question, force)? {
+        Ok(())
+    } else {
+        Err(Error::new("stopped: nothing was changed"))
+    }
+}
+
+/// Asks for a line; an empty answer is the default. `flag` answers without asking.
+pub(crate) fn ask(question: &str, default: &str, flag: &str) -> Result<String> {
+    let shown = if default.is_empty() {
+        format!("{question} ")
+    } else {
+        format!("{question} ({default}) ")
+    };
+    let answer = line(&shown, flag)?;
+    let answer = answer.trim();
+    Ok(if answer.is_empty() {
+        default.to_owned()
+    } else {
+        answer.to_owned()
+    })
+}
+
+/// Asks until `check` accepts the answer.
+pub(crate) fn ask_valid<T>(
+    question: &str,
+    default: &str,
+    flag: &str,
+    check: impl Fn(&str) -> Result<T>,
+) -> Result<T> {
+    loop {
+        match check(&ask(question, default, flag)?) {
+            Ok(value) => return Ok(value),
+            Err(error) => super::remark(&error.to_string()),
+        }
+    }
+}
+
+/// Lets the user choose one of `options`, by number or by name; the default has index `default`.
+pub(crate) fn choose(
+    question: &str,
+    options: &[String],
+    default: usize,
+    flag: &str,
+) -> Result<usize> {
+    if options.is_empty() {
+        return Err(Error::new("there is nothing to choose from"));
+    }
+    can_ask(flag)?;
+    for (at, option) in options.iter().enumerate() {
+        super::remark(&format!("  {:>3}) {option}", at + 1));
+    }
+    let preset = options.get(default).map_or("", String::as_str);
+    ask_valid(question, preset, flag, |answer| {
+        let by_name = options
+            .iter()
+            .position(|option| option.eq_ignore_ascii_case(answer));
+        let by_number = answer
+            .parse::<usize>()
+            .ok()
+            .and_then(|n| n.checked_sub(1))
+            .filter(|n| *n < options.len());
+        by_name
+            .or(by_number)
+            .ok_or_else(|| Error::new(format!("{answer:?} is none of the above")))
+    })
+}
+
+/// Asks for a secret without showing what is typed.
+pub(crate) fn password(question: &str, flag: &str) -> Result<String> {
+    can_ask(flag)?;
+    let stdin = io::stdin();
+    let shown = tcgetattr(&stdin)?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Now, &hidden)?;
+    let answer = line(&format!("{question} "), flag);
+    tcsetattr(&stdin, OptionalActions::Now, &shown)?;
+    super::remark("");
+    Ok(answer?.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn can_ask(flag: &str) -> Result<()> {
+    if terminal::can_ask() {
+        return Ok(());
+    }
+    Err(Error::new("cannot ask without a terminal").hint(format!("Give the answer with {flag}.")))
+}
+
+fn line(question: &str, flag: &str) -> Result<String> {
+    can_ask(flag)?;
+    let mut stderr = io::stderr().lock();
+    stderr.write_all(format!("? {question}").as_bytes())?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    if io::stdin().lock().read_line(&mut answer)? == 0 {
+        return Err(Error::new("stopped: no answer"));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,342 @@
+//! Tables with rounded borders that fit the terminal.
+//!
+//! ```text
+//! ╭─────────────────────────────╮
+//! │           Streams           │
+//! ├────────┬──────────┬─────────┤
+//! │ Name   │ Messages │ Size    │
+//! ├────────┼──────────┼─────────┤
+//! │ ORDERS │       12 │ 1.2 KiB │
+//! ╰────────┴──────────┴─────────╯
+//! ```
+//!
+//! A column of numbers is aligned to the right. When the table is wider than the terminal the widest
+//! columns are narrowed and their cells wrapped; nothing is cut off.
+
+use std::sync::OnceLock;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::terminal::{self, Style};
+
+/// How lines are drawn, said once per run.
+static SCHEME: OnceLock<String> = OnceLock::new();
+
+/// A column is not made narrower than this.
+const NARROWEST: usize = 8;
+
+/// A table, built row by row.
+#[derive(Default)]
+pub(crate) struct Table {
+    title: String,
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    footer: Vec<String>,
+}
+
+impl Table {
+    /// An empty table. An empty title shows no title.
+    pub(crate) fn new(title: impl Into<String>, header: &[&str]) -> Self {
+        let header = header.iter().map(|&cell| cell.to_owned()).collect();
+        Table {
+            title: title.into(),
+            header,
+            ..Table::default()
+        }
+    }
+
+    /// Adds a row; missing cells are empty.
+    pub(crate) fn row<I: IntoIterator<Item = S>, S: Into<String>>(
+        &mut self,
+        cells: I,
+    ) -> &mut Self {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets the last row, set apart: totals.
+    pub(crate) fn footer<I: IntoIterator<Item = S>, S: Into<String>>(
+        &mut self,
+        cells: I,
+    ) -> &mut Self {
+        self.footer = cells.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether there are no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Prints the table as wide as the terminal allows, its lines as `--colors` says.
+    pub(crate) fn print(&self) {
+        let text = self.render(terminal::width());
+        let scheme = SCHEME.get().map_or("", String::as_str);
+        super::print(in_scheme(&text, scheme, terminal::has_colour()).as_bytes());
+    }
+
+    /// The table as text of at most `width` columns, as far as columns can be narrowed.
+    pub(crate) fn render(&self, width: usize) -> String {
+        let count = self.all_rows().map(Vec::len).max().unwrap_or(0);
+        if count == 0 {
+            return String::new();
+        }
+        let mut widths = self.widths(count);
+        narrow(&mut widths, width);
+        let numeric: Vec<bool> = (0..count).map(|at| self.is_numeric(at)).collect();
+        let inner = widths.iter().sum::<usize>() + 3 * count - 1;
+        let mut out = String::new();
+        if self.title.is_empty() {
+            rule(&mut out, &widths, ['╭', '┬', '╮']);
+        } else {
+            let title: String = self.title.chars().collect();
+            let room = inner.saturating_sub(title.width());
+            out.push_str(&format!("╭{}╮\n", "─".repeat(inner)));
+            out.push_str(&format!(
+                "│{:left$}{title}{:right$}│\n",
+                "",
+                "",
+                left = room - room / 2,
+                right = room / 2
+            ));
+            rule(&mut out, &widths, ['├', '┬', '┤']);
+        }
+        if !self.header.is_empty() {
+            push_row(&mut out, &self.header, &widths, &numeric);
+            rule(&mut out, &widths, ['├', '┼', '┤']);
+        }
+        self.rows
+            .iter()
+            .for_each(|row| push_row(&mut out, row, &widths, &numeric));
+        if !self.footer.is_empty() {
+            rule(&mut out, &widths, ['├', '┼', '┤']);
+            push_row(&mut out, &self.footer, &widths, &numeric);
+        }
+        rule(&mut out, &widths, ['╰', '┴', '╯']);
+        out
+    }
+
+    fn all_rows(&self) -> impl Iterator<Item = &Vec<String>> {
+        [&self.header, &self.footer].into_iter().chain(&self.rows)
+    }
+
+    fn widths(&self, count: usize) -> Vec<usize> {
+        let cell_width = |row: &Vec<String>, at: usize| {
+            row.get(at).map_or(0, |cell| {
+                cell.lines().map(UnicodeWidthStr::width).max().unwrap_or(0)
+            })
+        };
+        let mut widths: Vec<usize> = (0..count)
+            .map(|at| {
+                self.all_rows()
+                    .map(|row| cell_width(row, at))
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        // A long title widens the last column rather than the border breaking.
+        let inner = widths.iter().sum::<usize>() + 3 * count - 1;
+        let missing = (self.title.width() + 2).saturating_sub(inner);
+        if let Some(last) = widths.last_mut() {
+            *last += missing;
+        }
+        widths
+    }
+
+    fn is_numeric(&self, at: usize) -> bool {
+        let mut cells = self
+            .rows
+            .iter()
+            .filter_map(|row| row.get(at))
+            .filter(|cell| !cell.is_empty())
+            .peekable();
+        cells.peek().is_some()
+            && cells.all(|cell| {
+                cell.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+                    && cell
+                        .chars()
+                        .all(|c| c.is_ascii_digit() || ",.-%".contains(c))
+            })
+    }
+}
+
+/// Says how the lines of tables are drawn: `double`, or a colour; the first word said counts.
+pub(crate) fn set_scheme(scheme: &str) {
+    let _ = SCHEME.set(scheme.to_owned());
+}
+
+/// Draws the lines of a table in a scheme.
+fn in_scheme(text: &str, scheme: &str, has_colour: bool) -> String {
+    if scheme == "double" {
+        return text.chars().map(double).collect();
+    }
+    let Some(style) = Style::named(scheme).filter(|_| has_colour) else {
+        return text.to_owned();
+    };
+    let is_line = |c: char| {
+        matches!(
+            c,
+            '─' | '│' | '╭' | '╮' | '╰' | '╯' | '├' | '┤' | '┬' | '┴' | '┼'
+        )
+    };
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let len = rest
+            .find(|c| is_line(c) != is_line(first))
+            .unwrap_or(rest.len());
+        let (part, tail) = rest.split_at(len);
+        out.push_str(&if is_line(first) {
+            style.paint(part)
+        } else {
+            part.to_owned()
+        });
+        rest = tail;
+    }
+    out
+}
+
+fn double(c: char) -> char {
+    match c {
+        '─' => '═',
+        '│' => '║',
+        '╭' => '╔',
+        '╮' => '╗',
+        '╰' => '╚',
+        '╯' => '╝',
+        '├' => '╠',
+        '┤' => '╣',
+        '┬' => '╦',
+        '┴' => '╩',
+        '┼' => '╬',
+        c => c,
+    }
+}
+
+/// Takes from the widest columns until everything fits or nothing can be taken.
+fn narrow(widths: &mut [usize], available: usize) {
+    let mut total = widths.iter().sum::<usize>() + 3 * widths.len() + 1;
+    while total > available {
+        let Some(widest) = widths
+            .iter_mut()
+            .max()
+            .filter(|widest| **widest > NARROWEST)
+        else {
+            return;
+        };
+        *widest -= 1;
+        total -= 1;
+    }
+}
+
+fn rule(out: &mut String, widths: &[usize], [left, middle, right]: [char; 3]) {
+    out.push(left);
+    for (at, width) in widths.iter().enumerate() {
+        if at > 0 {
+            out.push(middle);
+        }
+        out.extend(std::iter::repeat_n('─', width + 2));
+    }
+    out.push(right);
+    out.push('\n');
+}
+
+fn push_row(out: &mut String, row: &[String], widths: &[usize], numeric: &[bool]) {
+    let empty = String::new();
+    let cells: Vec<Vec<String>> = widths
+        .iter()
+        .enumerate()
+        .map(|(at, width)| wrap(row.get(at).unwrap_or(&empty), *width))
+        .collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+    for line in 0..height {
+        for ((cell, width), numeric) in cells.iter().zip(widths).zip(numeric) {
+            let text = cell.get(line).map_or("", String::as_str);
+            let pad = width.saturating_sub(text.width());
+            match numeric {
+                true => out.push_str(&format!("│ {:pad$}{text} ", "")),
+                false => out.push_str(&format!("│ {text}{:pad$} ", "")),
+            }
+        }
+        out.push_str("│\n");
+    }
+}
+
+/// Splits a cell into lines of at most `width` columns, at blanks and commas where there are any.
+fn wrap(cell: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in cell.lines() {
+        let mut rest = line;
+        while rest.width() > width.max(1) {
+            let cut = cut_at(rest, width.max(1));
+            let (head, tail) = rest.split_at(cut);
+            lines.push(head.trim_end().to_owned());
+            rest = tail.trim_start();
+        }
+        lines.push(rest.to_owned());
+    }
+    lines
+}
+
+/// The byte to cut at: after the last blank or comma that fits, else after what fits.
+fn cut_at(text: &str, width: usize) -> usize {
+    let mut used = 0;
+    let mut fits = text.len();
+    let mut good = None;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > width && at > 0 {
+            fits = at;
+            break;
+        }
+        if matches!(c, ' ' | ',') {
+            good = Some(at + c.len_utf8());
+        }
+    }
+    good.filter(|good| *good <= fits && *good > fits / 2)
+        .unwrap_or(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_drawn() {
+        let mut table = Table::new("Streams", &["Name", "Messages"]);
+        table.row(["ORDERS", "12"]).row(["X", "1,200"]);
+        let expected = "\
+╭───────────────────╮
+│      Streams      │
+├────────┬──────────┤
+│ Name   │ Messages │
+├────────┼──────────┤
+│ ORDERS │       12 │
+│ X      │    1,200 │
+╰────────┴──────────╯
+";
+        assert_eq!(table.render(80), expected);
+    }
+
+    #[test]
+    fn lines_may_be_double() {
+        let mut table = Table::new("", &["A"]);
+        table.row(["x"]);
+        assert_eq!(
+            in_scheme(&table.render(80), "double", false),
+            "╔═══╗\n║ A ║\n╠═══╣\n║ x ║\n╚═══╝\n"
+        );
+        assert_eq!(in_scheme("│ x │", "red", false), "│ x │");
+    }
+
+    #[test]
+    fn wide_tables_are_narrowed() {
+        let mut table = Table::new("", &["A", "B"]);
+        table.row(["one two three four five six", "x"]);
+        let text = table.render(24);
+        assert!(text.lines().all(|line| line.width() <= 24), "{text}");
+        for word in ["one", "six"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What only happens at a terminal: questions, progress bars, colours.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use cognate_conformance::wait;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::support::World;
+
+/// A command at a terminal of 100 columns.
+struct Terminal {
+    child: Child,
+    keyboard: File,
+    screen: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Terminal {
+    fn start(mut command: Command) -> Self {
+        let controller =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal can be made");
+        grantpt(&controller).expect("it is ours");
+        unlockpt(&controller).expect("it can be opened");
+        let name = ptsname(&controller, Vec::new()).expect("it has a name");
+        let name = name.to_str().expect("a path that is text").to_owned();
+        let open = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .open(&name)
+                .expect("it can be opened")
+        };
+        let size = rustix::termios::Winsize {
+            ws_row: 30,
+            ws_col: 100,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&controller, size).expect("a terminal has a size");
+        command
+            .stdin(Stdio::from(open()))
+            .stdout(Stdio::from(open()))
+            .stderr(Stdio::from(open()));
+        let child = command.spawn().expect("nats can be run");
+        drop(command);
+        let keyboard = File::from(controller);
+        let mut reader = keyboard.try_clone().expect("a file can be shared");
+        let (sender, screen) = channel();
+        // Ends when the other side of the terminal is closed.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count) = reader.read(&mut buffer) {
+                if count == 0 || sender.send(buffer[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Terminal {
+            child,
+            keyboard,
+            screen,
+            seen: String::new(),
+        }
+    }
+
+    /// Waits until `text` was shown.
+    #[track_caller]
+    fn wait_for(&mut self, text: &str) {
+        wait::until(&format!("{text:?} on the terminal"), || {
+            self.look();
+            self.seen.contains(text).then_some(())
+        });
+    }
+
+    fn look(&mut self) {
+        for bytes in self.screen.try_iter() {
+            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    fn answer(&mut self, line: &str) {
+        self.keyboard
+            .write_all(format!("{line}\n").as_bytes())
+            .expect("a terminal takes a line");
+    }
+
+    /// Waits for the end; the exit code.
+    #[track_caller]
+    fn end(&mut self) -> i32 {
+        let status = wait::until("the end of nats", || {
+            self.child.try_wait().expect("a child can be waited for")
+        });
+        self.look();
+        status.code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn destruction_is_asked_about() {
+    let world = World::new();
+    world.nats(&["kv", "add", "B"]).ok();
+    let mut terminal = Terminal::start(world.command(&["kv", "del", "B"]));
+    terminal.wait_for("? Delete bucket B and everything in it? [y/N]");
+    terminal.answer("perhaps");
+    terminal.wait_for("Please answer y or n.");
+    terminal.answer("");
+    assert_eq!(terminal.end(), 1);
+    terminal.wait_for("stopped: nothing was changed");
+    assert_eq!(world.nats(&["kv", "ls", "-n"]).ok().stdout, "B\n");
+    let mut terminal = Terminal::start(world.command(&["kv", "del", "B"]));
+    terminal.wait_for("[y/N]");
+    terminal.answer("y");
+    assert_eq!(terminal.end(), 0);
+    assert_eq!(world.nats(&["kv", "ls", "-n"]).ok().stdout, "");
+}
+
+#[test]
+fn a_context_is_chosen_by_number_or_name() {
+    let world = World::new();
+    for name in ["one", "two"] {
+        world.nats(&["context", "add", name]).ok();
+    }
+    let mut terminal = Terminal::start(world.command(&["context", "select"]));
+    terminal.wait_for("? Select a Context (one)");
+    assert!(
+        terminal.seen.contains("  1) one") && terminal.seen.contains("  2) two"),
+        "{}",
+        terminal.seen
+    );
+    terminal.answer("3");
+    terminal.wait_for("\"3\" is none of the above");
+    terminal.answer("2");
+    assert_eq!(terminal.end(), 0);
+    terminal.wait_for("NATS Configuration Context \"two\"");
+}
+
+#[test]
+fn progress_is_drawn() {
+    let world = World::new();
+    let mut terminal = Terminal::start(world.command(&["bench", "pub", "a", "--msgs", "1000"]));
+    terminal.wait_for("Core NATS publisher ██████████████████████████████ 100% 1,000 / 1,000");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn tables_take_the_colour_that_is_wanted() {
+    let world = World::new();
+    world.nats(&["kv", "add", "B"]).ok();
+    let mut terminal = Terminal::start(world.command(&["kv", "ls", "--colors", "red"]));
+    terminal.wait_for("\x1b[31m╭");
+    assert_eq!(terminal.end(), 0);
+    let mut plain = world.command(&["kv", "ls", "--colors", "red"]);
+    plain.env("NO_COLOR", "1");
+    let mut terminal = Terminal::start(plain);
+    terminal.wait_for("╰");
+    assert!(!terminal.seen.contains("\x1b[31m"), "{}", terminal.seen);
+}

@@ -1,0 +1,173 @@
+//! Who a client is, as services of other accounts, events and requests of the system account see it.
+//!
+//! The form is nats-server's `ClientInfo`. How much is told depends on who asks: an account always,
+//! where the client is connected to the system account, and everything to whoever it was shared
+//! with. Callers: imports (`Nats-Request-Info`), the system account.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cognate_api::event::ClientInfo;
+use cognate_model::{Nanos, Timestamp};
+use cognate_process::text::rfc3339_nano;
+
+use crate::data::{Connection, Fate, GLOBAL, Measured};
+use crate::shared::Shared;
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// The account and the round-trip time.
+    Account,
+    /// And to which server it is connected.
+    Place,
+    /// Everything.
+    Everything,
+}
+
+impl Telling {
+    /// How much an import tells, with or without `share`.
+    pub(crate) fn of(share: bool, to_system: bool) -> Self {
+        match (share, to_system) {
+            (true, _) => Telling::Everything,
+            (false, true) => Telling::Place,
+            (false, false) => Telling::Account,
+        }
+    }
+}
+
+/// What is told of a client.
+pub(crate) fn client_info(
+    shared: &Shared,
+    connection: &Connection,
+    telling: Telling,
+) -> ClientInfo {
+    let account = connection.account();
+    let rtt = connection.rtt().unwrap_or_default();
+    let mut info = ClientInfo {
+        acc: account.map_or_else(|| GLOBAL.to_owned(), |account| account.name.clone()),
+        rtt: Nanos(i64::try_from(rtt.as_nanos()).unwrap_or(i64::MAX)),
+        ..ClientInfo::default()
+    };
+    if telling == Telling::Account {
+        return info;
+    }
+    info.server.clone_from(&shared.facts.server_name);
+    if telling == Telling::Place {
+        return info;
+    }
+    let detail = connection.detail();
+    let started = connection.started_at.duration_since(UNIX_EPOCH);
+    let started = started.unwrap_or_default().as_nanos();
+    ClientInfo {
+        start: Some(Timestamp(i64::try_from(started).unwrap_or(i64::MAX))),
+        host: connection
+            .peer
+            .map(|peer| crate::info::plain_ip(peer.ip()).to_string())
+            .unwrap_or_default(),
+        id: connection.cid,
+        user: detail.user,
+        name: detail.name,
+        lang: detail.lang,
+        ver: detail.version,
+        kind: "Client".to_owned(),
+        client_type: "nats".to_owned(),
+        ..info
+    }
+}
+
+/// What is told of a request that comes through `from` after another import, which told `earlier`.
+pub(crate) fn passed_on(
+    shared: &Shared,
+    earlier: &[u8],
+    from: &str,
+    telling: Telling,
+) -> Option<String> {
+    let mut info: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(earlier).ok()?;
+    info.insert("svc".to_owned(), from.into());
+    if telling != Telling::Account {
+        let server = shared.facts.server_name.as_str();
+        info.entry("server").or_insert_with(|| server.into());
+    }
+    serde_json::to_string(&info).ok()
+}
+
+/// What was measured of a request: nats-server's `service_latency` metric.
+pub(crate) fn latency(
+    shared: &Shared,
+    measured: &Measured,
+    fate: Fate,
+    responder: Option<&Connection>,
+) -> String {
+    let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    let now = SystemTime::now();
+    let elapsed = shared.now().saturating_sub(measured.at);
+    let requester_rtt = measured
+        .requester
+        .as_ref()
+        .and_then(|c| c.rtt())
+        .unwrap_or_default();
+    let responder_rtt = responder.and_then(Connection::rtt).unwrap_or_default();
+    let requestor = match &measured.requester {
+        Some(connection) => client_info(shared, connection, Telling::of(measured.share, false)),
+        None => ClientInfo {
+            acc: measured.account.clone(),
+            ..ClientInfo::default()
+        },
+    };
+    let (status, description) = fate.status();
+    let start = now.checked_sub(elapsed + requester_rtt).unwrap_or(now);
+    let mut metric = serde_json::json!({
+        "type": "io.nats.server.metric.v1.service_latency",
+        "id": crate::ids::fresh(shared),
+        "timestamp": rfc3339_nano(now),
+        "status": status,
+        "requestor": requestor,
+        "start": rfc3339_nano(start),
+        "service": 0,
+        "system": 0,
+        "total": 0,
+    });
+    if !description.is_empty() {
+        metric["description"] = description.into();
+    }
+    if let Some(responder) = responder {
+        let info = client_info(shared, responder, Telling::Everything);
+        metric["responder"] = serde_json::to_value(info).unwrap_or_default();
+    }
+    if !measured.headers.is_empty() {
+        let mut headers = serde_json::Map::new();
+        for (key, value) in &measured.headers {
+            headers.insert(key.clone(), serde_json::json!([value]));
+        }
+        metric["header"] = headers.into();
+    }
+    if fate == Fate::Answered {
+        metric["service"] = nanos(elapsed.saturating_sub(responder_rtt)).into();
+        metric["total"] = nanos(elapsed + requester_rtt).into();
+    }
+    metric.to_string()
+}
+
+/// The text of [`client_info`], or of [`passed_on`] if there is something to pass on. `connection`
+/// is the client, if it is one; the server's own requests only name the account they come from.
+pub(crate) fn request_info(
+    shared: &Shared,
+    connection: Option<&Connection>,
+    telling: Telling,
+    from: &str,
+    earlier: Option<&[u8]>,
+) -> String {
+    if let Some(text) = earlier.and_then(|earlier| passed_on(shared, earlier, from, telling)) {
+        return text;
+    }
+    let info = match connection {
+        Some(connection) => client_info(shared, connection, telling),
+        None => ClientInfo {
+            acc: from.to_owned(),
+            ..ClientInfo::default()
+        },
+    };
+    // A record of plain values always has a text.
+    serde_json::to_string(&info).unwrap_or_default()
+}

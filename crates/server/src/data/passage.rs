@@ -1,0 +1,258 @@
+//! What leads from one account into another: service imports, and the way back for their answers.
+//!
+//! A service import is a subscription in the importing account whose destination *leads on*: a
+//! request that matches it is published in the exporting account, with a reply subject of that
+//! account (`_R_.…`). An answer to it is looked up in [`Answers`] and published to the requester's
+//! own reply subject. Invariants: a way back is taken down once it has served (one answer; the empty
+//! end of several; nothing for the threshold), and there is a bound on how many are open.
+//!
+//! Made by [`super::accounts`], followed by [`super::crossing`].
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cognate_auth::account_spec::{ResponseType, ServiceLatency};
+use cognate_router::Renaming;
+use parking_lot::Mutex;
+
+use super::account::Account;
+use super::measure::{Fate, Measured};
+
+/// Ways back that an account keeps open at most; beyond it the oldest request loses its.
+const MAX_OPEN: usize = 1 << 18;
+
+/// Digits of the unpredictable parts of a reply subject.
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// What reply subjects that lead back begin with.
+pub(crate) const ANSWER_PREFIX: &[u8] = b"_R_.";
+
+/// Where a destination leads, if it is not a client or an inbox.
+pub(crate) enum Leads {
+    /// To a service of another account.
+    Service(Arc<Service>),
+    /// Back to whoever asked.
+    Answers,
+}
+
+/// A service import in force.
+pub(crate) struct Service {
+    /// The exporting account.
+    pub to: Arc<Account>,
+    /// What requests are called on either side.
+    pub renaming: Renaming,
+    /// Whether the exporter is told who asks.
+    pub share: bool,
+    /// Whether the exporter is the system account, which is told where the request comes from.
+    pub to_system: bool,
+    /// How many messages answer a request.
+    pub response: ResponseType,
+    /// How long an answer may take.
+    pub threshold: Duration,
+    /// How requests are measured, if they are.
+    pub latency: Option<ServiceLatency>,
+}
+
+/// A request that may still be answered.
+pub(crate) struct Open {
+    /// The account that asked.
+    pub to: Arc<Account>,
+    /// Its reply subject there.
+    pub reply: Box<[u8]>,
+    /// What was asked.
+    pub service: Arc<Service>,
+    /// What is measured of it, if it is.
+    pub measured: Option<Measured>,
+    /// When it was asked or, of a streamed answer, last answered; since the server's start.
+    pub at: Duration,
+}
+
+impl Open {
+    /// Why nobody waits for the answer any more at `now`, if so.
+    fn over(&self, now: Duration) -> Option<Fate> {
+        let requester = self.measured.as_ref().and_then(|m| m.requester.as_ref());
+        if requester.is_some_and(|requester| requester.is_closed()) {
+            return Some(Fate::RequesterGone);
+        }
+        (now.saturating_sub(self.at) > self.service.threshold).then_some(Fate::TimedOut)
+    }
+}
+
+/// The requests to services of one account that may still be answered.
+pub(crate) struct Answers {
+    prefix: OnceLock<Box<[u8]>>,
+    open: Mutex<OpenRequests>,
+    seed: AtomicU64,
+}
+
+#[derive(Default)]
+struct OpenRequests {
+    by_token: HashMap<u64, Open>,
+}
+
+impl Answers {
+    /// None yet. `seed` is random.
+    pub(crate) fn new(seed: u64) -> Self {
+        Answers {
+            prefix: OnceLock::new(),
+            open: Mutex::default(),
+            seed: AtomicU64::new(seed),
+        }
+    }
+
+    /// The common beginning of this account's reply subjects, with its last dot. `begin` is called
+    /// with the filter for all of them before the first is given out.
+    pub(crate) fn prefix(&self, begin: impl FnOnce(&[u8])) -> &[u8] {
+        self.prefix.get_or_init(|| {
+            let mut prefix = ANSWER_PREFIX.to_vec();
+            write_token(&mut prefix, self.random(), 6);
+            prefix.push(b'.');
+            begin(&[&prefix[..], b">"].concat());
+            prefix.into()
+        })
+    }
+
+    /// Opens a way back, and writes its reply subject.
+    pub(crate) fn open(&self, open: Open, prefix: &[u8], reply: &mut Vec<u8>) -> u64 {
+        let mut requests = self.open.lock();
+        if requests.by_token.len() >= MAX_OPEN {
+            // Whoever floods a service loses answers, not the server its memory.
+            let oldest = requests.by_token.iter().min_by_key(|(_, open)| open.at);
+            if let Some(token) = oldest.map(|(token, _)| *token) {
+                requests.by_token.remove(&token);
+            }
+        }
+        let mut token = self.random();
+        while requests.by_token.contains_key(&token) {
+            token = self.random();
+        }
+        requests.by_token.insert(token, open);
+        drop(requests);
+        reply.extend_from_slice(prefix);
+        write_token(reply, token, 11);
+        token
+    }
+
+    /// The request that `subject`, one of this account's reply subjects, answers at `now`; it stays
+    /// open if more is to come after a message of `payload` bytes.
+    pub(crate) fn take(&self, subject: &[u8], payload: usize, now: Duration) -> Option<Answered> {
+        let token = read_token(subject.get(self.prefix.get()?.len()..)?)?;
+        let mut requests = self.open.lock();
+        let open = requests.by_token.get_mut(&token)?;
+        // Who is gone is told apart from who never was: the sweep says which it is.
+        if open.over(now) == Some(Fate::TimedOut) {
+            return None;
+        }
+        // An empty message ends what has several, chunked or not.
+        let last = open.service.response == ResponseType::Singleton || payload == 0;
+        open.at = if last { open.at } else { now };
+        let answered = Answered {
+            to: Arc::clone(&open.to),
+            reply: open.reply.clone(),
+            service: Arc::clone(&open.service),
+            measured: if last { open.measured.take() } else { None },
+            token,
+        };
+        if last {
+            requests.by_token.remove(&token);
+        }
+        Some(answered)
+    }
+
+    /// Closes a way back; returns what was open.
+    pub(crate) fn close(&self, token: u64) -> Option<Open> {
+        self.open.lock().by_token.remove(&token)
+    }
+
+    /// Closes the ways back that nobody waits at any more, and returns those that are measured.
+    pub(crate) fn sweep(&self, now: Duration) -> Vec<(Open, Fate)> {
+        let mut requests = self.open.lock();
+        if requests.by_token.is_empty() {
+            return Vec::new();
+        }
+        let over = requests
+            .by_token
+            .extract_if(|_, open| open.over(now).is_some());
+        let over = over.filter_map(|(_, open)| {
+            let fate = open.over(now)?;
+            open.measured.is_some().then_some((open, fate))
+        });
+        over.collect()
+    }
+
+    /// Closes all ways back, for example because the account goes.
+    pub(crate) fn clear(&self) {
+        *self.open.lock() = OpenRequests::default();
+    }
+
+    fn random(&self) -> u64 {
+        // A counter run through a strong mix: unknown outside, since the seed is.
+        let mut z = self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// A request that was just answered.
+pub(crate) struct Answered {
+    /// The account that asked.
+    pub to: Arc<Account>,
+    /// Its reply subject there.
+    pub reply: Box<[u8]>,
+    /// What was asked.
+    pub service: Arc<Service>,
+    /// What is measured of it, if this is the answer that ends it.
+    pub measured: Option<Measured>,
+    /// To close it with.
+    pub token: u64,
+}
+
+/// Appends the first `count` digits of a number.
+fn write_token(out: &mut Vec<u8>, mut number: u64, count: usize) {
+    for _ in 0..count {
+        out.push(DIGITS[(number % 62) as usize]);
+        number /= 62;
+    }
+}
+
+/// The number written by [`write_token`] with all its digits.
+fn read_token(digits: &[u8]) -> Option<u64> {
+    if digits.len() != 11 {
+        return None;
+    }
+    digits.iter().rev().try_fold(0u64, |number, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'A'..=b'Z' => byte - b'A' + 10,
+            b'a'..=b'z' => byte - b'a' + 36,
+            _ => return None,
+        };
+        number.checked_mul(62)?.checked_add(u64::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_comes_back_from_its_digits() {
+        for number in [0, 1, 61, 62, 1 << 40, u64::MAX - 1, u64::MAX] {
+            let mut digits = Vec::new();
+            write_token(&mut digits, number, 11);
+            assert_eq!(read_token(&digits), Some(number));
+        }
+        for wrong in [
+            &b""[..],
+            b"0",
+            b"000000000000",
+            b"zzzzzzzzzzz",
+            b"0000000000.",
+        ] {
+            assert_eq!(read_token(wrong), None, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Events: clients come and go, accounts change in size, the server stops.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use cognate_process::text::rfc3339_nano;
+use cognate_wire::CloseReason;
+use serde_json::{Map, Value, json};
+
+use super::{Event, System};
+use crate::client_info::{Telling, client_info};
+use crate::data::{Account, Connection, GLOBAL, Totals};
+
+const CONNECT: &str = "io.nats.server.advisory.v1.client_connect";
+const DISCONNECT: &str = "io.nats.server.advisory.v1.client_disconnect";
+const CONNECTIONS: &str = "io.nats.server.advisory.v1.account_connections";
+
+impl System {
+    /// Publishes what an event has to say, where somebody listens.
+    pub(super) fn publish_event(&self, event: Event) {
+        match event {
+            Event::Connected(connection) => self.connected(&connection),
+            Event::Left(connection, reason) => self.left(&connection, reason),
+            Event::LameDuck => self.announce("LAMEDUCK"),
+            Event::Shutdown(told) => {
+                self.announce("SHUTDOWN");
+                // Whoever waits may have gone.
+                let _ = told.send(());
+            }
+        }
+    }
+
+    /// Publishes the server's figures, if somebody listens.
+    pub(super) fn publish_statsz(&self) {
+        let subject = format!("$SYS.SERVER.{}.STATSZ", self.shared.facts.server_id);
+        if self.is_heard(&subject) {
+            self.publish(&subject, &self.statsz());
+        }
+    }
+
+    fn announce(&self, what: &str) {
+        let subject = format!("$SYS.SERVER.{}.{what}", self.shared.facts.server_id);
+        if self.is_heard(&subject) {
+            self.publish(&subject, self.server_info().to_string().as_bytes());
+        }
+    }
+
+    fn connected(&self, connection: &Arc<Connection>) {
+        let Some(account) = connection.account() else {
+            return;
+        };
+        self.account_changed(&account);
+        let subject = format!("$SYS.ACCOUNT.{}.CONNECT", account.name);
+        if self.is_heard(&subject) {
+            let mut members = Map::new();
+            let mut client = self.client(connection, None);
+            if let Value::Object(client) = &mut client {
+                // It was not measured when the client was let in.
+                client.remove("rtt");
+            }
+            members.insert("client".to_owned(), client);
+            self.publish(&subject, &self.event(CONNECT, members));
+        }
+    }
+
+    fn left(&self, connection: &Arc<Connection>, reason: CloseReason) {
+        let account = connection.account();
+        let name = account.as_ref().map_or(GLOBAL, |account| &account.name);
+        let refused = matches!(
+            reason,
+            CloseReason::AuthenticationFailure
+                | CloseReason::AuthenticationTimeout
+                | CloseReason::AuthenticationExpired
+                | CloseReason::MissingAccount
+                | CloseReason::CredentialsRevoked
+        );
+        if refused {
+            let subject = format!(
+                "$SYS.SERVER.{}.CLIENT.AUTH.ERR",
+                self.shared.facts.server_id
+            );
+            if self.is_heard(&subject) {
+                self.publish(&subject, &self.disconnect(connection, reason));
+            }
+        }
+        let subject = format!("$SYS.ACCOUNT.{name}.DISCONNECT");
+        if self.is_heard(&subject) {
+            self.publish(&subject, &self.disconnect(connection, reason));
+        }
+        if let Some(account) = account {
+            self.account_changed(&account);
+        }
+    }
+
+    fn disconnect(&self, connection: &Connection, reason: CloseReason) -> Vec<u8> {
+        let traffic = |totals: Totals| json!({"msgs": totals.msgs, "bytes": totals.bytes});
+        let mut members = Map::new();
+        let client = self.client(connection, Some(SystemTime::now()));
+        members.insert("client".to_owned(), client);
+        // As the client sees it.
+        members.insert("sent".to_owned(), traffic(connection.received()));
+        members.insert("received".to_owned(), traffic(connection.outbound.totals()));
+        members.insert("reason".to_owned(), reason.as_str().into());
+        self.event(DISCONNECT, members)
+    }
+
+    /// Says how many connections an account has now.
+    fn account_changed(&self, account: &Account) {
+        let name = &account.name;
+        let subjects = [
+            format!("$SYS.SERVER.ACCOUNT.{name}.CONNS"),
+            format!("$SYS.ACCOUNT.{name}.SERVER.CONNS"),
+        ];
+        for subject in subjects.iter().filter(|subject| self.is_heard(subject)) {
+            if let Some(body) = self.account_connections(name) {
+                self.publish(subject, &body);
+            }
+        }
+    }
+
+    /// The event about an account's connections, which can be asked for as well.
+    pub(super) fn account_connections(&self, name: &str) -> Option<Vec<u8>> {
+        let members = self.documents.account_stat(name)?;
+        Some(self.event(CONNECTIONS, members))
+    }
+
+    /// A client in an event. Its name for people is its account's.
+    fn client(&self, connection: &Connection, stop: Option<SystemTime>) -> Value {
+        let mut info = client_info(&self.shared, connection, Telling::Everything);
+        info.server.clear();
+        info.name_tag.clone_from(&info.acc);
+        let mut value = serde_json::to_value(&info).unwrap_or_default();
+        if let Some(stop) = stop {
+            value["stop"] = rfc3339_nano(stop).into();
+        }
+        value
+    }
+}

@@ -1,0 +1,210 @@
+//! The system account: events of the server, and requests to it over NATS.
+//!
+//! ```text
+//! doors, tasks ─▶ queue of events ─┐
+//! clients ─▶ data path ─▶ inbox ───┼─▶ one task ─▶ outlet ─▶ data path
+//! timer ───────────────────────────┘
+//! ```
+//!
+//! Who brings an event about only notes it: a pass holds working memory and must not publish. The
+//! task turns events into messages and answers requests, one after the other; what takes long is
+//! done on a thread for that. Events that nobody listens for cost nothing but the question. Bound:
+//! [`MAX_EVENTS`] wait; what comes beyond is dropped and counted in the log.
+//!
+//! Absent: other servers. A request to all servers is answered by this one.
+
+mod claims;
+mod documents;
+mod events;
+mod requests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use cognate_process::warn;
+use cognate_wire::CloseReason;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use crate::data::{Account, Connection, Fate, Open, Outgoing, Outlet, Totals};
+use crate::jetstream::inbox::{Inbox, Woken};
+use crate::shared::{Shared, Stage};
+
+/// Events that may wait to be published.
+const MAX_EVENTS: usize = 8192;
+
+/// Time between two reports of the server's figures.
+const STATSZ_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Time between two looks for requests that nobody waits for any more.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Memory for requests that is kept when there are none.
+const KEEP_BYTES: usize = 64 * 1024;
+
+/// Something that happened.
+pub(crate) enum Event {
+    /// A client was let in.
+    Connected(Arc<Connection>),
+    /// A client left, and why.
+    Left(Arc<Connection>, CloseReason),
+    /// The server begins to send its clients away.
+    LameDuck,
+    /// The server stops; whoever waits is told when that was said.
+    Shutdown(tokio::sync::oneshot::Sender<()>),
+}
+
+/// Where events are noted.
+pub(crate) struct Events {
+    queue: mpsc::Sender<Event>,
+    waiting: Mutex<Option<mpsc::Receiver<Event>>>,
+    /// Whether the loss of events was reported.
+    lost: AtomicBool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        let (queue, waiting) = mpsc::channel(MAX_EVENTS);
+        Events {
+            queue,
+            waiting: Mutex::new(Some(waiting)),
+            lost: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Events {
+    /// Notes an event; never waits.
+    pub(crate) fn note(&self, shared: &Shared, event: Event) {
+        if shared.accounts.system().is_none() {
+            return;
+        }
+        let full = matches!(
+            self.queue.try_send(event),
+            Err(mpsc::error::TrySendError::Full(_))
+        );
+        if full && !self.lost.swap(true, Relaxed) {
+            warn!(
+                shared.log,
+                "Too many events wait for the system account, some are lost"
+            );
+        }
+    }
+}
+
+/// The system account at work.
+pub(crate) struct System {
+    shared: Arc<Shared>,
+    account: Arc<Account>,
+    inbox: Inbox,
+    documents: cognate_monitor::Documents,
+    sequence: AtomicU64,
+}
+
+/// Serves the system account, if there is one, until the server stops.
+pub(crate) fn start(shared: &Arc<Shared>) {
+    tokio::spawn(sweep_answers(Arc::clone(shared)));
+    let Some(account) = shared.accounts.system() else {
+        return;
+    };
+    let Some(events) = shared.events.waiting.lock().take() else {
+        return;
+    };
+    let source = crate::monitoring::source(shared);
+    let system = System {
+        shared: Arc::clone(shared),
+        account,
+        inbox: Inbox::new(shared),
+        documents: cognate_monitor::Documents::new(source),
+        sequence: AtomicU64::new(0),
+    };
+    system.subscribe();
+    system.subscribe_claims();
+    tokio::spawn(system.run(events));
+}
+
+/// Closes ways back for answers that nobody waits for any more, in all accounts, until the server
+/// stops.
+async fn sweep_answers(shared: Arc<Shared>) {
+    let mut stage = shared.stage.subscribe();
+    loop {
+        let stopped = async { drop(stage.wait_for(|stage| *stage == Stage::Stopped).await) };
+        if tokio::time::timeout(SWEEP_INTERVAL, stopped).await.is_ok() {
+            return;
+        }
+        let now = shared.now();
+        for account in shared.accounts.all() {
+            for (open, fate) in account.sweep_answers(now) {
+                publish_result(&shared, &account, &open, fate);
+            }
+        }
+    }
+}
+
+/// Publishes what was measured of a request that was not answered.
+fn publish_result(shared: &Shared, account: &Arc<Account>, open: &Open, fate: Fate) {
+    let (Some(latency), Some(measured)) = (&open.service.latency, &open.measured) else {
+        return;
+    };
+    let mut desk = shared.workers.borrow();
+    let watch = crate::watching::Watching::new(shared);
+    let result = crate::client_info::latency(shared, measured, fate, None);
+    let mut outlet = Outlet::new(account, desk.worker(), &watch);
+    outlet.publish(&Outgoing::to(latency.subject.as_bytes(), result.as_bytes()));
+    let sent = outlet.finish();
+    desk.count(Totals::default(), sent);
+}
+
+impl System {
+    async fn run(self, mut events: mpsc::Receiver<Event>) {
+        let system = Arc::new(self);
+        let mut frames = Vec::new();
+        let mut statsz = tokio::time::interval(STATSZ_INTERVAL);
+        statsz.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut stage = system.shared.stage.subscribe();
+        loop {
+            tokio::select! {
+                event = events.recv() => {
+                    let Some(event) = event else { break };
+                    system.publish_event(event);
+                }
+                woken = std::future::poll_fn(|cx| system.inbox.poll_take(cx, &mut frames)) => {
+                    if woken == Woken::Closed {
+                        break;
+                    }
+                    system.serve(&frames).await;
+                    frames.clear();
+                    frames.shrink_to(KEEP_BYTES);
+                }
+                _ = statsz.tick() => system.publish_statsz(),
+                // The last events are published before that.
+                () = async { drop(stage.wait_for(|stage| *stage == Stage::Stopped).await) } => break,
+            }
+        }
+        system.inbox.close();
+    }
+
+    /// Publishes within the system account.
+    fn publish(&self, subject: &str, payload: &[u8]) {
+        self.publish_in(&self.account, subject, payload);
+    }
+
+    fn publish_in(&self, account: &Arc<Account>, subject: &str, payload: &[u8]) {
+        let mut desk = self.shared.workers.borrow();
+        let watch = crate::watching::Watching::new(&self.shared);
+        let mut outlet = Outlet::new(account, desk.worker(), &watch);
+        outlet.publish(&Outgoing::to(subject.as_bytes(), payload));
+        let sent = outlet.finish();
+        desk.count(Totals::default(), sent);
+    }
+
+    /// Whether anybody in the system account would get a message to `subject`.
+    fn is_heard(&self, subject: &str) -> bool {
+        self.account.has_interest(subject.as_bytes(), None)
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.sequence.fetch_add(1, Relaxed) + 1
+    }
+}

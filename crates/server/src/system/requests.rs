@@ -1,0 +1,491 @@
+//! Requests to the system account: figures of the server and of accounts, and a few orders.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cognate_router::Matched;
+use cognate_wire::{CloseReason, Delivered, headers::HeaderBlock, parse_delivered};
+use serde_json::{Map, Value, json};
+
+use super::System;
+use crate::data::{Connection, Control};
+
+/// What clients of other accounts are known by.
+const REQUEST_INFO: &[u8] = b"Nats-Request-Info";
+
+/// What can be asked of all servers, or of one by its id.
+const SERVER_REQUESTS: [&str; 14] = [
+    "IDZ",
+    "STATSZ",
+    "VARZ",
+    "CONNZ",
+    "SUBSZ",
+    "ROUTEZ",
+    "GATEWAYZ",
+    "LEAFZ",
+    "ACCOUNTZ",
+    "JSZ",
+    "HEALTHZ",
+    "EXPVARZ",
+    "IPQUEUESZ",
+    "RAFTZ",
+];
+
+/// What can be asked about an account.
+const ACCOUNT_REQUESTS: [&str; 7] = ["CONNZ", "SUBSZ", "LEAFZ", "JSZ", "INFO", "STATZ", "CONNS"];
+
+/// Requests answered at a time before others get their turn.
+const BATCH: usize = 64;
+
+impl System {
+    /// Listens for requests.
+    pub(super) fn subscribe(&self) {
+        let own = format!("$SYS.REQ.SERVER.{}", self.shared.facts.server_id);
+        let of_server = SERVER_REQUESTS.iter().flat_map(|what| {
+            [
+                format!("$SYS.REQ.SERVER.PING.{what}"),
+                format!("{own}.{what}"),
+            ]
+        });
+        let orders = ["RELOAD", "KICK", "LDM", "PROFILEZ"];
+        let orders = orders.iter().map(|order| format!("{own}.{order}"));
+        let of_account = ACCOUNT_REQUESTS
+            .iter()
+            .map(|what| format!("$SYS.REQ.ACCOUNT.*.{what}"));
+        let others = [
+            "$SYS.REQ.SERVER.PING",
+            "$SYS.REQ.ACCOUNT.NSUBS",
+            "$SYS.REQ.USER.*.INFO",
+            "$SYS.DEBUG.SUBSCRIBERS",
+        ];
+        let others = others.iter().map(ToString::to_string);
+        for subject in of_server.chain(orders).chain(of_account).chain(others) {
+            self.inbox
+                .subscribe(&self.account, subject.as_bytes(), None, b"sys");
+        }
+    }
+
+    /// Listens for accounts that are pushed, if they can be.
+    pub(super) fn subscribe_claims(&self) {
+        if !self
+            .shared
+            .operator()
+            .is_some_and(|operator| operator.takes_pushes())
+        {
+            return;
+        }
+        for subject in [
+            "$SYS.REQ.CLAIMS.UPDATE",
+            "$SYS.REQ.CLAIMS.LIST",
+            "$SYS.REQ.CLAIMS.DELETE",
+            "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
+            "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
+            "$SYS.ACCOUNT.*.CLAIMS.UPDATE",
+        ] {
+            self.inbox
+                .subscribe(&self.account, subject.as_bytes(), None, b"sys");
+        }
+    }
+
+    /// Answers the requests in `frames`.
+    pub(super) async fn serve(self: &Arc<Self>, frames: &[u8]) {
+        let mut rest = frames;
+        let mut requests = Vec::new();
+        while let Some((request, len)) = parse_delivered(rest) {
+            requests.push(Request::from(request));
+            rest = rest.get(len..).unwrap_or_default();
+            if requests.len() == BATCH || rest.is_empty() {
+                let (system, batch) = (Arc::clone(self), std::mem::take(&mut requests));
+                // Documents are made of everything the server has, which can take a while.
+                let done = tokio::task::spawn_blocking(move || {
+                    batch.iter().for_each(|request| system.handle(request));
+                });
+                // It ends early only if the runtime is shut down.
+                let _ = done.await;
+            }
+        }
+    }
+
+    fn handle(&self, request: &Request) {
+        let Some(answer) = self.answer_to(request) else {
+            return;
+        };
+        if let Some(reply) = &request.reply {
+            self.publish(reply, &answer);
+        }
+    }
+
+    fn answer_to(&self, request: &Request) -> Option<Vec<u8>> {
+        let tokens: Vec<&str> = request.subject.split('.').collect();
+        match *tokens.as_slice() {
+            ["$SYS", "REQ", "SERVER", "PING"] => self.ping(request, "STATSZ"),
+            ["$SYS", "REQ", "SERVER", "PING", what] => self.ping(request, what),
+            ["$SYS", "REQ", "SERVER", _, what] => self.own(request, what),
+            ["$SYS", "REQ", "CLAIMS", what] => self.claims(request, None, what),
+            ["$SYS", "REQ", "ACCOUNT", account, "CLAIMS", what]
+            | ["$SYS", "ACCOUNT", account, "CLAIMS", what] => {
+                self.claims(request, Some(account), what)
+            }
+            ["$SYS", "REQ", "ACCOUNT", "NSUBS"] => self.count_subscriptions(request),
+            ["$SYS", "REQ", "USER", _, "INFO"] => self.user_info(request),
+            ["$SYS", "DEBUG", "SUBSCRIBERS"] => self.debug_subscribers(request),
+            ["$SYS", "REQ", "ACCOUNT", ..] => {
+                let rest = request.subject.strip_prefix("$SYS.REQ.ACCOUNT.")?;
+                let (account, what) = rest.rsplit_once('.')?;
+                self.account(request, account, what)
+            }
+            _ => None,
+        }
+    }
+
+    /// A request to every server; those that it does not mean stay silent.
+    fn ping(&self, request: &Request, what: &str) -> Option<Vec<u8>> {
+        if what == "IDZ" {
+            return self.document(what, &Map::new());
+        }
+        let options = match request.options() {
+            Ok(options) => options,
+            Err(problem) => return Some(self.not_understood(&problem)),
+        };
+        if !self.is_meant(&options) {
+            return None;
+        }
+        self.document(what, &options)
+    }
+
+    /// A request to this server by its id.
+    fn own(&self, request: &Request, what: &str) -> Option<Vec<u8>> {
+        let gone = "no such client id";
+        match what {
+            "RELOAD" => Some(self.reload()),
+            "KICK" => {
+                let options = request.options().ok()?;
+                let give = |connection: &Connection| connection.close(CloseReason::Kicked);
+                self.order(&options, "no such client or leafnode id", give)
+            }
+            "PROFILEZ" => Some(self.no_profile(request)),
+            "LDM" => {
+                let options = request.options().ok()?;
+                let give = |connection: &Connection| connection.request(Control::LameDuckInfo);
+                self.order(&options, gone, give)
+            }
+            what => self.ping(request, what),
+        }
+    }
+
+    /// This server has no profiles of a Go program; tools are told so in the words they know.
+    fn no_profile(&self, request: &Request) -> Vec<u8> {
+        let options = request.options().unwrap_or_default();
+        let name = options
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let error = match name {
+            "" => "Profile name not specified".to_owned(),
+            name => format!("Profile {name:?} not found"),
+        };
+        let data = json!({"profile": null, "error": error});
+        self.answer(data.to_string().as_bytes())
+    }
+
+    /// The answer to a request whose body is no JSON object.
+    fn not_understood(&self, problem: &str) -> Vec<u8> {
+        self.failure(400, problem)
+    }
+
+    fn document(&self, what: &str, options: &Map<String, Value>) -> Option<Vec<u8>> {
+        let facts = &self.shared.facts;
+        match what {
+            "IDZ" => {
+                let (name, id) = (&facts.server_name, &facts.server_id);
+                let host = self.shared.info().host;
+                let text = format!(
+                    "{{\"name\":{},\"host\":{},\"id\":{}}}",
+                    json!(name),
+                    json!(host),
+                    json!(id)
+                );
+                Some(text.into_bytes())
+            }
+            "STATSZ" => Some(self.statsz()),
+            "STATZ" => Some(self.checked("ACCSTATZ", options)),
+            "PING" => None,
+            what => match self.documents.document(what, options) {
+                Ok(document) => Some(self.answer(&document)),
+                Err(cognate_monitor::NoDocument::Unknown) => None,
+                Err(cognate_monitor::NoDocument::Refused(_, reason)) => {
+                    Some(self.refused(what, &reason))
+                }
+            },
+        }
+    }
+
+    /// The answer to a request whose options are wrong.
+    fn refused(&self, what: &str, reason: &str) -> Vec<u8> {
+        if what == "RAFTZ" {
+            // There are no groups.
+            return self.answer(b"{}");
+        }
+        if reason.starts_with("Error decoding") {
+            // Not of the type that the option has.
+            return self.not_understood(reason);
+        }
+        self.refusal(500, reason)
+    }
+
+    fn checked(&self, what: &str, options: &Map<String, Value>) -> Vec<u8> {
+        match self.documents.document(what, options) {
+            Ok(document) => self.answer(&document),
+            Err(cognate_monitor::NoDocument::Unknown) => self.refusal(404, "not found"),
+            Err(cognate_monitor::NoDocument::Refused(_, reason)) => self.refusal(500, &reason),
+        }
+    }
+
+    /// A request about one account, or with `PING` about several.
+    fn account(&self, request: &Request, account: &str, what: &str) -> Option<Vec<u8>> {
+        let mut options = match request.options() {
+            Ok(options) => options,
+            Err(problem) => return Some(self.not_understood(&problem)),
+        };
+        if account == "PING" {
+            return match what {
+                "CONNZ" if self.is_meant(&options) => self.document(what, &options),
+                "STATZ" if self.is_meant(&options) => {
+                    let answer = self.document(what, &options)?;
+                    // Who has nothing to say stays silent.
+                    let empty = b"\"account_statz\":[]";
+                    (!answer.windows(empty.len()).any(|part| part == empty)).then_some(answer)
+                }
+                _ => None,
+            };
+        }
+        match what {
+            "INFO" => Some(match self.documents.account(account) {
+                Some(detail) => self.answer(&detail),
+                None => self.refusal(500, &format!("Account {account} does not exist")),
+            }),
+            "CONNS" => self.account_connections(account),
+            "STATZ" => {
+                options.insert("accounts".to_owned(), json!([account]));
+                options.insert("include_unused".to_owned(), true.into());
+                self.document(what, &options)
+            }
+            "JSZ" if self.shared.jetstream.read().is_none() => {
+                Some(self.refusal(500, "jetstream not enabled"))
+            }
+            "CONNZ" | "JSZ" | "LEAFZ" => {
+                options.insert("account".to_owned(), account.into());
+                options.remove("acc");
+                self.document(what, &options)
+            }
+            "SUBSZ" => {
+                options.insert("account".to_owned(), account.into());
+                options.insert("subscriptions".to_owned(), true.into());
+                self.document(what, &options)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the options of a request to all servers leave this one in.
+    fn is_meant(&self, options: &Map<String, Value>) -> bool {
+        let text = |name: &str| {
+            options
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let exact = options.get("exact_match") == Some(&Value::Bool(true));
+        let fits = |wanted: &str, own: &str| {
+            wanted.is_empty()
+                || if exact {
+                    own == wanted
+                } else {
+                    own.contains(wanted)
+                }
+        };
+        let info = self.shared.info();
+        let tags = &self.shared.options().server_tags;
+        let wanted_tags = options.get("tags").and_then(Value::as_array);
+        fits(text("server_name"), &self.shared.facts.server_name)
+            && fits(text("host"), &info.host)
+            && fits(text("cluster"), "")
+            && (text("domain").is_empty() || text("domain") == info.domain)
+            && wanted_tags.into_iter().flatten().all(|tag| {
+                let tag = tag.as_str().unwrap_or_default();
+                tags.iter().any(|own| own.eq_ignore_ascii_case(tag))
+            })
+    }
+
+    /// An order about one client.
+    fn order(
+        &self,
+        options: &Map<String, Value>,
+        gone: &str,
+        give: impl FnOnce(&Connection),
+    ) -> Option<Vec<u8>> {
+        if options.is_empty() {
+            return None;
+        }
+        let cid = options.get("cid").and_then(Value::as_u64).unwrap_or(0);
+        Some(match self.shared.registry.find(cid) {
+            Some(connection) => {
+                give(&connection);
+                let server = self.server_info();
+                format!("{{\"server\":{server}}}").into_bytes()
+            }
+            None => self.failure(500, gone),
+        })
+    }
+
+    /// The answer to an order that was not carried out.
+    fn failure(&self, code: u16, description: &str) -> Vec<u8> {
+        let error = json!({"code": code, "description": description});
+        let server = self.server_info();
+        format!("{{\"server\":{server},\"error\":{error}}}").into_bytes()
+    }
+
+    fn reload(&self) -> Vec<u8> {
+        match self.shared.reload_requests.ask() {
+            Ok(()) => {
+                let server = self.server_info();
+                format!("{{\"server\":{server}}}").into_bytes()
+            }
+            Err(problem) => self.failure(500, &problem),
+        }
+    }
+
+    /// How many subscriptions of an account a subject reaches.
+    fn count_subscriptions(&self, request: &Request) -> Option<Vec<u8>> {
+        let options = request.options().ok()?;
+        let text = |name: &str| {
+            options
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let account = self.shared.accounts.get(text("acc"))?;
+        let queue = match text("queue") {
+            "" => None,
+            // Bytes, as Go writes them in JSON.
+            queue => Some(STANDARD.decode(queue).ok()?),
+        };
+        Some(
+            count(&account, text("subject"), queue.as_deref())
+                .to_string()
+                .into_bytes(),
+        )
+    }
+
+    /// The same for the account that asks, as text.
+    fn debug_subscribers(&self, request: &Request) -> Option<Vec<u8>> {
+        let account = match request.asker() {
+            Some(info) => self.shared.accounts.get(info.get("acc")?.as_str()?)?,
+            None => Arc::clone(&self.account),
+        };
+        let body = String::from_utf8_lossy(&request.body);
+        let mut words = body.split_ascii_whitespace();
+        let subject = words.next()?;
+        let number = count(&account, subject, words.next().map(str::as_bytes));
+        Some(number.to_string().into_bytes())
+    }
+
+    /// Who asks, and what they may do.
+    fn user_info(&self, request: &Request) -> Option<Vec<u8>> {
+        let info = request.asker()?;
+        let cid = info.get("id")?.as_u64()?;
+        let connection = self.shared.registry.find(cid)?;
+        let account = connection.account()?;
+        let detail = connection.detail();
+        let mut data = json!({"user": detail.user, "account": account.name});
+        data["account_name"] = account
+            .spec()
+            .name_tag
+            .as_ref()
+            .unwrap_or(&account.name)
+            .as_str()
+            .into();
+        if let Some(permissions) = &detail.permissions {
+            data["permissions"] = permissions_json(permissions.config());
+        }
+        Some(self.answer(data.to_string().as_bytes()))
+    }
+}
+
+/// How many subscriptions in `account` a subject reaches; with `queue`, members of that group.
+fn count(account: &crate::data::Account, subject: &str, queue: Option<&[u8]>) -> usize {
+    let mut matched = Matched::default();
+    account.interest().collect(subject.as_bytes(), &mut matched);
+    let groups = matched.groups().iter();
+    let wanted = groups.filter(|group| queue.is_none_or(|name| name == group.name()));
+    let members: usize = wanted.map(|group| group.members().len()).sum();
+    let plain = matched.plain().len() + matched.tied().len();
+    members + if queue.is_none() { plain } else { 0 }
+}
+
+fn permissions_json(config: &cognate_auth::permissions::PermissionsConfig) -> Value {
+    let rules = |rules: &cognate_auth::permissions::SubjectRules| {
+        let mut value = Map::new();
+        for (name, list) in [("allow", &rules.allow), ("deny", &rules.deny)] {
+            if !list.is_empty() {
+                value.insert(name.to_owned(), json!(list));
+            }
+        }
+        (!value.is_empty()).then_some(Value::Object(value))
+    };
+    let mut permissions = Map::new();
+    for (name, list) in [
+        ("publish", &config.publish),
+        ("subscribe", &config.subscribe),
+    ] {
+        if let Some(list) = rules(list) {
+            permissions.insert(name.to_owned(), list);
+        }
+    }
+    if let Some(responses) = &config.responses {
+        let ttl = responses.expires.map_or(-1, |time| {
+            i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+        });
+        let max = responses.max_messages.map_or(-1, i64::from);
+        permissions.insert("responses".to_owned(), json!({"max": max, "ttl": ttl}));
+    }
+    Value::Object(permissions)
+}
+
+/// A request, copied out of the inbox.
+pub(super) struct Request {
+    subject: String,
+    reply: Option<String>,
+    headers: Vec<u8>,
+    /// The payload.
+    pub(super) body: Vec<u8>,
+}
+
+impl From<Delivered<'_>> for Request {
+    fn from(frame: Delivered<'_>) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Request {
+            subject: text(frame.subject),
+            reply: frame.reply.map(text),
+            headers: frame.headers.to_vec(),
+            body: frame.payload.to_vec(),
+        }
+    }
+}
+
+impl Request {
+    /// The options in the body; none if it is empty.
+    fn options(&self) -> Result<Map<String, Value>, String> {
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Map::new());
+        }
+        serde_json::from_slice(&self.body).map_err(|error| format!("invalid JSON: {error}"))
+    }
+
+    /// Who asks, if the request came through an import.
+    fn asker(&self) -> Option<Map<String, Value>> {
+        let info = HeaderBlock::parse(&self.headers)?.first(REQUEST_INFO)?;
+        serde_json::from_slice(info).ok()
+    }
+}
