@@ -68,7 +68,10 @@ impl Rig {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-#[expect(clippy::await_holding_lock, reason = "that is what a disk that hangs does")]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "that is what a disk that hangs does"
+)]
 async fn a_stream_whose_disk_does_not_answer_holds_up_nobody_else() {
     let rig = Rig::start(JetStreamOptions::default()).await;
     rig.stream("HUNG", "").await;
@@ -116,7 +119,10 @@ async fn a_stream_whose_disk_does_not_answer_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-#[expect(clippy::await_holding_lock, reason = "that is what a disk that hangs does")]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "that is what a disk that hangs does"
+)]
 async fn what_is_too_much_for_a_stream_is_refused_and_the_stream_goes_on() {
     let rig = Rig::start(JetStreamOptions {
         max_buffered_msgs: 3,
