@@ -148,6 +148,50 @@ fn what_was_replaced_stays_away_when_the_end_of_the_log_is_cut_off() {
     }
 }
 
+/// The process was killed in the middle of a write: what it was to hold was told to nobody, so it is
+/// neither damage nor a reason to skip sequences.
+#[test]
+fn a_write_cut_short_by_a_kill_is_as_if_it_had_not_begun() {
+    let fill = |store: &mut FileStore<SimDisk>, numbers: std::ops::Range<u8>| {
+        for n in numbers {
+            let message = NewMessage {
+                timestamp: Timestamp(i64::from(n)),
+                subject: b"s",
+                headers: b"",
+                payload: &[n + 1; 150],
+                deadline: None,
+                has_id: false,
+            };
+            store.append(&message).expect("there is space");
+        }
+        store.sync().expect("the disk is well");
+    };
+    let disk = SimDisk::new(1);
+    let (mut store, _) = open(&disk);
+    fill(&mut store, 0..10);
+    let trace = disk.list().expect("the disk is well");
+    let trace = trace.iter().find(|name| name.ends_with(".trc"));
+    let trace = trace.expect("a trace").clone();
+    let old_trace = disk.bytes(&trace).expect("a file");
+    let end_of = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0).expect("records") + 1;
+    let before = end_of(&disk.bytes(LOG).expect("a file"));
+    fill(&mut store, 10..20);
+    let after = end_of(&disk.bytes(LOG).expect("a file"));
+    for cut in (before..after).step_by(37) {
+        let killed = disk.kill();
+        killed.change(LOG, |bytes| bytes[cut..].fill(0));
+        killed.change(&trace, |bytes| bytes.clone_from(&old_trace));
+        let (mut store, report) = open(&killed);
+        assert_eq!((report.cut, report.holes), (None, 0), "{cut}");
+        assert!(store.damaged().is_empty(), "{cut}");
+        let state = store.state();
+        assert!((10..=20).contains(&state.last), "{cut}: {state:?}");
+        assert_eq!(state.messages, state.last, "{cut}");
+        fill(&mut store, 30..31);
+        assert_eq!(store.state().last, state.last + 1, "{cut}");
+    }
+}
+
 /// A few sectors of the last write were zeros after a kill, which looks like a loss of power; the
 /// messages behind them were acknowledged, and cut off.
 #[test]

@@ -40,6 +40,9 @@ pub(crate) struct Build {
     pub(crate) torn_end: bool,
     /// The highest sequence that the unreadable end seems to mention.
     pub(crate) rumoured: Sequence,
+    /// Where the last write may have been cut short by the end of the process: what is there is not
+    /// whole, and nothing stands behind it.
+    pub(crate) unfinished: Option<u64>,
     /// Where an unsynced write was torn: everything from there on was never durable.
     pub(crate) cut: Option<u64>,
     known: SubjectIndex<Known>,
@@ -64,14 +67,32 @@ pub(crate) struct Start {
 }
 
 /// Reads the records of `file`.
-pub(crate) fn build<F: DiskFile>(file: &F, start: Start) -> Result<Build, DiskError> {
-    let first = run(file, &start, None)?;
+pub(crate) fn build<F: DiskFile>(file: &F, start: &Start) -> Result<Build, DiskError> {
+    let first = run(file, start, None)?;
     let proven = start.proven.max(first.summary.synced_to);
     match first.torn.iter().find(|torn| **torn >= proven) {
         // What stands behind a torn write was not durable either, and may be half of something.
-        Some(torn) if start.may_cut => run(file, &start, Some(*torn)),
+        Some(torn) if start.may_cut => run(file, start, Some(*torn)),
         _ => Ok(first),
     }
+}
+
+/// Takes back what was not written to its end: zeros stand there as behind every segment's records.
+pub(crate) fn erase<F: DiskFile>(file: &F, from: u64) -> Result<(), DiskError> {
+    const WINDOW: usize = 1 << 20;
+    let (mut bytes, zeros) = (vec![0; WINDOW], vec![0; WINDOW]);
+    let (mut at, size) = (from, file.size()?);
+    while at < size {
+        let len = file.read_at(&mut bytes, at)?;
+        let Some(read) = bytes.get(..len).filter(|read| !read.is_empty()) else {
+            break;
+        };
+        if read.iter().any(|byte| *byte != 0) {
+            file.write_at(&zeros[..len], at)?;
+        }
+        at += len as u64;
+    }
+    file.sync_data()
 }
 
 /// The first sequence that a record of a message has; 1 if there is none.
@@ -96,6 +117,7 @@ pub(crate) fn first_sequence<F: DiskFile>(
 
 fn run<F: DiskFile>(file: &F, start: &Start, cut: Option<u64>) -> Result<Build, DiskError> {
     let mut build = Build::new(start);
+    let mut harmed = None;
     let from = build.summary.data_end;
     let key = (start.salt, start.vault.as_deref());
     let end = scan(file, from, key, |event| {
@@ -106,9 +128,14 @@ fn run<F: DiskFile>(file: &F, start: &Start, cut: Option<u64>) -> Result<Build, 
         if cut.is_some_and(|cut| at >= cut) {
             return Verdict::Cut;
         }
+        let is_harmed = matches!(event, Event::BadBody { .. });
+        harmed = is_harmed.then_some(at);
         build.take(event);
         Verdict::GoOn
     })?;
+    let is_short = end.offset >= file.size()?;
+    let dirty = end.dirty && !is_short;
+    build.unfinished = harmed.or_else(|| dirty.then_some(end.offset));
     build.summary.data_end = end.offset;
     build.summary.entries = build.index.entries.len() as u32;
     build.dirty = end.dirty;
@@ -157,6 +184,7 @@ impl Build {
             dirty: false,
             torn_end: false,
             rumoured: 0,
+            unfinished: None,
             cut: None,
             known,
             in_hole: false,

@@ -114,7 +114,7 @@ impl<D: Disk> Log<D> {
             may_cut: false,
             prefix: None,
         };
-        let mut built = build(&file, start)?;
+        let mut built = build(&file, &start)?;
         built.index.sort(self.stream);
         let segment = &mut self.segments[at];
         segment.entries = built.summary.entries;

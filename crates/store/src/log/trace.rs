@@ -294,6 +294,11 @@ impl Traced {
         })
     }
 
+    /// Up to which offset of the segment it tells what was written.
+    pub(crate) fn end(&self) -> u64 {
+        self.blocks.iter().map(|block| block.to).max().unwrap_or(0)
+    }
+
     /// Visits what happened, in order. Without `all` only what was on the disk for certain.
     pub(crate) fn for_each(&self, all: bool, mut visit: impl FnMut(Step)) {
         let counted = |block: &&Block| all || block.to <= self.synced;

@@ -13,7 +13,7 @@ use crate::disk::{Disk, DiskError, DiskFile, OpenMode};
 use crate::file::checkpoint::State;
 use crate::file::limit::Promise;
 use crate::log::Log;
-use crate::log::build::{Build, Start, build, first_sequence};
+use crate::log::build::{Build, Start, build, erase, first_sequence};
 use crate::log::header::{self, Header};
 use crate::log::index::SegmentIndex;
 use crate::log::segment::Segment;
@@ -217,7 +217,17 @@ impl<D: Disk> Opening<D> {
             self.suspicious |= self.log.is_last(at);
             start.header.base = self.guess_base(at, &file)?;
         }
-        let mut built = build(&file, start)?;
+        let mut built = build(&file, &start)?;
+        let number = self.log.segments[at].number;
+        let told = self.traced_end(number).filter(|_| self.same_boot);
+        if let (Some(told), Some(from)) = (told, built.unfinished)
+            && from >= told
+        {
+            // The process ended in the middle of a write: what that was to hold was told to nobody,
+            // or the trace, which is written after it, would know of it.
+            erase(&file, from)?;
+            built = build(&file, &start)?;
+        }
         built.index.sort(self.log.stream);
         Ok(built)
     }

@@ -56,6 +56,13 @@ impl<D: Disk> Opening<D> {
             .map_or(0, |traced| traced.synced)
     }
 
+    /// Up to where the records of a segment were written whole, by its trace; `None` if it has none.
+    pub(super) fn traced_end(&self, number: u64) -> Option<u64> {
+        let traced = self.traced.as_ref();
+        let traced = traced.filter(|traced| traced.of.number == number)?;
+        Some(traced.end())
+    }
+
     /// Takes over what the trace says and the records do not.
     pub(super) fn consult_trace(&mut self) -> Result<(), DiskError> {
         let Some(traced) = self.traced.take() else {
