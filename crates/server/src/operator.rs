@@ -27,7 +27,7 @@ use cognate_config::options::Resolver;
 use cognate_wire::ConnectOptions;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use self::directory::Directory;
 use crate::shared::COMPATIBLE_VERSION;
@@ -38,6 +38,8 @@ pub(crate) struct OperatorMode {
     accounts: RwLock<BTreeMap<PublicKey, Known>>,
     /// Where accounts that are pushed are stored.
     directory: Option<Directory>,
+    /// Held while something is stored or deleted.
+    storing: Mutex<()>,
     /// What of the accounts' claims cannot be used.
     problems: Vec<String>,
 }
@@ -46,6 +48,8 @@ pub(crate) struct OperatorMode {
 struct Known {
     token: String,
     account: Arc<TrustedAccount>,
+    /// Whether it is in the directory.
+    is_stored: bool,
 }
 
 /// A client that wants to log in.
@@ -110,6 +114,7 @@ impl OperatorMode {
             trust,
             accounts: RwLock::default(),
             directory,
+            storing: Mutex::default(),
             problems: Vec::new(),
         };
         mode.read_directory(now)?;
@@ -138,7 +143,13 @@ impl OperatorMode {
             .map_err(|error| format!("the resolver's directory cannot be read: {error}"))?;
         for (key, token) in tokens {
             match self.known(key, &token, now) {
-                Ok(known) => self.take(key, known),
+                Ok(known) => self.take(
+                    key,
+                    Known {
+                        is_stored: true,
+                        ..known
+                    },
+                ),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -160,6 +171,7 @@ impl OperatorMode {
         Ok(Known {
             token: token.to_owned(),
             account: Arc::new(account),
+            is_stored: false,
         })
     }
 
@@ -169,7 +181,9 @@ impl OperatorMode {
         self.problems
             .extend(problems.map(|problem| format!("Account {key}: {problem}")));
         let accounts = self.accounts.get_mut();
-        let newer = |old: &Known| old.account.issued_at > known.account.issued_at;
+        let newer = |old: &Known| {
+            old.account.issued_at > known.account.issued_at || old.token == known.token
+        };
         if !accounts.get(&key).is_some_and(newer) {
             accounts.insert(key, known);
         }
@@ -183,7 +197,12 @@ impl OperatorMode {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
-        for (key, known) in self.accounts.read().iter() {
+        for (key, known) in self
+            .accounts
+            .read()
+            .iter()
+            .filter(|(_, known)| !known.is_stored)
+        {
             directory
                 .store(key, &known.token)
                 .map_err(|error| format!("account {key} cannot be stored: {error}"))?;
@@ -225,14 +244,19 @@ impl OperatorMode {
             .map_err(failed)?;
         let directory = self.directory.as_ref();
         let directory = directory.ok_or_else(|| failed("nothing is stored here".to_owned()))?;
-        let mut accounts = self.accounts.write();
-        if !accounts.contains_key(&key) && !directory.has_room(accounts.len()) {
+        // Logins go on while the disk works.
+        let _turn = self.storing.lock();
+        let (is_new, count) = {
+            let accounts = self.accounts.read();
+            (!accounts.contains_key(&key), accounts.len())
+        };
+        if is_new && !directory.has_room(count) {
             return Err(failed("jwt store is full".to_owned()));
         }
         directory
             .store(&key, token)
             .map_err(|error| failed(error.to_string()))?;
-        accounts.insert(key, known);
+        self.accounts.write().insert(key, known);
         Ok(key)
     }
 
@@ -251,9 +275,10 @@ impl OperatorMode {
             ));
         };
         let keys = self.trust.check_delete(token.trim())?;
-        let mut accounts = self.accounts.write();
+        let _turn = self.storing.lock();
         for key in &keys {
-            if accounts.remove(key).is_some() {
+            let removed = self.accounts.write().remove(key);
+            if removed.is_some() {
                 directory
                     .delete(key)
                     .map_err(|error| format!("delete accounts request failed - {key}: {error}"))?;

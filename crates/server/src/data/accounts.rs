@@ -6,12 +6,13 @@
 //! Invariant: the global account is always there. Imports that did not change stay in force without
 //! a gap.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cognate_auth::account_spec::{
-    AccountSpec, DEFAULT_RESPONSE_THRESHOLD, ResponseType, ServiceImport, SubjectRename,
+    AccountSpec, DEFAULT_RESPONSE_THRESHOLD, ResponseType, ServiceImport, StreamImport,
+    SubjectRename,
 };
 use cognate_router::{Mappings, Renaming, Subscription, SubscriptionSpec, Tie};
 use parking_lot::{Mutex, RwLock};
@@ -57,7 +58,12 @@ pub(crate) struct Accounts {
     slots: Arc<Slots>,
     /// The service imports in force, by importing account; held while anything is changed.
     services: Mutex<BTreeMap<String, Vec<InForce>>>,
+    /// The stream imports in force, by importing account.
+    streams: Mutex<HashMap<u64, StreamsInForce>>,
 }
+
+/// Stream imports, and which account each of them is from.
+type StreamsInForce = (Vec<StreamImport>, Vec<Option<u64>>);
 
 /// A subscription that leads to another account.
 pub(super) fn passage(to: Connection, filter: &[u8]) -> Subscription<Connection> {
@@ -84,6 +90,7 @@ impl Accounts {
             seed,
             slots: Arc::clone(slots),
             services: Mutex::default(),
+            streams: Mutex::default(),
         }
     }
 
@@ -142,6 +149,7 @@ impl Accounts {
             }
         }
         for account in &gone {
+            self.streams.lock().remove(&account.id);
             account.shadows.replace(Vec::new(), Vec::new);
             account.answers.clear();
             for InForce { sub, .. } in services.remove(&account.name).unwrap_or_default() {
@@ -161,7 +169,18 @@ impl Accounts {
         Arc::clone(account)
     }
 
+    /// Puts stream imports in force, unless they are: shadows that change places for a moment would
+    /// deliver twice.
     fn import_streams(&self, account: &Arc<Account>, spec: &AccountSpec) {
+        let exporters = spec.stream_imports.iter();
+        let exporters = exporters.map(|import| Some(self.get(&import.account)?.id));
+        let wanted = (spec.stream_imports.clone(), exporters.collect());
+        let mut streams = self.streams.lock();
+        let current = streams.entry(account.id).or_default();
+        if *current == wanted {
+            return;
+        }
+        *current = wanted;
         let routes = spec.stream_imports.iter().filter_map(|import| {
             Some(StreamRoute {
                 from: self.get(&import.account)?,

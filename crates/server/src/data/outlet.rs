@@ -134,6 +134,8 @@ impl<'a, W: Watch> Outlet<'a, W> {
         let mut full = delivery.full.is_some();
         if !self.cache.matched(slot).tied().is_empty() {
             let passages = passages(self.cache.matched(slot));
+            // From here on the interest of any account may be changed, this one's included.
+            self.interest = None;
             let mut crossing = Crossing::of_server(
                 self.stages,
                 self.cache,

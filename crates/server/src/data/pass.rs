@@ -199,6 +199,8 @@ impl<'a, D: Door> Pass<'a, D> {
         if passages.is_empty() {
             return false;
         }
+        // From here on the interest of any account may be changed, this one's included.
+        self.interest = None;
         let mut crossing = Crossing {
             own: Some(self.own),
             stages: self.stages,

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use super::account::Account;
 use super::measure::{Fate, Measured};
 
-/// Ways back that an account keeps open at most; beyond it the oldest request loses its.
+/// Ways back that an account keeps open at most; beyond it some request loses its.
 const MAX_OPEN: usize = 1 << 18;
 
 /// Digits of the unpredictable parts of a reply subject.
@@ -118,11 +118,10 @@ impl Answers {
     pub(crate) fn open(&self, open: Open, prefix: &[u8], reply: &mut Vec<u8>) -> u64 {
         let mut requests = self.open.lock();
         if requests.by_token.len() >= MAX_OPEN {
-            // Whoever floods a service loses answers, not the server its memory.
-            let oldest = requests.by_token.iter().min_by_key(|(_, open)| open.at);
-            if let Some(token) = oldest.map(|(token, _)| *token) {
-                requests.by_token.remove(&token);
-            }
+            // Whoever floods a service loses answers, not the server its memory; which ones is not
+            // worth looking for.
+            let some = requests.by_token.keys().next().copied();
+            some.and_then(|token| requests.by_token.remove(&token));
         }
         let mut token = self.random();
         while requests.by_token.contains_key(&token) {

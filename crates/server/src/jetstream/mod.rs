@@ -10,8 +10,7 @@
 //! disk; a stream's group is stepped by its task, and changed by the API under the same lock; what
 //! may wait for the disk uses JetStream's own working memory, so that clients' passes never do.
 //!
-//! Absent until they are built: accounts other than the global one, encryption,
-//! replication.
+//! Absent until they are built: accounts other than the global one, replication.
 
 mod advisory;
 mod api;
