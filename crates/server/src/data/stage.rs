@@ -26,10 +26,6 @@ use super::sink::{Batch, Sink};
 /// most is what one full read comes to, and a little more: large writes cost less.
 const STAGE_BYTES: (usize, usize) = (640 * 1024, 64 * 1024);
 
-/// What the stages of a pass share before they are handed over early: together they should not
-/// push each other out of the processor's cache.
-const CACHED_BYTES: usize = 512 * 1024;
-
 /// From more destinations than this on, a pass shares the writing with the connections' own tasks.
 const MANY_DESTINATIONS: usize = 512;
 
@@ -39,14 +35,27 @@ const LEFT_BYTES: usize = 4 * 1024;
 /// Tails from this size on are written from the read buffer instead of being copied.
 const CUT_BYTES: usize = 8 * 1024;
 
-/// All stages are handed over early when together they have gathered about this many bytes.
+/// All stages are handed over early when together they have gathered about this many bytes. Fewer
+/// bytes mean more writes, each of which may wake a sleeping receiver; more of them leave the
+/// processor's cache before the kernel copies them. Measured with 8 and with 100 destinations.
 const STAGED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Pieces per gathered write; the kernel takes at most 1024.
 const MAX_PIECES: usize = 256;
 
-/// Stage memory that is kept for the next pass, in total.
+/// What the stages of a pass share before one of them is handed over early. What is larger buys
+/// little and lets slow receivers have larger backlogs.
+const SHARED_BYTES: usize = 2 * 1024 * 1024;
+
+/// Stage memory that is kept for the next pass, in total, whatever the passes need.
 const KEEP_BYTES: usize = 1024 * 1024;
+
+/// Stage memory that is kept in total while passes need it: as much as one pass stages, with what
+/// the growth of buffers leaves unused.
+const KEEP_BUSY_BYTES: usize = 2 * STAGED_BYTES;
+
+/// What all workers of a server together keep at most, so that many cores do not mean much memory.
+const KEEP_SHARED_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Clone, Copy)]
 struct Cut {
@@ -63,6 +72,8 @@ struct Stage {
     cuts: Vec<Cut>,
     cut_bytes: usize,
     count: Totals,
+    /// Capacity of `bytes` as it went into [`Stages::kept`].
+    kept: usize,
 }
 
 /// How destinations took what they were given.
@@ -92,7 +103,6 @@ pub(crate) struct Frame<'a> {
 }
 
 /// The stages of one data-path worker.
-#[derive(Default)]
 pub(crate) struct Stages {
     stages: Vec<Stage>,
     used: usize,
@@ -107,9 +117,33 @@ pub(crate) struct Stages {
     pressure: Pressure,
     /// Memory for a subject that is renamed on its way.
     name: Vec<u8>,
+    /// Capacity of all stages.
+    kept: usize,
+    /// The capacity that recent passes used, sinking slowly.
+    needed: usize,
+    /// Most capacity that is kept.
+    most_kept: usize,
 }
 
 impl Stages {
+    /// No stages yet, of one of `workers` workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Stages {
+            stages: Vec::new(),
+            used: 0,
+            full: 0,
+            table: Vec::new(),
+            epoch: 0,
+            totals: Totals::default(),
+            staged: 0,
+            pressure: Pressure::default(),
+            name: Vec::new(),
+            kept: 0,
+            needed: 0,
+            most_kept: (KEEP_SHARED_BYTES / workers.max(1)).clamp(KEEP_BYTES, KEEP_BUSY_BYTES),
+        }
+    }
+
     /// Starts a pass: no destination has a stage.
     pub(crate) fn begin(&mut self) {
         self.used = 0;
@@ -194,19 +228,39 @@ impl Stages {
 
     /// Hands everything over.
     pub(crate) fn flush(&mut self, input: &[u8]) {
-        let mut kept = 0;
+        let mut needed = 0;
         for index in 0..self.used {
             self.flush_one(index, input);
             let stage = &mut self.stages[index];
             stage.to = None;
-            kept += stage.bytes.capacity();
-            if kept > KEEP_BYTES {
-                stage.bytes = Vec::new();
-            }
+            let capacity = stage.bytes.capacity();
+            self.kept = self.kept - stage.kept + capacity;
+            stage.kept = capacity;
+            needed += capacity;
         }
+        self.give_back(needed);
         self.used = 0;
         self.staged = 0;
         self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// Gives back memory beyond what passes needed lately; `needed` is what the last one did. What
+    /// a busy pass grew is not grown again by the next one, and is gone some dozen small ones later.
+    fn give_back(&mut self, needed: usize) {
+        self.needed = needed.max(self.needed - self.needed / 8);
+        let keep = self.needed.clamp(KEEP_BYTES, self.most_kept);
+        // Not at every step down: each looks at all stages.
+        if self.kept <= self.most_kept && self.kept / 2 <= keep {
+            return;
+        }
+        self.kept = 0;
+        for stage in &mut self.stages {
+            if self.kept + stage.bytes.capacity() > keep {
+                stage.bytes = Vec::new();
+            }
+            stage.kept = stage.bytes.capacity();
+            self.kept += stage.kept;
+        }
     }
 
     /// How the destinations took what was handed over since the last call.
@@ -248,7 +302,7 @@ impl Stages {
     fn open_stage(&mut self, to: &Arc<Connection>, slot: usize) -> usize {
         let index = self.used;
         self.used += 1;
-        self.full = (CACHED_BYTES / self.used).clamp(STAGE_BYTES.1, STAGE_BYTES.0);
+        self.full = (SHARED_BYTES / self.used).clamp(STAGE_BYTES.1, STAGE_BYTES.0);
         if index == self.stages.len() {
             self.stages.push(Stage::default());
         }

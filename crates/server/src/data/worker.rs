@@ -71,6 +71,7 @@ impl Workers {
             worker: Mutex::new(Worker::new(
                 seed ^ (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
                 remembers,
+                count,
             )),
             totals: WorkerTotals::default(),
         };
@@ -155,7 +156,7 @@ impl Borrowed<'_> {
 }
 
 impl Worker {
-    fn new(seed: u64, remembers: bool) -> Self {
+    fn new(seed: u64, remembers: bool, workers: usize) -> Self {
         let cache = if remembers {
             MatchCache::new(seed)
         } else {
@@ -163,7 +164,7 @@ impl Worker {
         };
         Worker {
             input: Vec::new(),
-            stages: Stages::default(),
+            stages: Stages::new(workers),
             cache,
             mapped: Vec::new(),
             random: seed | 1,
