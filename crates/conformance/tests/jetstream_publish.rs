@@ -295,6 +295,23 @@ fn a_rollup_replaces_a_subject_or_everything() {
 }
 
 #[test]
+fn a_rollup_under_a_subject_with_wildcards_replaces_what_it_matches() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    js.stream(json!({"name": "S", "subjects": ["s.>"], "allow_rollup_hdrs": true}));
+    js.fill(&["s.a.1", "s.a.2", "s.b.1", "s.a.1.x"]);
+    check(&mut js, &[("s.a.*", &[(ROLLUP, "sub")], stored(5))]);
+    let info = js.ok("STREAM.INFO.S", r#"{"subjects_filter":">"}"#);
+    assert_eq!(
+        info["state"]["subjects"],
+        json!({"s.a.*": 1, "s.b.1": 1, "s.a.1.x": 1})
+    );
+    check(&mut js, &[("s.>", &[(ROLLUP, "sub")], stored(6))]);
+    let info = js.ok("STREAM.INFO.S", r#"{"subjects_filter":">"}"#);
+    assert_eq!(info["state"]["subjects"], json!({"s.>": 1}));
+}
+
+#[test]
 fn features_that_are_off_are_refused_by_their_headers() {
     let server = server();
     let mut js = JetStream::connect(&server);

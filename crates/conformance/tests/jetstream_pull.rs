@@ -372,6 +372,27 @@ fn deliveries_stop_at_max_ack_pending_and_go_on_after_an_ack() {
     );
 }
 
+/// A request that takes what is there is over when it is looked at again, after a heartbeat at the
+/// latest, although it is only acknowledgements that hold the rest up.
+#[test]
+fn a_request_without_waiting_ends_at_max_ack_pending() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    js.stream(json!({"name": "S", "subjects": ["s.>"]}));
+    js.fill(&["s.1", "s.2", "s.3", "s.4"]);
+    js.consumer(
+        "S",
+        json!({"name": "C", "durable_name": "C", "ack_policy": "explicit", "max_ack_pending": 2}),
+    );
+    let body = r#"{"batch":3,"expires":10000000000,"idle_heartbeat":50000000,"no_wait":true}"#;
+    let answers = js.pull("S", "C", body);
+    js.take(answers, 2);
+    assert_eq!(
+        js.next(answers).headers.as_deref(),
+        Some("NATS/1.0 404 No Messages\r\n\r\n")
+    );
+}
+
 #[test]
 fn headers_only_tell_the_size() {
     let server = server();

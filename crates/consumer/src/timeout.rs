@@ -41,9 +41,10 @@ impl<C> Consumer<C> {
         self.pace.handle_timeout(turn.now);
         self.pin.handle_timeout(turn.now, turn.host);
         self.end_pause(turn);
-        let at_end = !self.is_full();
         if self.pull.next_timeout().is_some_and(|at| at <= turn.now) {
-            self.sweep_if_due(turn, at_end);
+            // Whatever request was due, those that take only what is there end as well, also if it
+            // is the consumer's acks that hold them up.
+            self.sweep_if_due(turn, true);
         }
         self.send_heartbeat(turn);
         if self.activity.is_due(turn.now) {

@@ -9,6 +9,8 @@
 use cognate_model::{
     ApiError, Deadline, DeadlineKind, MessageStore, NewMessage, Sequence, Timestamp, error,
 };
+use cognate_subject::Filter;
+use cognate_subject::validate::has_wildcard;
 
 use crate::context::{Context, store_failed};
 use crate::edit::Edits;
@@ -192,6 +194,9 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         if rollup == Rollup::All {
             return self.remove_below(below).map(|_| ());
         }
+        if has_wildcard(subject) {
+            return self.roll_up_matching(subject, below);
+        }
         while let Some(state) = self.store.subject(subject)
             && state.first < below
         {
@@ -200,6 +205,26 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             }
         }
         Ok(())
+    }
+
+    /// A subject that reads as a filter replaces everything it matches, as in nats-server: that is
+    /// how clients purge several keys of a bucket at once.
+    fn roll_up_matching(&mut self, subject: &[u8], below: Sequence) -> Result<(), ApiError> {
+        let Ok(filter) = Filter::try_from(subject) else {
+            return Ok(());
+        };
+        let mut cursor = self.store.cursor(std::slice::from_ref(&filter));
+        let mut from = self.state().first;
+        loop {
+            let found = self.store.next(&mut cursor, from);
+            match found.map_err(|e| store_failed(&e))? {
+                Some(sequence) if sequence < below => {
+                    self.remove_loaded(sequence, false)?;
+                    from = sequence.saturating_add(1);
+                }
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Publishes a stored message again, if its subject is one of those that are to be.
