@@ -122,16 +122,18 @@ def main() -> int:
     if present:
         run_present(present, binary, options, tally)
     if not options.only:
-        run_orders(options, tally)
+        run_script("callout", [], tally)
+        run_script("hierarchy", [], tally)
+        run_script("tenants", [], tally)
+        run_script("orders", ["--forgets-acks"] if options.forgets_acks else [], tally)
     return tally.finish()
 
 
-def run_orders(options: argparse.Namespace, tally: Tally) -> None:
-    """Plays the order desk in its short form; its last `ok`, `FAIL` or `skip` line counts."""
+def run_script(name: str, arguments: list[str], tally: Tally) -> None:
+    """Plays a script of its own (the order desk in its short form); its last `ok`, `FAIL` or `skip` line
+    counts."""
     status, why = "FAIL", "it told nothing"
-    command = [sys.executable, str(ROOT / "orders.py")]
-    if options.forgets_acks:
-        command.append("--forgets-acks")
+    command = [sys.executable, str(ROOT / f"{name}.py"), *arguments]
     with children.child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -140,7 +142,7 @@ def run_orders(options: argparse.Namespace, tally: Tally) -> None:
                 status, why = words[0], " ".join(words[2:])
             elif line.strip() and "passed," not in line:
                 print(line.rstrip(), flush=True)
-    tally.report(Outcome(status, "all", "orders", why))
+    tally.report(Outcome(status, "all", name, why))
 
 
 def run_present(

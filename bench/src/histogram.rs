@@ -35,6 +35,12 @@ impl Histogram {
         }
     }
 
+    /// How many values were above `nanos`, to the precision of a bucket.
+    pub(crate) fn above(&self, nanos: u64) -> u64 {
+        let from = bucket_of(nanos) + 1;
+        self.counts.get(from..).unwrap_or_default().iter().sum()
+    }
+
     /// The upper end of the bucket that holds the value at `percent` (0 to 100) of the sorted
     /// values. `None` when nothing was recorded.
     pub(crate) fn percentile(&self, percent: f64) -> Option<u64> {

@@ -173,7 +173,10 @@ fn choose<'a>(all: &'a [Scenario], wanted: &[String]) -> Result<Vec<&'a Scenario
     };
     let (chosen, left_out): (Vec<_>, Vec<_>) = all
         .iter()
-        .filter(|scenario| wanted.is_empty() || is_wanted(scenario))
+        .filter(|scenario| match wanted {
+            [] => !scenario.is_large(),
+            _ => is_wanted(scenario),
+        })
         .partition(|scenario| scenario.available());
     for scenario in left_out {
         eprintln!(

@@ -158,6 +158,11 @@ impl Server {
         &self.target
     }
 
+    /// Where it keeps what it writes.
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.scratch.0
+    }
+
     /// From before the process was created to the first PONG.
     pub(crate) fn start_to_ready(&self) -> Duration {
         self.start_to_ready

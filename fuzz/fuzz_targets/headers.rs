@@ -2,15 +2,18 @@
 //!
 //! Checks: never panics; every key and value lies within the block, in order, and is what a naive
 //! reading by lines finds; `first` agrees with iterating; a status block that was written has
-//! exactly the lines asked for, whatever the texts contain, and reads back.
+//! exactly the lines asked for, whatever the texts contain, and reads back; what asks for a message
+//! trace is seen by the quick look too.
 #![no_main]
 
 use cognate_fuzz::naive_trim;
 use cognate_wire::headers::{HeaderBlock, NATS_SUBJECT, write_no_responders, write_status};
+use cognate_wire::tracing::{Ask, DISABLED, may_ask};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     read(data);
+    ask_for_trace(data);
     let code = data.first().map_or(503, |&byte| 100 + u16::from(byte) * 3);
     let text = String::from_utf8_lossy(data);
     let (description, value) = text.split_at(text.floor_char_boundary(text.len() / 2));
@@ -24,6 +27,25 @@ fuzz_target!(|data: &[u8]| {
         Some(naive_trim(&one_line(data)))
     );
 });
+
+/// What asks for a trace is never passed over by the quick look, and says what the block says.
+fn ask_for_trace(data: &[u8]) {
+    let Some(ask) = Ask::read(data) else {
+        return;
+    };
+    assert!(may_ask(data));
+    assert!(data.starts_with(b"NATS/1.0\r\n"));
+    assert!(!ask.only || ask.destination.is_some());
+    assert_ne!(ask.destination, Some(DISABLED));
+    let within = |part: &[u8]| {
+        let (whole, part) = (data.as_ptr_range(), part.as_ptr_range());
+        whole.start <= part.start && part.end <= whole.end
+    };
+    for (key, value) in &ask.headers {
+        assert!(!key.is_empty() && !value.is_empty() && within(key) && within(value));
+    }
+    assert!(ask.headers.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>() < data.len());
+}
 
 fn read(data: &[u8]) {
     let Some(block) = HeaderBlock::parse(data) else {

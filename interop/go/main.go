@@ -3,7 +3,7 @@
 // It runs the named checks of ../runner/checks.py in order and prints one line
 // for each: `ok go <check>` or `FAIL go <check>: why`. Addresses and secrets
 // come from INTEROP_* variables; see ../README.md. With a role as its argument
-// it takes part in ../orders.py instead.
+// it takes part in ../orders.py, ../callout.py or ../hierarchy.py instead.
 package main
 
 import (
@@ -31,7 +31,14 @@ type check struct {
 
 func main() {
 	if len(os.Args) > 1 {
-		if err := playOrders(os.Args[1]); err != nil {
+		play := func() error { return playOrders(os.Args[1]) }
+		if os.Args[1] == "callout" && len(os.Args) == 4 {
+			play = func() error { return playCallout(os.Args[2], os.Args[3]) }
+		}
+		if os.Args[1] == "hierarchy" && len(os.Args) == 3 {
+			play = func() error { return playHierarchy(os.Args[2]) }
+		}
+		if err := play(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

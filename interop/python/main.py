@@ -3,19 +3,23 @@
 Runs the named checks of ../runner/checks.py in order and prints one line for
 each: `ok python <check>` or `FAIL python <check>: why`. Addresses and secrets
 come from INTEROP_* variables; see ../README.md. With a role as its argument
-it takes part in ../orders.py instead.
+it takes part in ../orders.py, ../callout.py, ../hierarchy.py or ../tenants.py
+instead.
 """
 
 import asyncio
 import sys
 
 import auth
+import callout
 import core
+import hierarchy
 import jetstream
 import lifecycle
 import orders
 import permissions
 import stores
+import tenants
 import tls
 from harness import CHECK_DEADLINE, Skipped
 
@@ -38,5 +42,15 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    role = sys.argv[1:]
-    sys.exit(asyncio.run(orders.run(*role) if role else main()))
+    match sys.argv[1:]:
+        case []:
+            todo = main()
+        case ["callout", *role]:
+            todo = callout.run(*role)
+        case ["hierarchy"]:
+            todo = hierarchy.run()
+        case ["tenants"]:
+            todo = tenants.run()
+        case role:
+            todo = orders.run(*role)
+    sys.exit(asyncio.run(todo))

@@ -93,6 +93,11 @@ impl Scenario {
         cfg!(feature = "tls") || self.transport() == Transport::Plain
     }
 
+    /// Whether it takes minutes and gigabytes: such a row runs only if it is asked for by name.
+    pub(crate) fn is_large(&self) -> bool {
+        self.name.starts_with("big-")
+    }
+
     /// Runs it once against a server started from `binary`; returns the version from INFO and one
     /// number per metric.
     pub(crate) fn run(&self, binary: &Path, settings: &Settings) -> Result<(String, Vec<f64>)> {

@@ -107,7 +107,6 @@ enum Rest {
     Reset {
         reset_seq: u64,
     },
-    Account(Box<AccountInfo>),
     Nothing {},
 }
 
@@ -149,7 +148,6 @@ impl Rest {
                 pause_until: "0001-01-01T00:00:00Z",
             },
             Some(Operation::ConsumerReset { .. }) => Rest::Reset { reset_seq: 0 },
-            Some(Operation::AccountInfo) => Rest::Account(Box::default()),
             _ => Rest::Nothing {},
         }
     }

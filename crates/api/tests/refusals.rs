@@ -18,7 +18,7 @@ fn check_error(subject: &str, error: &ApiError, more: &str) {
 }
 
 /// Operations whose refusals are an error and nothing else.
-const PLAIN: [&str; 16] = [
+const PLAIN: [&str; 17] = [
     "STREAM.DELETE.S",
     "STREAM.SNAPSHOT.S",
     "STREAM.MSG.GET.S",
@@ -28,6 +28,7 @@ const PLAIN: [&str; 16] = [
     "CONSUMER.CREATE.S",
     "CONSUMER.CREATE.S.C",
     "CONSUMER.DURABLE.CREATE.S.C",
+    "INFO",
     "CONSUMER.INFO.S.C",
     "CONSUMER.DELETE.S.C",
     "CONSUMER.UNPIN.S.C",

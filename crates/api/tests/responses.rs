@@ -440,7 +440,7 @@ fn accounts_are_shown() {
 
 #[test]
 fn pub_acks_are_valid() {
-    let schema = include_str!("schemas/api/v1/pub_ack_response.json");
+    let schema = include_str!("../../../schemas/jetstream/api/v1/pub_ack_response.json");
     let schema = serde_json::from_str(schema).expect("a schema");
     let mut accepted = Vec::new();
     let ack = PubAck {

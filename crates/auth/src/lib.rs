@@ -5,7 +5,8 @@
 //! certificates and [`proxy`] for what stands in front)? What does this token say ([`jwt`]), does
 //! it lead to a trusted operator and into which account ([`trust`]), or does a service decide
 //! ([`callout`])? What is an account ([`account_spec`])? And may that user publish or subscribe
-//! here ([`permissions`])?
+//! here ([`permissions`])? Where failures come from too often ([`source_limit`]) nobody is asked at
+//! all.
 //!
 //! It is pure: time and random bytes are arguments, nothing blocks except
 //! [`password::BcryptJob::run`], which says so, and nothing here knows sockets, files, tasks or
@@ -22,6 +23,7 @@ pub mod nkey;
 pub mod password;
 pub mod permissions;
 pub mod proxy;
+pub mod source_limit;
 pub mod source_net;
 pub mod template;
 pub mod time_window;

@@ -55,7 +55,10 @@ pub fn load_with(path: &str, source: &dyn Source, missing: Missing) -> Result<Lo
     if !errors.is_empty() {
         // A file that cannot be read has no places; the message names it.
         let about = if files.is_empty() { "" } else { path };
-        return Err(failure(errors, warnings, &files, about));
+        return Err(ConfigError {
+            is_syntax: !files.is_empty(),
+            ..failure(errors, warnings, &files, about)
+        });
     }
     if root.is_empty() {
         let message = "config has no values or is empty".to_owned();
@@ -104,6 +107,7 @@ fn failure(errors: Vec<Problem>, warnings: Vec<Problem>, files: &Files, path: &s
     ConfigError {
         errors: rendered(errors, files, path),
         warnings: rendered(warnings, files, path),
+        is_syntax: false,
     }
 }
 

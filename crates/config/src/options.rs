@@ -20,6 +20,8 @@ mod tls;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 pub use accounts::{
     Access, Account, AccountJetStream, AccountLimits, ClusterTraffic, Export, GLOBAL_ACCOUNT,
     Import, Latency, LatencySampling, MessageTrace, ResponseType, ServiceExport, ServiceImport,
@@ -123,6 +125,9 @@ pub struct Options {
     pub max_subscriptions: u32,
     /// Most tokens in a subscription's subject; 0 is unlimited.
     pub max_sub_tokens: u8,
+    /// Most failed logins and handshakes of one address in a minute, after which it is turned away
+    /// until the minute is over; 0 is unlimited. Unknown to nats-server.
+    pub max_failed_logins_per_source: u32,
     /// How many closed connections are remembered for connz.
     pub max_closed_clients: u32,
     /// Time between pings of an idle connection.
@@ -220,6 +225,7 @@ impl Default for Options {
             max_pending: 64 * 1024 * 1024,
             max_subscriptions: 0,
             max_sub_tokens: 0,
+            max_failed_logins_per_source: 0,
             max_closed_clients: 10_000,
             ping_interval: Duration::from_secs(120),
             ping_max: 2,
@@ -403,15 +409,15 @@ pub struct MapDestination {
     pub cluster: Option<String>,
 }
 
-/// A password or token: compares by value, never prints.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(String);
+/// A password or token: compares by value, never prints, and is wiped when dropped.
+#[derive(Clone, Default)]
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Wraps a secret.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self(Zeroizing::new(value.into()))
     }
 
     /// The secret itself; keep it away from logs.
@@ -431,6 +437,17 @@ impl Secret {
         }
     }
 }
+
+impl PartialEq for Secret {
+    /// In a time that depends on the lengths alone.
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = self.0.bytes().zip(other.0.bytes());
+        let differences = pairs.fold(0, |seen, (one, other)| seen | (one ^ other));
+        self.0.len() == other.0.len() && std::hint::black_box(differences) == 0
+    }
+}
+
+impl Eq for Secret {}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

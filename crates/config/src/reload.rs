@@ -179,6 +179,11 @@ const FIELDS: &[Field] = &[
     field!("MaxConn", "max_connections", max_connections),
     field!("MaxSubs", "max_subscriptions", max_subscriptions),
     field!("MaxSubTokens", "max_sub_tokens", max_sub_tokens),
+    field!(
+        "MaxFailedLoginsPerSource",
+        "max_failed_logins_per_source",
+        max_failed_logins_per_source
+    ),
     secret!("Username", "authorization username", |o: &Options| user_name(o)),
     secret!("Password", "authorization password", |o: &Options| password(o)),
     secret!("Authorization", "authorization token", |o: &Options| token(o)),

@@ -22,7 +22,7 @@ pub(crate) use value::{Entry, Map, Value, ValueKind};
 /// Deepest nesting of maps and arrays, counting includes and what variables stand for.
 pub const MAX_DEPTH: usize = 64;
 /// Most bytes of a configuration file and all that it includes.
-pub const MAX_LOAD_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_LOAD_BYTES: usize = 256 * 1024 * 1024;
 /// Most `include`s in one load.
 pub const MAX_INCLUDES: usize = 256;
 /// Most memory that copies of variables may take, in approximate bytes: stops a file in which

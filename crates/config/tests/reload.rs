@@ -162,6 +162,7 @@ const CHANGED: &[(&str, &str)] = &[
     ("max_pending", "2g"),
     ("max_subscriptions", "5"),
     ("max_sub_tokens", "5"),
+    ("max_failed_logins_per_source", "5"),
     ("max_closed_clients", "5"),
     ("ping_interval", "\"5s\""),
     ("ping_max", "5"),

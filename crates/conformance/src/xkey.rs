@@ -50,13 +50,17 @@ impl CurveKey {
     /// Opens what `from` has sealed; `None` if it is not a box between the two.
     #[must_use]
     pub fn open(&self, from: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        let rest = sealed.strip_prefix(VERSION)?;
-        let (nonce, rest) = rest.split_at_checked(NONCE_BYTES)?;
-        let (tag, sealed) = rest.split_at_checked(TAG_BYTES)?;
-        let mut stream = Stream::new(&self.shared(from), nonce.try_into().ok()?);
-        let one_time: [u8; 32] = stream.take();
-        let plain = sealed.iter().map(|byte| byte ^ stream.next()).collect();
-        (poly1305(&one_time, sealed) == tag).then_some(plain)
+        opened(sealed, |nonce| Stream::new(&self.shared(from), nonce))
+    }
+
+    /// Whether a box opens without any key: sealed with zeros where a key belongs, in any of the
+    /// places where a key is derived from another.
+    #[must_use]
+    pub fn opens_without_keys(sealed: &[u8]) -> bool {
+        let zeros = [0; 32];
+        let derived = hsalsa20(&zeros, &[0; 16]);
+        let raw = |key| move |nonce: &[u8; NONCE_BYTES]| Stream::under(&key, nonce);
+        opened(sealed, raw(zeros)).is_some() || opened(sealed, raw(derived)).is_some()
     }
 
     /// The secret shared with the owner of a public key.
@@ -71,6 +75,17 @@ impl CurveKey {
     }
 }
 
+/// Opens a box with the key stream that belongs to its nonce.
+fn opened(sealed: &[u8], stream: impl Fn(&[u8; NONCE_BYTES]) -> Stream) -> Option<Vec<u8>> {
+    let rest = sealed.strip_prefix(VERSION)?;
+    let (nonce, rest) = rest.split_at_checked(NONCE_BYTES)?;
+    let (tag, sealed) = rest.split_at_checked(TAG_BYTES)?;
+    let mut stream = stream(nonce.try_into().ok()?);
+    let one_time: [u8; 32] = stream.take();
+    let plain = sealed.iter().map(|byte| byte ^ stream.next()).collect();
+    (poly1305(&one_time, sealed) == tag).then_some(plain)
+}
+
 /// The key stream of XSalsa20 between two parties.
 struct Stream {
     key: [u8; 32],
@@ -81,11 +96,14 @@ struct Stream {
 
 impl Stream {
     fn new(shared: &[u8; 32], nonce: &[u8; NONCE_BYTES]) -> Self {
+        Self::under(&hsalsa20(shared, &[0; 16]), nonce)
+    }
+
+    /// The key stream under the key that was derived from a shared secret.
+    fn under(key: &[u8; 32], nonce: &[u8; NONCE_BYTES]) -> Self {
         let (first, second) = nonce.split_at(16);
-        let key = hsalsa20(shared, &[0; 16]);
-        let key = hsalsa20(&key, first.try_into().expect("16 bytes"));
         Self {
-            key,
+            key: hsalsa20(key, first.try_into().expect("16 bytes")),
             nonce: second.try_into().expect("8 bytes"),
             block: [0; 64],
             position: 0,

@@ -1,7 +1,10 @@
 //! JetStream of accounts: what each may use, what it is told, and how another account's streams are
 //! reached. The scenes are in `accounts_jetstream/`.
 
+use cognate_conformance::Server;
+use cognate_conformance::jetstream::JetStream;
 use cognate_conformance::stage::play;
+use serde_json::json;
 
 #[test]
 fn isolation() {
@@ -31,4 +34,53 @@ fn refused() {
 #[test]
 fn reload() {
     play("accounts_jetstream/reload");
+}
+
+/// Streams of one name in two accounts are there again after the server was stopped or killed, also
+/// after one account was away for a while.
+#[test]
+fn restart() {
+    for way in ["TERM", "KILL"] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let start = |accounts: &[&str]| {
+            let accounts = accounts.iter();
+            let accounts: String = accounts
+                .map(|name| {
+                    format!(
+                        "{name} {{ jetstream: enabled, users: [{{user: {name}, password: p}}] }}\n"
+                    )
+                })
+                .collect();
+            Server::with_config(&format!(
+                "jetstream {{ store_dir: {:?} }}\naccounts {{\n{accounts}}}",
+                dir.path()
+            ))
+        };
+        let stop = |mut server: Server| {
+            server.signal(way);
+            let _ = server.wait_exit();
+        };
+        let server = start(&["A", "B"]);
+        for (account, count) in [("A", 3), ("B", 1)] {
+            let mut js = JetStream::login(&server, account, "p");
+            js.stream(json!({"name": "S", "subjects": ["s"]}));
+            js.consumer(
+                "S",
+                json!({"name": account, "durable_name": account, "ack_policy": "explicit"}),
+            );
+            for seq in 1..=count {
+                assert_eq!(js.put("s", account), seq, "{way}");
+            }
+        }
+        stop(server);
+        stop(start(&["A"]));
+        let server = start(&["A", "B"]);
+        for (account, count) in [("A", 3), ("B", 1)] {
+            let mut js = JetStream::login(&server, account, "p");
+            let info = js.ok(&format!("CONSUMER.INFO.S.{account}"), "");
+            assert_eq!(info["num_pending"], count, "{way} {account}: {info}");
+            assert_eq!(js.put("s", "x"), count + 1, "{way} {account}");
+        }
+        stop(server);
+    }
 }

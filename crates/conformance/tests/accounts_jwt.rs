@@ -328,6 +328,23 @@ fn jetstream_limits() {
 }
 
 #[test]
+fn jetstream_changes_by_pushes() {
+    let mut world = World::new();
+    let js = |streams: i64| json!({"limits": {"mem_storage": 1000, "disk_storage": 10000, "streams": streams}});
+    world.account("A", js(1));
+    world.user("a", "A", json!({}));
+    world.variant("A.more", "A", js(2));
+    world.variant("A.off", "A", json!({}));
+    world.variant(
+        "A.tiered",
+        "A",
+        json!({"limits": {"tiered_limits": {"R3": {"mem_storage": 1000, "disk_storage": 5000}}}}),
+    );
+    world.variant("A.again", "A", js(3));
+    world.play("jetstream_pushed");
+}
+
+#[test]
 fn refused() {
     let mut world = World::new();
     world.account("A", json!({}));

@@ -36,6 +36,11 @@ fn filters() {
 }
 
 #[test]
+fn corners() {
+    play("accounts_system/corners");
+}
+
+#[test]
 fn http() {
     play("accounts_system/http");
 }

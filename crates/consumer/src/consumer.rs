@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use cognate_model::{ConsumerConfig, DeliverPolicy, MessageStore, Sequence, StoreError, Timestamp};
+use cognate_model::{ConsumerConfig, MessageStore, Sequence, StoreError, Timestamp};
 
 use crate::ack_subject::AckSubject;
 use crate::activity::Activity;
@@ -24,7 +24,7 @@ use crate::random::Random;
 use crate::selection::Selection;
 use crate::settings::Settings;
 use crate::snapshot;
-use crate::start::{SkipList, first_sequence};
+use crate::start::{Beginning, SkipList};
 
 /// Where a consumer belongs.
 #[derive(Clone, Debug)]
@@ -91,21 +91,29 @@ impl<C> Consumer<C> {
     where
         S: MessageStore<Cursor = C>,
     {
-        let settings = Settings::new(config);
-        let mut next = first_sequence(config, &settings.filters, store)?;
-        let mut skip = SkipList::default();
-        if config.deliver_policy == DeliverPolicy::LastPerSubject {
-            skip = SkipList::new(&settings.filters, next, store.state().last, store);
-            next = skip
-                .list
-                .front()
-                .copied()
-                .unwrap_or(skip.end.saturating_add(1));
-        }
-        let ledger = Ledger::new(settings.mode, settings.waits.clone(), next);
-        Ok(Self::assemble(
-            identity, settings, ledger, skip, visible, now, store,
+        let mut beginning = Beginning::new(config, store)?;
+        beginning.go_on(store, usize::MAX);
+        Ok(Self::begun(
+            identity, config, beginning, visible, now, store,
         ))
+    }
+
+    /// The same, once it was found out where it begins.
+    pub fn begun<S>(
+        identity: Identity,
+        config: &ConsumerConfig,
+        beginning: Beginning,
+        visible: Sequence,
+        now: Timestamp,
+        store: &mut S,
+    ) -> Self
+    where
+        S: MessageStore<Cursor = C>,
+    {
+        let settings = Settings::new(config);
+        let (next, skip) = beginning.into_parts();
+        let ledger = Ledger::new(settings.mode, settings.waits.clone(), next);
+        Self::assemble(identity, settings, ledger, skip, visible, now, store)
     }
 
     /// The consumer that wrote `snapshot` and then `entries`. Pull requests, interest and a pinned

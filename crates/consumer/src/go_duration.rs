@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::ack_subject::push_decimal;
 
 /// Reads a length of time in nanoseconds; nothing if it is not one.
-pub(crate) fn parse(text: &[u8]) -> Option<i64> {
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<i64> {
     let (negative, mut rest) = match text.split_first()? {
         (b'-', rest) => (true, rest),
         (b'+', rest) => (false, rest),

@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use cognate_consumer::{Consumer, ConsumerState, Identity, Removal, ResetError};
+use cognate_consumer::{Beginning, Consumer, ConsumerState, Identity, Removal, ResetError};
 use cognate_model::{
     ApiError, Compression, ConsumerConfig, DamagedRange, Message, MessageStore, RetentionPolicy,
     Sequence, StoreState, StreamConfig, SubjectState, Timestamp, error,
@@ -20,6 +20,9 @@ use crate::hosts::ConsumerSide;
 use crate::interest::Place;
 use crate::members::MemberSpec;
 use crate::outlet::Outlet;
+
+/// Subjects that are looked at in one step to find out where a consumer begins: a millisecond or two.
+const BEGINNING_SUBJECTS: usize = 16 * 1024;
 
 /// A purge of a group that goes on; see [`Group::continue_purge`].
 pub struct GroupPurge<D: Disk>(Purge<AnyCursor<D>>);
@@ -121,6 +124,7 @@ impl<D: Disk> Group<D> {
         let (stream, _, mut host) = self.stream_side(outlet, Removal::Deleted);
         stream.update(config, &mut host)?;
         self.origins.configure(self.stream.config());
+        self.scrub.configure(self.stream.config());
         if let AnyStore::File(store) = &mut self.store {
             store.set_compress(self.stream.config().compression != Compression::None);
         }
@@ -212,22 +216,33 @@ impl<D: Disk> Group<D> {
         Some(&self.members.get(place)?.spec)
     }
 
-    /// Adds a new consumer.
+    /// Begins to find out where a new consumer begins. What is not done is to be given to
+    /// [`continue_consumer`](Self::continue_consumer) until it is; others may have their turn in between.
     ///
     /// # Errors
-    /// If the store cannot tell where it begins.
+    /// If the store cannot tell.
+    pub fn start_consumer(&mut self, config: &ConsumerConfig) -> Result<Beginning, ApiError> {
+        Beginning::new(config, &mut self.store).map_err(|cause| error::stream_store_failed(&cause))
+    }
+
+    /// Goes on with that for a bounded number of subjects.
+    pub fn continue_consumer(&mut self, beginning: &mut Beginning) {
+        beginning.go_on(&mut self.store, BEGINNING_SUBJECTS);
+    }
+
+    /// Adds a new consumer, once it is known where it begins.
     pub fn add_consumer<O: Outlet>(
         &mut self,
         spec: MemberSpec,
+        beginning: Beginning,
         now: Timestamp,
         outlet: &mut O,
-    ) -> Result<(), ApiError> {
+    ) {
         let identity = self.identity(&spec);
         let config = &spec.config;
-        let consumer = Consumer::new(identity, config, self.visible, now, &mut self.store)
-            .map_err(|cause| error::stream_store_failed(&cause))?;
+        let visible = self.visible;
+        let consumer = Consumer::begun(identity, config, beginning, visible, now, &mut self.store);
         self.enter(spec, consumer, now, outlet);
-        Ok(())
     }
 
     /// To be called once after all consumers were recovered, and for a new group: from then on their

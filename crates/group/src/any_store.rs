@@ -66,6 +66,15 @@ impl<D: Disk> MessageStore for AnyStore<D> {
         either!(self, store => store.for_each_subject(filter, visit))
     }
 
+    fn for_each_last(
+        &mut self,
+        filter: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], Sequence) -> ControlFlow<()>,
+    ) {
+        either!(self, store => store.for_each_last(filter, after, visit))
+    }
+
     fn sequence_at(&mut self, time: Timestamp) -> Result<Sequence, StoreError> {
         either!(self, store => store.sequence_at(time))
     }

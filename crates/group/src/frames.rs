@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sid      is
-//! P        a publish to a subject of the stream
+//! P        a publish to a subject of the stream; what follows says whether its way is told
 //! A<place> an acknowledgement for a consumer       N<place> a pull request
 //! F<place> an answer to flow control               L<place> a dead letter was stored
 //! D        a direct get                            G        a direct get by subject
@@ -18,7 +18,7 @@ use cognate_wire::{Delivered, parse_delivered};
 
 use crate::group::Group;
 use crate::interest::Place;
-use crate::outlet::{Outgoing, Outlet};
+use crate::outlet::{Outgoing, Outlet, TracedFrame};
 
 /// What the sids of a group's subscriptions begin with.
 pub mod kind {
@@ -81,7 +81,10 @@ impl<D: Disk> Group<D> {
             return;
         };
         match kind {
-            kind::PUBLISH => self.publish(frame, now, random, outlet),
+            kind::PUBLISH => match TracedFrame::parse(rest) {
+                None => self.publish(frame, now, random, outlet),
+                Some(traced) => self.publish_traced(traced, frame, now, random, outlet),
+            },
             kind::DIRECT => self.direct(frame, None, outlet),
             kind::DIRECT_SUBJECT => self.direct(frame, direct_subject(frame.subject), outlet),
             kind::ORIGIN => self.handle_origin_delivery(rest, frame, now, outlet),
@@ -111,6 +114,27 @@ impl<D: Disk> Group<D> {
         };
         let (stream, store, mut host) = self.stream_side(outlet, Removal::Deleted);
         stream.handle_publish(&publish, now, store, &mut host);
+    }
+
+    #[cold]
+    fn publish_traced<O: Outlet>(
+        &mut self,
+        traced: TracedFrame,
+        frame: &Delivered<'_>,
+        now: Timestamp,
+        random: u64,
+        outlet: &mut O,
+    ) {
+        let publish = Publish {
+            subject: frame.subject,
+            reply: frame.reply.unwrap_or_default(),
+            headers: frame.headers,
+            payload: frame.payload,
+            random,
+        };
+        let (stream, store, mut host) = self.stream_side(outlet, Removal::Deleted);
+        let outcome = stream.handle_traced(&publish, traced.only, now, store, &mut host);
+        outlet.traced(traced.ticket, outcome);
     }
 
     fn handle_for_member<O: Outlet>(

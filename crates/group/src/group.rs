@@ -7,12 +7,13 @@
 use std::collections::VecDeque;
 
 use cognate_consumer::{Consumer, Removal, Turn};
-use cognate_model::{ApiError, MessageStore, Sequence, StreamConfig, Timestamp};
+use cognate_model::{ApiError, MessageStore, Sequence, StoreState, StreamConfig, Timestamp};
 use cognate_store::{FileStore, Journal, MemoryStore, Recovered, disk::Disk};
 use cognate_stream::{DirectGet, Stream, Surroundings};
 
 use crate::any_store::{AnyCursor, AnyStore};
 use crate::effects::{Effect, Effects, Marks};
+use crate::gather::Gather;
 use crate::hosts::{ConsumerSide, StreamSide, Wake};
 use crate::interest::Place;
 use crate::journal::Keeper;
@@ -20,6 +21,7 @@ use crate::members::Members;
 use crate::origins::{Origins, PLACE, Positions};
 use crate::outlet::{Outgoing, Outlet};
 use crate::retention::{Settled, Sweep};
+use crate::scrub::Scrub;
 use crate::sync::Policy;
 
 /// Messages that one consumer delivers before others get their turn.
@@ -27,6 +29,26 @@ const DELIVER_BUDGET: usize = 512;
 
 /// Rounds over consumers that have more to deliver, per step.
 const DELIVER_ROUNDS: usize = 2;
+
+/// Bytes that may still be stored before a limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// By all accounts of the server.
+    pub server: u64,
+    /// By the stream's account.
+    pub account: u64,
+    /// Whether the account has limits for streams of this kind at all; nothing is stored without.
+    pub is_allowed: bool,
+}
+
+impl Room {
+    /// No limit.
+    pub const UNLIMITED: Self = Room {
+        server: u64::MAX,
+        account: u64::MAX,
+        is_allowed: true,
+    };
+}
 
 /// What a group is made of.
 pub struct Specification<D: Disk> {
@@ -91,11 +113,19 @@ pub struct Group<D: Disk> {
     pub(crate) retry_at: Option<Timestamp>,
     /// The store may have housekeeping to do.
     pub(crate) needs_care: bool,
+    /// A sync of the store has ended since the last step's.
+    pub(crate) has_synced: bool,
+    /// Whether the next sync waits for more.
+    pub(crate) gather: Gather,
+    /// When the store will have been quiet for a while.
+    pub(crate) quiet_at: Option<Timestamp>,
+    /// Reads old messages now and then.
+    pub(crate) scrub: Scrub,
     pub(crate) max_pending: u64,
     pub(crate) max_payload: u64,
     pub(crate) seed: u64,
     /// Bytes that may still be stored, as the server said last.
-    pub(crate) room: u64,
+    pub(crate) room: Room,
     /// Where its messages come from, if not from publishers.
     pub(crate) origins: Origins,
     turns: Vec<Place>,
@@ -128,6 +158,8 @@ impl<D: Disk> Group<D> {
         let positions = Positions::new(&journal.take_recovered(PLACE));
         let origins = Origins::new(&config, account, domain, seed, positions);
         let stream = Stream::recover(config, created, surroundings, &mut store, now)?;
+        let StoreState { first, last, .. } = store.state();
+        let scrub = Scrub::new(stream.config(), first, last, seed);
         let everything = store.cursor(&[]);
         let visible = store.state().last;
         let next_sync = match policy {
@@ -152,10 +184,14 @@ impl<D: Disk> Group<D> {
             failed: FailedLogs::default(),
             retry_at: None,
             needs_care: false,
+            has_synced: false,
+            gather: Gather::default(),
+            quiet_at: None,
+            scrub,
             max_pending,
             max_payload,
             seed,
-            room: u64::MAX,
+            room: Room::UNLIMITED,
             turns: Vec::new(),
             origins,
         })
@@ -163,12 +199,14 @@ impl<D: Disk> Group<D> {
 
     /// How many bytes may still be stored before an account or server limit is reached; to be told
     /// before each step.
-    pub fn set_room(&mut self, bytes: u64) {
-        self.room = bytes;
+    pub fn set_room(&mut self, room: Room) {
+        self.room = room;
     }
 
     /// Does what time asks for.
     pub fn handle_timeouts<O: Outlet>(&mut self, now: Timestamp, outlet: &mut O) {
+        self.settle_if_quiet(now);
+        self.scrub_if_due(now);
         let due = self.stream.next_timeout(&mut self.store);
         if due.is_some_and(|due| due <= now) {
             let (stream, store, mut host) = self.stream_side(outlet, Removal::Deleted);
@@ -271,6 +309,9 @@ impl<D: Disk> Group<D> {
             sync,
             journal,
             self.retry_at,
+            self.quiet_at,
+            self.gather.until(),
+            self.scrub.due(),
             self.origins.next_timeout(),
         ]
         .into_iter()

@@ -13,6 +13,7 @@ use cognate_stream::{Advisory, BatchKind, StreamHost};
 
 use crate::any_store::AnyCursor;
 use crate::effects::Effects;
+use crate::group::Room;
 use crate::interest::Place;
 use crate::journal::Keeper;
 use crate::members::Members;
@@ -34,7 +35,7 @@ pub(crate) struct StreamSide<'a, D: Disk, O> {
     pub(crate) outlet: &'a mut O,
     pub(crate) removal: Removal,
     /// How many bytes more account and server have room for.
-    pub(crate) room: &'a mut u64,
+    pub(crate) room: &'a mut Room,
 }
 
 impl<D: Disk, O: Outlet> StreamHost for StreamSide<'_, D, O> {
@@ -94,10 +95,17 @@ impl<D: Disk, O: Outlet> StreamHost for StreamSide<'_, D, O> {
     }
 
     fn admit(&mut self, bytes: u64) -> Result<(), ApiError> {
-        if bytes > *self.room {
+        if bytes > self.room.server {
             return Err(cognate_model::error::INSUFFICIENT_RESOURCES);
         }
-        *self.room -= bytes;
+        if !self.room.is_allowed {
+            return Err(cognate_model::error::NO_LIMITS);
+        }
+        if bytes > self.room.account {
+            return Err(cognate_model::error::ACCOUNT_RESOURCES_EXCEEDED);
+        }
+        self.room.server -= bytes;
+        self.room.account -= bytes;
         Ok(())
     }
 

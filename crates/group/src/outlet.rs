@@ -1,7 +1,7 @@
 //! Where a group's messages go.
 
 use cognate_consumer::DeadLetter;
-use cognate_stream::BatchKind;
+use cognate_stream::{BatchKind, Traced};
 
 use crate::interest::Place;
 use crate::notice::Notice;
@@ -35,6 +35,37 @@ impl<'a> Outgoing<'a> {
     }
 }
 
+/// A publish whose way is told, as the sid of its frame says it: `P.t<ticket>`, or `P.o<ticket>` if it
+/// is only to be traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TracedFrame {
+    /// By which the outcome is told apart.
+    pub ticket: u64,
+    /// It is checked and not stored.
+    pub only: bool,
+}
+
+impl TracedFrame {
+    /// What a sid says behind its first letter.
+    #[must_use]
+    pub fn parse(rest: &[u8]) -> Option<Self> {
+        let (only, digits) = match rest {
+            [b'.', b't', digits @ ..] => (false, digits),
+            [b'.', b'o', digits @ ..] => (true, digits),
+            _ => return None,
+        };
+        let ticket = str::from_utf8(digits).ok()?.parse().ok()?;
+        Some(TracedFrame { ticket, only })
+    }
+
+    /// The end of the sid that says it.
+    #[must_use]
+    pub fn suffix(self) -> String {
+        let mark = if self.only { 'o' } else { 't' };
+        format!(".{mark}{}", self.ticket)
+    }
+}
+
 /// What a group asks of the server while it is stepped.
 pub trait Outlet {
     /// Sends a message to everybody who wants it; returns whether somebody does.
@@ -56,4 +87,9 @@ pub trait Outlet {
 
     /// Something happened that operators may want to know.
     fn notice(&mut self, notice: Notice);
+
+    /// The stream has made this of a message whose way is told; see [`TracedFrame`].
+    fn traced(&mut self, ticket: u64, outcome: Traced) {
+        let _ = (ticket, outcome);
+    }
 }

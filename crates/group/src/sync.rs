@@ -13,7 +13,11 @@ use crate::effects::Marks;
 use crate::group::Group;
 
 /// Bytes of housekeeping at a time: a millisecond or so.
-const CARE_BYTES: usize = 512 * 1024;
+const CARE_BYTES: usize = 256 * 1024;
+
+/// How long the store must have been quiet before it says on the disk what is durable: that takes
+/// syncs of their own, for which the next publish would wait.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// How long is waited for a full disk to have room again before it is tried once more.
 pub(crate) const RETRY_FULL: Duration = Duration::from_millis(250);
@@ -85,6 +89,11 @@ impl<D: Disk> Group<D> {
         // A snapshot that is still wanted found no room.
         is_full |= self.journal.wants_snapshot() && !self.failed.journal;
         self.retry_at = is_full.then(|| now.after(RETRY_FULL));
+        if std::mem::take(&mut self.has_synced) {
+            self.gather
+                .end(now, self.store.durable().0, written.store.0);
+            self.quiet_at = Some(now.after(QUIET));
+        }
         if is_syncing {
             return None;
         }
@@ -94,11 +103,17 @@ impl<D: Disk> Group<D> {
             }
             self.next_sync = now.after(sync_interval);
         }
+        let is_awaited = self.effects.awaits_journal(self.journal.durable());
+        if !is_awaited && self.policy == Policy::Synced && self.gather.holds(now, written.store.0) {
+            return None;
+        }
         let store = match &mut self.store {
             AnyStore::File(store) => store.begin_sync(),
             AnyStore::Memory(_) => None,
         };
-        let is_awaited = self.effects.awaits_journal(self.journal.durable());
+        if store.is_some() {
+            self.gather.begin(now, self.store.durable().0);
+        }
         let journal = self.journal.begin_sync(now, is_awaited);
         (store.is_some() || journal.is_some()).then_some(SyncWork { store, journal })
     }
@@ -139,7 +154,7 @@ impl<D: Disk> Group<D> {
     pub fn finish_sync(&mut self, finished: Finished<D>) {
         if let (Some((ticket, result)), AnyStore::File(store)) = (finished.store, &mut self.store) {
             let synced = store.finish_sync(ticket, result);
-            self.needs_care = true;
+            (self.needs_care, self.has_synced) = (true, true);
             if let Err(error) = synced {
                 self.fail_store(&error);
             }
@@ -148,6 +163,19 @@ impl<D: Disk> Group<D> {
             && let Err(error) = self.journal.finish_sync(ticket, result)
         {
             self.fail_journal(&error);
+        }
+    }
+
+    /// Says on the disk what is durable, if the store has been quiet for a while.
+    pub(crate) fn settle_if_quiet(&mut self, now: Timestamp) {
+        if self.quiet_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.quiet_at = None;
+        if let AnyStore::File(store) = &mut self.store
+            && let Err(error) = store.settle()
+        {
+            self.fail_store(&error);
         }
     }
 

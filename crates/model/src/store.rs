@@ -131,6 +131,29 @@ pub trait MessageStore {
         visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
     );
 
+    /// Visits the subjects that match `filter` and come after `after` by their bytes, each with the
+    /// sequence of its last message, so that a long walk can be made in steps. What changes between
+    /// two steps may be seen or not.
+    fn for_each_last(
+        &mut self,
+        filter: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], Sequence) -> ControlFlow<()>,
+    ) {
+        let mut later = std::collections::BTreeMap::new();
+        self.for_each_subject(filter, &mut |subject, state| {
+            if after.is_none_or(|after| subject > after) {
+                later.insert(subject.to_vec(), state.last);
+            }
+            ControlFlow::Continue(())
+        });
+        for (subject, last) in later {
+            if visit(&subject, last).is_break() {
+                return;
+            }
+        }
+    }
+
     /// A cursor over the messages that match one of `filters`; over all if there is none.
     fn cursor(&mut self, filters: &[Filter]) -> Self::Cursor;
 

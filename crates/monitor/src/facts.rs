@@ -71,6 +71,23 @@ pub trait Monitored: Send + Sync + 'static {
     fn has_consumer(&self, account: &str, stream: &str, consumer: &str) -> bool;
 }
 
+/// OCSP answers about clients' certificates that are kept, and how often one was of use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OcspCacheFacts {
+    /// Questions that a kept answer served.
+    pub hits: u64,
+    /// Questions that none did.
+    pub misses: u64,
+    /// Answers that are kept.
+    pub responses: u64,
+    /// Those of them that say "revoked".
+    pub revoked: u64,
+    /// Those that say "good".
+    pub good: u64,
+    /// Those that say "unknown".
+    pub unknown: u64,
+}
+
 /// What `/varz` and `/metrics` show of a server.
 #[derive(Clone, Debug)]
 pub struct ServerFacts {
@@ -184,6 +201,8 @@ pub struct ServerFacts {
     pub system_account: String,
     /// When the certificate of the client listener ends.
     pub tls_cert_not_after: Option<SystemTime>,
+    /// What OCSP has said about clients' certificates, where that is kept.
+    pub ocsp_peer_cache: Option<OcspCacheFacts>,
     /// The arguments of the process, the program first. Secrets in them are hidden here, not by
     /// the caller. Empty for an embedded server that does not want to show them.
     pub command_line: Vec<String>,
@@ -263,6 +282,8 @@ pub struct ConnectionFacts {
     pub authorized_user: String,
     /// Account it belongs to; empty before it is in one.
     pub account: String,
+    /// Its user's JWT; empty without one, and redacted if it is enough to log in with.
+    pub jwt: String,
     /// Public key that issued its JWT; empty without one.
     pub issuer_key: String,
     /// Name of the account as an operator tagged it; empty without one.
@@ -409,6 +430,7 @@ impl Default for ServerFacts {
             feature_flags: BTreeMap::new(),
             system_account: String::new(),
             tls_cert_not_after: None,
+            ocsp_peer_cache: None,
             command_line: Vec::new(),
         }
     }
@@ -443,6 +465,7 @@ impl Default for ConnectionFacts {
             tls_first: false,
             authorized_user: String::new(),
             account: String::new(),
+            jwt: String::new(),
             issuer_key: String::new(),
             name_tag: String::new(),
             tags: Vec::new(),

@@ -25,8 +25,8 @@ pub use documents::subsz::SubszRequest;
 pub use facts::{
     AccountDetail, AccountFacts, ClosedSubscription, ConnectionFacts, Counts, ExportFacts, Health,
     ImportFacts, JetStream, JetStreamAccount, JetStreamConfig, JetStreamFacts, JetStreamLimits,
-    LatencyFacts, MappedTo, Monitored, PeerCertificate, ServerFacts, StreamDetails, StreamFacts,
-    StreamService, SubscriptionFacts, SubscriptionStats, WantedConsumers,
+    LatencyFacts, MappedTo, Monitored, OcspCacheFacts, PeerCertificate, ServerFacts, StreamDetails,
+    StreamFacts, StreamService, SubscriptionFacts, SubscriptionStats, WantedConsumers,
 };
 pub use request::{Documents, NoDocument};
 pub use server::serve;

@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 
 use crate::documents::accountz::Detail;
 use crate::documents::accstatz::AccountStat;
+use crate::documents::jsz;
 use crate::facts::Monitored;
+use crate::query::{BadQuery, Query};
 use crate::routes::{Endpoint, Routes};
 
 /// Documents of one server for requests over NATS.
@@ -95,6 +97,25 @@ impl Documents {
         serde_json::to_vec(&detail).ok()
     }
 
+    /// JetStream of one account, with `options`.
+    ///
+    /// # Errors
+    /// If the account has no JetStream, or the options are wrong.
+    pub fn jetstream_account(
+        &self,
+        name: &str,
+        options: &Map<String, Value>,
+    ) -> Result<Vec<u8>, NoDocument> {
+        let refused = |reason: String| NoDocument::Refused(500, reason);
+        let query = query("JSZ", options);
+        let query = Query::parse(query.as_bytes());
+        let answer = jsz::account(self.source.as_ref(), &query, name);
+        let answer = answer.map_err(|BadQuery(reason)| refused(reason))?;
+        let answer =
+            answer.ok_or_else(|| refused(format!("account {name:?} not jetstream enabled")));
+        Ok(answer?.body)
+    }
+
     /// The connections and the traffic of one account, as members of a JSON object.
     pub fn account_stat(&self, name: &str) -> Option<Map<String, Value>> {
         let facts = self.source.accounts();
@@ -125,7 +146,9 @@ fn query(name: &str, options: &Map<String, Value>) -> String {
         query.push_str("subs=detail");
     }
     for (option, value) in options {
-        let parameter = PARAMETERS.iter().find(|(from, _)| from == option);
+        // A health check has the same names here and there.
+        let mut parameters = PARAMETERS.iter().filter(|_| name != "HEALTHZ");
+        let parameter = parameters.find(|(from, _)| from == option);
         let parameter = parameter.map_or(option.as_str(), |(_, to)| to);
         let text = match (option.as_str(), value) {
             ("subscriptions_detail", _) => continue,
@@ -134,7 +157,9 @@ fn query(name: &str, options: &Map<String, Value>) -> String {
             ("state", Value::Number(number)) => match number.as_u64() {
                 Some(0) => "open".to_owned(),
                 Some(1) => "closed".to_owned(),
-                _ => "all".to_owned(),
+                Some(2) => "all".to_owned(),
+                // Unlike a name, a number that means no state finds nothing.
+                _ => "#".to_owned(),
             },
             // Raft groups are chosen by the whole word.
             ("account", Value::String(text)) if name == "RAFTZ" => text.clone(),

@@ -8,6 +8,7 @@
 
 pub mod interfaces;
 pub mod log;
+mod memory;
 pub mod notify;
 pub mod pid_file;
 pub mod ports_file;

@@ -1,8 +1,9 @@
 //! Hiding secrets in what the server shows of its own command line and of URLs.
 //!
-//! The kernel's copy of the arguments (`ps`, `/proc/<pid>/cmdline`) stays as it is: overwriting it
-//! takes writes to raw memory, and NATS's own server does not do it either. Secrets belong into the
-//! configuration file; these functions are for views such as `/expvarz` and for log lines. Pure.
+//! Most of it is pure and for views such as `/debug/vars` and for log lines. [`hide_arguments`] alone
+//! touches the process: it overwrites what `ps` and `/proc/<pid>/cmdline` show, which NATS's own
+//! server leaves as it is. Secrets still belong into the configuration file: between the start of the
+//! process and its first steps everybody can read them.
 
 /// What stands for a secret.
 pub const REDACTED: &str = "[REDACTED]";
@@ -38,6 +39,42 @@ pub fn redacted_args(args: &[String]) -> Vec<String> {
         shown.push(text);
     }
     shown
+}
+
+/// Overwrites the secrets among this process's arguments with `x`, where the system shows them to
+/// everybody. Best effort: does nothing where there is no `/proc`. To be called once the arguments
+/// have been read, by the program's own `main`.
+pub fn hide_arguments() {
+    crate::memory::overwrite_arguments(masked);
+}
+
+/// The arguments as one block, each ended by a zero byte, with `x` over every byte of a secret.
+fn masked(block: &[u8]) -> Vec<u8> {
+    let mut masked = Vec::with_capacity(block.len());
+    let mut in_secret = false;
+    for arg in block.split_inclusive(|byte| *byte == 0) {
+        let text = arg.strip_suffix(&[0]).unwrap_or(arg);
+        let shown = String::from_utf8_lossy(text);
+        let (flag, value) = Flag::of(&shown);
+        let urls = || user_part(&shown).unwrap_or((0, 0));
+        let (start, end) = match (in_secret, flag, value) {
+            (true, _, _) => (0, text.len()),
+            (_, Flag::Secret, Some((name, _))) => (name.len() + 1, text.len()),
+            _ if shown.len() == text.len() => urls(),
+            _ => (0, 0),
+        };
+        in_secret = !in_secret && flag == Flag::Secret && value.is_none();
+        let hidden = |(at, byte): (usize, &u8)| {
+            if (start..end).contains(&at) {
+                b'x'
+            } else {
+                *byte
+            }
+        };
+        masked.extend(text.iter().enumerate().map(hidden));
+        masked.extend_from_slice(&arg[text.len()..]);
+    }
+    masked
 }
 
 /// A URL for a log line: its password, if it has one, is shown as `xxxxx`.
@@ -115,6 +152,25 @@ mod tests {
         check("x --pass", "x --pass");
         check("x --passive s --name pass", "x --passive s --name pass");
         check("x --pass=", "x --pass=[REDACTED]");
+    }
+
+    #[test]
+    fn the_block_of_arguments_keeps_its_form() {
+        let check = |block: &str, expected: &str| {
+            let masked = masked(block.replace(' ', "\0").as_bytes());
+            let shown = String::from_utf8(masked).expect("still text");
+            assert_eq!(shown.replace('\0', " "), expected);
+        };
+        check(
+            "x --pass s --auth=tt -user u ",
+            "x --pass x --auth=xx -user x ",
+        );
+        check("x -pass=a=b -p 4222 ", "x -pass=xxx -p 4222 ");
+        check("x --pass --auth y ", "x --pass xxxxxx y ");
+        check("x --routes nats://u:p@a:1 ", "x --routes nats://xxx@a:1 ");
+        check("x -c /etc/nats.conf", "x -c /etc/nats.conf");
+        check("", "");
+        assert_eq!(masked(b"--pass\0\xff\xfe\0"), b"--pass\0xx\0");
     }
 
     #[test]

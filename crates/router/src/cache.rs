@@ -3,7 +3,9 @@
 //! A direct-mapped table: a subject has one place, a newcomer takes it over and reuses its memory,
 //! so that a miss allocates nothing once the table is warm. An answer is used only while the
 //! [`Generations`] of its account say that it holds; answers of "nobody" are kept like others. The
-//! place of the previous look-up is tried first, since publishers tend to repeat a subject.
+//! place of the previous look-up is tried first, since publishers tend to repeat a subject. Subjects
+//! that are made for one message are asked for once and not remembered: each would take the place
+//! of another one, whose memory is cold.
 //!
 //! Bounds: [`PLACES`] subjects of at most [`MAX_SUBJECT`] bytes, and [`MAX_WEIGHT`] references to
 //! subscriptions (a closed connection's subscriptions live on in stale answers until replaced).
@@ -16,6 +18,10 @@ const PLACES: usize = 4096;
 
 /// Longer subjects are answered but not remembered.
 const MAX_SUBJECT: usize = 256;
+
+/// What subjects begin with that are made for one message each: inboxes, which have a token per
+/// request, and acknowledgements.
+const MADE_FOR_ONE: [&[u8]; 2] = [b"_INBOX.", b"$JS.ACK."];
 
 /// References to subscriptions that all answers together may hold.
 const MAX_WEIGHT: usize = 1 << 18;
@@ -195,7 +201,8 @@ impl<D> MatchCache<D> {
         if self.places.is_empty() {
             self.places.resize_with(PLACES, Place::default);
         }
-        if subject.len() > MAX_SUBJECT || !self.remembers {
+        let is_for_one = MADE_FOR_ONE.iter().any(|begin| subject.starts_with(begin));
+        if is_for_one || subject.len() > MAX_SUBJECT || !self.remembers {
             return 0;
         }
         let hash = hash(self.seed ^ account, subject);
@@ -289,5 +296,22 @@ mod tests {
             }
             assert_eq!(cache.stats().misses, asked);
         }
+    }
+
+    #[test]
+    fn subjects_made_for_one_message_take_nobodys_place() {
+        let generations = Generations::default();
+        let mut cache = MatchCache::<()>::new(1);
+        cache.look_up(0, &generations, b"orders.new", Matched::clear);
+        for number in 0..3 * PLACES {
+            let subject = format!("_INBOX.x.{number}");
+            cache.look_up(0, &generations, subject.as_bytes(), Matched::clear);
+            // The same again, as for a batch to one inbox.
+            cache.look_up(0, &generations, subject.as_bytes(), Matched::clear);
+        }
+        let misses = cache.stats().misses;
+        assert_eq!(misses, 1 + 3 * PLACES as u64);
+        cache.look_up(0, &generations, b"orders.new", Matched::clear);
+        assert_eq!(cache.stats().misses, misses);
     }
 }

@@ -12,18 +12,37 @@
 //! *… >        any                       + any
 //! ```
 //!
+//! Most accounts change little, so they begin with a few coarse counters; with the first change
+//! beyond [`MANY_CHANGES`] finer ones take their place, and everything known is asked for once more.
+//!
 //! Writers advance while they hold the interest exclusively; readers need no lock.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const PAIRS: usize = 1024;
 const FIRSTS: usize = 256;
+
+/// Counters of an account in which little changes. All four numbers are powers of two.
+const FEW_PAIRS: usize = 32;
+const FEW_FIRSTS: usize = 8;
+
+/// From this many changes on an account gets the finer counters.
+const MANY_CHANGES: u64 = 128;
 
 /// The change counters of one account's interest.
 pub struct Generations {
     /// Advanced by every change: equal means that nothing changed at all.
     total: AtomicU64,
     any: AtomicU64,
+    few: Counters,
+    /// Take the place of `few` once much changes.
+    many: OnceLock<Counters>,
+}
+
+struct Counters {
+    /// Added to every sum, so that none is equal to one of coarser counters.
+    base: u64,
     first: Box<[AtomicU64]>,
     pair: Box<[AtomicU64]>,
 }
@@ -35,14 +54,32 @@ pub struct Buckets {
     pair: u16,
 }
 
+impl Counters {
+    fn new(base: u64, firsts: usize, pairs: usize) -> Self {
+        let zeros = |n| (0..n).map(|_| AtomicU64::new(0)).collect();
+        Counters {
+            base,
+            first: zeros(firsts),
+            pair: zeros(pairs),
+        }
+    }
+
+    fn first(&self, buckets: Buckets) -> &AtomicU64 {
+        &self.first[usize::from(buckets.first) & (self.first.len() - 1)]
+    }
+
+    fn pair(&self, buckets: Buckets) -> &AtomicU64 {
+        &self.pair[usize::from(buckets.pair) & (self.pair.len() - 1)]
+    }
+}
+
 impl Default for Generations {
     fn default() -> Self {
-        let zeros = |n| (0..n).map(|_| AtomicU64::new(0)).collect();
         Generations {
             total: AtomicU64::new(0),
             any: AtomicU64::new(0),
-            first: zeros(FIRSTS),
-            pair: zeros(PAIRS),
+            few: Counters::new(0, FEW_FIRSTS, FEW_PAIRS),
+            many: OnceLock::new(),
         }
     }
 }
@@ -53,23 +90,35 @@ impl Generations {
         self.total.load(Ordering::Acquire)
     }
 
+    fn counters(&self) -> &Counters {
+        self.many.get().unwrap_or(&self.few)
+    }
+
     /// The sum of the counters that concern a subject.
     pub fn sum(&self, buckets: Buckets) -> u64 {
+        let counters = self.counters();
         self.any.load(Ordering::Acquire)
-            + self.first[usize::from(buckets.first) % FIRSTS].load(Ordering::Acquire)
-            + self.pair[usize::from(buckets.pair) % PAIRS].load(Ordering::Acquire)
+            + counters.base
+            + counters.first(buckets).load(Ordering::Acquire)
+            + counters.pair(buckets).load(Ordering::Acquire)
     }
 
     /// Records that a subscription to `filter` came or went.
     pub fn advance(&self, filter: &[u8]) {
+        let total = self.total.load(Ordering::Acquire);
+        if total >= MANY_CHANGES {
+            // No sum so far is larger than the number of changes.
+            self.many
+                .get_or_init(|| Counters::new(total + 1, FIRSTS, PAIRS));
+        }
         let (first, second) = leading_tokens(filter);
-        let buckets = Buckets::of(filter);
+        let (counters, buckets) = (self.counters(), Buckets::of(filter));
         let counter = if is_wildcard(first) {
             &self.any
         } else if second.is_some_and(is_wildcard) {
-            &self.first[usize::from(buckets.first)]
+            counters.first(buckets)
         } else {
-            &self.pair[usize::from(buckets.pair)]
+            counters.pair(buckets)
         };
         counter.fetch_add(1, Ordering::Release);
         self.total.fetch_add(1, Ordering::Release);
@@ -128,6 +177,32 @@ mod tests {
         let before = generations.sum(buckets);
         generations.advance(filter.as_bytes());
         generations.sum(buckets) != before
+    }
+
+    #[test]
+    fn no_change_goes_unnoticed_while_counters_become_finer() {
+        let generations = Generations::default();
+        let subjects = ["a.b", "c.d", "e"].map(|subject| Buckets::of(subject.as_bytes()));
+        let mut seen = vec![Vec::new(); subjects.len()];
+        for change in 0..3 * MANY_CHANGES {
+            let filter = ["a.b", "a.*", "*", "c.d.>", "e"][(change % 5) as usize];
+            let touched: &[usize] = match filter {
+                "a.b" | "a.*" => &[0],
+                "*" => &[0, 1, 2],
+                "e" => &[2],
+                _ => &[1],
+            };
+            generations.advance(filter.as_bytes());
+            for &index in touched {
+                let sum = generations.sum(subjects[index]);
+                assert!(
+                    !seen[index].contains(&sum),
+                    "{filter} after {change} changes"
+                );
+                seen[index].push(sum);
+            }
+        }
+        assert_eq!(generations.counters().pair.len(), PAIRS);
     }
 
     #[test]

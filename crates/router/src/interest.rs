@@ -124,6 +124,17 @@ impl<D> Interest<D> {
         });
     }
 
+    /// Appends the subscriptions that a publish to `subject` would reach if they were not denied it.
+    pub fn collect_withheld(&self, subject: &[u8], withheld: &mut Vec<Sub<D>>) {
+        self.tree.for_each_match(subject, |entry| {
+            let denied = |sub: &&Sub<D>| sub.denies(subject);
+            let queues = entry.queues.iter().flat_map(|queues| queues.iter());
+            let members = queues.flat_map(|queue| queue.members.as_slice());
+            let all = entry.plain.as_slice().iter().chain(members);
+            withheld.extend(all.filter(denied).cloned());
+        });
+    }
+
     /// Visits every subscription, in no order.
     pub fn for_each(&self, mut visit: impl FnMut(&Sub<D>)) {
         for (_, entry) in self.tree.iter() {

@@ -65,6 +65,8 @@ pub enum Tie<D> {
         of: Arc<Subscription<D>>,
         /// The names of what is imported.
         renaming: Arc<Renaming>,
+        /// Whether message tracing goes on beyond the account's boundary.
+        traced: bool,
     },
     /// It leads on into another account: the destination knows where to.
     Passage,

@@ -1,5 +1,6 @@
 //! From options to a running server.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::convert;
 use crate::jetstream::JetStream;
 use crate::listen;
-use crate::operator::OperatorMode;
+use crate::operator::{self, OperatorMode};
 use crate::server::Server;
 use crate::shared::{COGNATE_VERSION, COMPATIBLE_VERSION, Shared, Stage};
 
@@ -164,6 +165,13 @@ impl Builder {
         let shared = Shared::new(options, log, command_line).map_err(StartError::Options)?;
         let shared = Arc::new(shared);
         announce(&shared);
+        let options = shared.options();
+        let stapled = crate::ocsp::prepare(&shared, &options, shared.tls().as_deref());
+        let stapled = stapled.map_err(StartError::Options)?;
+        shared.peers.load(&shared);
+        operator::begin(&shared)
+            .await
+            .map_err(StartError::Options)?;
         start_jetstream(&shared)?;
         crate::system::start(&shared);
         crate::monitoring::start(&shared).await?;
@@ -185,6 +193,8 @@ impl Builder {
                 return Err(error);
             }
         }
+        crate::ocsp::watch(&shared, stapled);
+        tokio::spawn(crate::ocsp::peers::keep_saved(Arc::clone(&shared)));
         info!(shared.log, "Server is ready");
         Ok(Server { shared })
     }
@@ -197,8 +207,9 @@ impl Builder {
 pub fn check(options: &Options) -> Result<(), String> {
     convert::authenticator(options)?;
     convert::proxies(options)?;
-    let operator = OperatorMode::load(options)?;
-    convert::accounts(options, operator.as_deref())?;
+    convert::callout(options)?;
+    let operator = OperatorMode::load(options, None)?;
+    convert::accounts(options, operator.as_deref(), BTreeSet::new())?;
     load_tls(options)?;
     Ok(())
 }
@@ -230,8 +241,7 @@ fn announce(shared: &Shared) {
         warn!(log, "Plaintext passwords detected, use nkeys or bcrypt");
     }
     if let Some(operator) = shared.operator() {
-        let (_, left_out) = operator.specs();
-        for problem in operator.problems().iter().chain(&left_out) {
+        for problem in operator.problems() {
             warn!(log, "{problem}");
         }
     }

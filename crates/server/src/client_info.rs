@@ -7,6 +7,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cognate_api::event::ClientInfo;
+use cognate_auth::users::TokenUser;
 use cognate_model::{Nanos, Timestamp};
 use cognate_process::text::rfc3339_nano;
 
@@ -56,12 +57,19 @@ pub(crate) fn client_info(
         return info;
     }
     let detail = connection.detail();
+    let token = detail.token.as_ref().and_then(|user| user.token.as_ref());
+    if let Some(token) = token {
+        info.jwt = shown_token(token);
+        info.issuer_key = token.issuer.to_string();
+        info.name_tag.clone_from(&token.name);
+        info.tags.clone_from(&token.tags);
+    }
     let started = connection.started_at.duration_since(UNIX_EPOCH);
     let started = started.unwrap_or_default().as_nanos();
     ClientInfo {
         start: Some(Timestamp(i64::try_from(started).unwrap_or(i64::MAX))),
         host: connection
-            .peer
+            .peer()
             .map(|peer| crate::info::plain_ip(peer.ip()).to_string())
             .unwrap_or_default(),
         id: connection.cid,
@@ -72,6 +80,15 @@ pub(crate) fn client_info(
         kind: "Client".to_owned(),
         client_type: "nats".to_owned(),
         ..info
+    }
+}
+
+/// A user's token, for whoever may know everything; not that of a bearer, which is enough to log in
+/// with.
+pub(crate) fn shown_token(token: &TokenUser) -> String {
+    match token.is_bearer {
+        true => "[REDACTED]".to_owned(),
+        false => token.text.expose().to_owned(),
     }
 }
 

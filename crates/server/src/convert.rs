@@ -2,9 +2,12 @@
 
 mod accounts;
 
+use std::sync::Arc;
+
+use cognate_auth::callout::CalloutConfig;
 use cognate_auth::nkey::PublicKey;
 use cognate_auth::password::Secret;
-use cognate_auth::permissions::{PermissionsConfig, ResponseLimits, SubjectRules};
+use cognate_auth::permissions::{Permissions, PermissionsConfig, ResponseLimits, SubjectRules};
 use cognate_auth::proxy::TrustedProxies;
 use cognate_auth::users::{
     AuthConfig, Authenticator, ConnectionType, Credential, UserConfig, UserPassword,
@@ -13,7 +16,7 @@ use cognate_config::Options;
 use cognate_config::options as config;
 use cognate_router::MappingDestination;
 
-pub(crate) use accounts::accounts;
+pub(crate) use accounts::{accounts, configured, system_account};
 
 /// Who may connect.
 pub(crate) fn authenticator(options: &Options) -> Result<Authenticator, String> {
@@ -63,6 +66,33 @@ pub(crate) fn proxies(options: &Options) -> Result<TrustedProxies, String> {
         .iter()
         .map(|key| PublicKey::parse(key).map_err(|error| format!("trusted proxy {key}: {error}")));
     Ok(TrustedProxies::new(keys.collect::<Result<_, _>>()?))
+}
+
+/// The service that decides who gets in, if there is one.
+pub(crate) fn callout(options: &Options) -> Result<Option<CalloutConfig>, String> {
+    let Some(callout) = &options.authorization.callout else {
+        return Ok(None);
+    };
+    let key = |text: &str| {
+        PublicKey::parse(text).map_err(|error| format!("auth_callout: key {text}: {error}"))
+    };
+    Ok(Some(CalloutConfig {
+        issuer: key(&callout.issuer)?,
+        account: callout.account.clone(),
+        auth_users: callout.auth_users.clone(),
+        allowed_accounts: callout.allowed_accounts.clone(),
+        xkey: callout.xkey.as_deref().map(key).transpose()?,
+    }))
+}
+
+/// What users whom such a service places in a configured account may do if it does not say.
+pub(crate) fn default_permissions(options: &Options, account: &str) -> Option<Arc<Permissions>> {
+    let account = options.accounts.iter().find(|one| one.name == account)?;
+    let defaults = permissions(account.default_permissions.as_ref()?);
+    // They were compiled for the account's own users; what cannot be compiled allows nothing.
+    Some(Arc::new(
+        Permissions::compile(defaults).unwrap_or_else(|_| Permissions::nothing()),
+    ))
 }
 
 /// Who clients without credentials are where the system account alone has users. Knowing the name

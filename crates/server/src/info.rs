@@ -1,5 +1,6 @@
 //! What the server tells about itself: INFO, and the facts behind it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
@@ -19,16 +20,29 @@ pub(crate) const RUNTIME: &str = "rust";
 pub(crate) struct Facts {
     /// Public server nkey.
     pub server_id: String,
+    /// The key behind it, with which the server signs what it asks.
+    pub keys: KeyPair,
     /// Configured name, or the id.
     pub server_name: String,
     /// Public curve nkey, with which others seal what only this server is to read.
     pub xkey: String,
+    /// The key behind it.
+    pub curve: CurveKeyPair,
     /// The arguments of the process, where it is the server's own; monitoring hides secrets.
     pub command_line: Vec<String>,
     /// The client listener, once bound.
     pub client_addr: OnceLock<SocketAddr>,
     /// The monitoring listener, once bound.
     pub monitor_addr: OnceLock<SocketAddr>,
+}
+
+/// Features that can be switched, and whether they are on. Those of nats-server are off here, unless
+/// configured.
+pub(crate) fn feature_flags(options: &Options) -> BTreeMap<String, bool> {
+    let known = ["js_ack_fc_v2", "js_raft_delete_range"];
+    let mut flags: BTreeMap<_, _> = known.map(|name| (name.to_owned(), false)).into();
+    flags.extend(options.feature_flags.clone());
+    flags
 }
 
 impl Facts {
@@ -46,7 +60,9 @@ impl Facts {
         Ok(Facts {
             server_name: name.unwrap_or_else(|| server_id.clone()),
             server_id,
+            keys,
             xkey: curve.public_key().to_string(),
+            curve,
             command_line,
             client_addr: OnceLock::new(),
             monitor_addr: OnceLock::new(),
@@ -88,8 +104,9 @@ impl Shared {
             info.tls_available = true;
         }
         info.client_id = connection.cid;
-        info.client_ip = connection
-            .peer
+        // Before a proxy has said who the client is, its own address is nobody's business.
+        let peer = connection.peer().filter(|_| !connection.is_unplaced());
+        info.client_ip = peer
             .map(|peer| plain_ip(peer.ip()).to_string())
             .unwrap_or_default();
         info.nonce = nonce.to_owned();

@@ -18,6 +18,7 @@ mod jetstream;
 mod listen;
 mod local;
 mod monitoring;
+mod ocsp;
 mod operator;
 mod random;
 mod registry;

@@ -12,13 +12,15 @@ use std::time::{Duration, SystemTime};
 
 use cognate_config::Options;
 use cognate_monitor::{
-    ClosedSubscription, ConnectionFacts, Counts, Health, JetStream, Monitored, PeerCertificate,
-    ServerFacts, StreamDetails, StreamFacts, SubscriptionFacts, SubscriptionStats, WantedConsumers,
+    ClosedSubscription, ConnectionFacts, Counts, Health, JetStream, Monitored, OcspCacheFacts,
+    PeerCertificate, ServerFacts, StreamDetails, StreamFacts, SubscriptionFacts, SubscriptionStats,
+    WantedConsumers,
 };
 use cognate_process::{info, usage};
 
 use self::jetstream::Assets;
 use crate::builder::StartError;
+use crate::client_info::shown_token;
 use crate::data::{Connection, GLOBAL, Totals, Via};
 use crate::info::{RUNTIME, plain_ip};
 use crate::listen;
@@ -204,6 +206,23 @@ impl Monitored for Source {
     }
 }
 
+fn checks_peers(options: &Options) -> bool {
+    let checks = options.tls.as_ref().and_then(|tls| tls.ocsp_peer.as_ref());
+    checks.is_some_and(|peer| peer.verify)
+}
+
+fn ocsp_cache(shared: &Shared) -> Option<OcspCacheFacts> {
+    let stats = shared.peers.stats(shared)?;
+    Some(OcspCacheFacts {
+        hits: stats.hits,
+        misses: stats.misses,
+        responses: stats.responses,
+        revoked: stats.revoked,
+        good: stats.good,
+        unknown: stats.unknown,
+    })
+}
+
 fn server_facts(shared: &Shared) -> ServerFacts {
     let options = shared.options();
     let info = shared.info();
@@ -259,6 +278,8 @@ fn server_facts(shared: &Shared) -> ServerFacts {
             .sum(),
         config_load_time: *shared.config_loaded_at.lock(),
         tls_cert_not_after: tls.as_ref().and_then(|tls| tls.not_after()),
+        tls_ocsp_peer_verify: checks_peers(&options),
+        ocsp_peer_cache: ocsp_cache(shared),
         tls_timeout: tls
             .as_ref()
             .map_or(DEFAULT_TLS_TIMEOUT, |tls| tls.timeout()),
@@ -296,12 +317,17 @@ fn add_options(facts: &mut ServerFacts, options: &Options) {
     facts.config_digest = options.config_digest.clone().unwrap_or_default();
     facts.tags.clone_from(&options.server_tags);
     facts.metadata.clone_from(&options.server_metadata);
-    facts.feature_flags.clone_from(&options.feature_flags);
+    facts.feature_flags = crate::info::feature_flags(options);
     facts.system_account = options.system_account.clone().unwrap_or_default();
 }
 
 fn connection_facts(shared: &Shared, connection: &Connection) -> ConnectionFacts {
     let detail = connection.detail();
+    let token = detail.token.as_ref().and_then(|user| user.token.as_deref());
+    let account = connection.account();
+    let account_name = account
+        .as_ref()
+        .map_or_else(|| GLOBAL.to_owned(), |account| account.name.clone());
     let Totals {
         msgs: in_msgs,
         bytes: in_bytes,
@@ -315,10 +341,10 @@ fn connection_facts(shared: &Shared, connection: &Connection) -> ConnectionFacts
         kind: "Client",
         client_type: "nats",
         ip: connection
-            .peer
+            .peer()
             .map(|peer| plain_ip(peer.ip()).to_string())
             .unwrap_or_default(),
-        port: connection.peer.map_or(0, |peer| peer.port()),
+        port: connection.peer().map_or(0, |peer| peer.port()),
         start: connection.started_at,
         last_activity: (shared.started_at + connection.last_activity()).max(connection.started_at),
         rtt: connection.rtt().unwrap_or_default(),
@@ -333,17 +359,18 @@ fn connection_facts(shared: &Shared, connection: &Connection) -> ConnectionFacts
         lang: detail.lang,
         version: detail.version,
         proxy_key: detail.proxy,
-        issuer_key: if detail.login.starts_with("nkey:") {
-            connection
-                .account()
-                .map_or_else(String::new, |account| account.name.clone())
-        } else {
-            String::new()
+        issuer_key: match token {
+            Some(token) => token.issuer.to_string(),
+            None if detail.login.starts_with("nkey:") => account_name.clone(),
+            None => String::new(),
         },
+        jwt: token.map(shown_token).unwrap_or_default(),
+        tags: token.map(|token| token.tags.clone()).unwrap_or_default(),
+        name_tag: account
+            .and_then(|account| account.spec().name_tag.clone())
+            .unwrap_or_default(),
         authorized_user: detail.user,
-        account: connection
-            .account()
-            .map_or_else(|| GLOBAL.to_owned(), |account| account.name.clone()),
+        account: account_name,
         ..ConnectionFacts::default()
     };
     if connection.via == Via::InProcess {

@@ -1,55 +1,92 @@
 //! Operator mode: whose accounts are trusted, what they claim, and who their users are.
 //!
-//! Accounts come from a resolver: the one in memory has what is preloaded, the full one a directory to
-//! which accounts are pushed while the server runs. All of them are read and checked at start and with
-//! each reload, so that a login waits for nothing. Imports that their exporters do not grant are left
-//! out, as nats-server does, with a line in the log. Callers: [`crate::convert`] for the accounts, the
-//! door of a connection for logins, the system account for pushes.
+//! ```text
+//!             known                       in force
+//! resolver ──▶ token, checked ──bring──▶ claims decoded, account on the data path
+//! ```
 //!
-//! Absent: resolvers that ask an account server or other servers.
+//! Accounts come from a resolver: the one in memory has what is preloaded, the full one a directory to
+//! which accounts are pushed, the caching one a directory of what it was sent by others, and the URL
+//! resolver an account server. Their tokens are *known* when they were read and checked; an account is
+//! *in force*, with an interest and imports of its own, from the first login of one of its users or
+//! the first import from it on ([`bring`]). So thousands of accounts that nobody uses cost a few
+//! hundred bytes each. A login waits for its account where it disturbs nobody. Imports that their
+//! exporters do not grant are left out, as nats-server does, with a line in the log. Callers:
+//! [`crate::convert`] for the accounts, the door of a connection for logins, the system account for
+//! pushes.
 
+mod account_server;
+mod book;
+mod bring;
 mod directory;
+mod exchange;
+mod specs;
+mod store;
 
-use std::collections::BTreeMap;
+pub(crate) use bring::{begin, bring, follow_up, is_at_hand, tick};
+pub(crate) use exchange::{others_listen, reply_prefix};
+pub(crate) use store::Pushed;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use cognate_auth::account_spec::AccountSpec;
-use cognate_auth::jwt::{Generic, Signed};
 use cognate_auth::nkey::PublicKey;
 use cognate_auth::proxy::ProxyCheck;
 use cognate_auth::time_window::Moment;
-use cognate_auth::trust::{Admission, Imported, JwtDenial, JwtLogin, Trust, TrustConfig};
+use cognate_auth::trust::{Admission, ClaimedUser, JwtDenial, JwtLogin, Trust, TrustConfig};
 use cognate_auth::trust::{TrustedAccount, UserFate};
 use cognate_auth::users::{ConnectionType, User};
 use cognate_config::Options;
 use cognate_config::options::Resolver;
-use cognate_wire::ConnectOptions;
+use cognate_wire::{ConnectOptions, error_text};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use parking_lot::{Mutex, RwLock};
+use zeroize::Zeroizing;
 
+use self::account_server::AccountServer;
+use self::book::{Book, Known};
 use self::directory::Directory;
+use self::exchange::Lookups;
+use self::specs::Imports;
 use crate::shared::COMPATIBLE_VERSION;
 
 /// Whom the server trusts, and the accounts it knows.
 pub(crate) struct OperatorMode {
     trust: Trust,
-    accounts: RwLock<BTreeMap<PublicKey, Known>>,
-    /// Where accounts that are pushed are stored.
-    directory: Option<Directory>,
+    /// What is known of accounts.
+    book: RwLock<Book>,
+    /// Where they come from.
+    source: Source,
     /// Held while something is stored or deleted.
     storing: Mutex<()>,
     /// What of the accounts' claims cannot be used.
     problems: Vec<String>,
+    /// Who imports what from whom, of the accounts in force.
+    imports: Mutex<Imports>,
+    /// Accounts that are being fetched, and those that were not there.
+    lookups: Lookups,
 }
 
-/// An account and the token that says what it is.
-struct Known {
-    token: String,
-    account: Arc<TrustedAccount>,
-    /// Whether it is in the directory.
-    is_stored: bool,
+/// Where accounts come from.
+enum Source {
+    /// What was preloaded.
+    Memory,
+    /// An account server.
+    Server(Arc<AccountServer>),
+    /// A directory that has all of them.
+    Full(Directory),
+    /// A directory that has some of them; others are asked for the rest.
+    Cache(Directory),
+}
+
+impl Source {
+    fn directory(&self) -> Option<&Directory> {
+        match self {
+            Source::Full(directory) | Source::Cache(directory) => Some(directory),
+            Source::Memory | Source::Server(_) => None,
+        }
+    }
 }
 
 /// A client that wants to log in.
@@ -66,90 +103,95 @@ pub(crate) struct Caller<'a> {
     pub proxy: ProxyCheck,
 }
 
+impl<'a> Caller<'a> {
+    fn login(&self) -> JwtLogin<'a> {
+        JwtLogin {
+            jwt: &self.options.jwt,
+            mqtt_password: "",
+            sig: &self.options.sig,
+            nonce: self.nonce,
+            connection_type: self.connection_type,
+            address: self.address,
+            proxy: self.proxy,
+        }
+    }
+}
+
 /// Who a client is.
 pub(crate) struct Admitted {
     /// The user.
     pub user: Arc<User>,
     /// When it must go, and what it is told then.
     pub expires: Option<(Timestamp, &'static str)>,
+    /// Who decides instead, if its account leaves that to a service.
+    pub delegated: Option<Delegated>,
+}
+
+/// A user whose account asks a service about it.
+pub(crate) struct Delegated {
+    /// The account.
+    pub account: PublicKey,
+    /// The token that counted: the client's, or the default one.
+    pub token: Zeroizing<String>,
 }
 
 impl OperatorMode {
-    /// What the options say; `None` without operators.
+    /// What the options say; `None` without operators. `old` is what was in force, of which what
+    /// cannot be read again is kept.
     ///
     /// # Errors
     /// What cannot be used, in words for the user.
-    pub(crate) fn load(options: &Options) -> Result<Option<Arc<Self>>, String> {
+    pub(crate) fn load(options: &Options, old: Option<&Self>) -> Result<Option<Arc<Self>>, String> {
         let operator = &options.operator;
         if !operator.is_on() {
             return Ok(None);
         }
-        if options.jetstream.is_some() {
-            return Err(
-                "JetStream in operator mode is not supported yet: remove one of the two".to_owned(),
-            );
-        }
-        let now = Timestamp::now().as_second();
-        let config = TrustConfig {
-            operators: operator.operators.iter().map(|o| o.jwt.clone()).collect(),
-            trusted_keys: operator.trusted_keys.clone(),
-            // The one that the server makes by itself is called `$SYS` here too.
-            system_account: options
-                .system_account
-                .clone()
-                .filter(|_| options.system_account_configured),
-            pinned_accounts: operator.resolver_pinned_accounts.iter().cloned().collect(),
-            default_sentinel: operator
-                .default_sentinel
-                .as_ref()
-                .map(|token| token.expose().to_owned()),
-            server_version: version(),
-        };
-        let trust = Trust::new(config).map_err(|error| error.to_string())?;
-        let directory = match &operator.resolver {
-            Some(Resolver::Full(full)) => Some(Directory::new(full)),
-            _ => None,
+        let trust = Trust::new(trust_config(options)).map_err(|error| error.to_string())?;
+        let source = match &operator.resolver {
+            Some(Resolver::Full(full)) => Source::Full(Directory::full(full)),
+            Some(Resolver::Cache(cache)) => Source::Cache(Directory::cache(cache)),
+            Some(Resolver::Url(url)) => {
+                let tls = operator.resolver_tls.as_ref();
+                Source::Server(Arc::new(AccountServer::new(url, tls)?))
+            }
+            Some(Resolver::Memory) | None => Source::Memory,
         };
         let mut mode = OperatorMode {
             trust,
-            accounts: RwLock::default(),
-            directory,
+            book: RwLock::default(),
+            source,
             storing: Mutex::default(),
             problems: Vec::new(),
+            imports: Mutex::default(),
+            lookups: Lookups::default(),
         };
-        mode.read_directory(now)?;
+        mode.read_directory()?;
+        if let Some(old) = old {
+            mode.inherit(old);
+        }
         for (key, token) in &operator.resolver_preload {
             let key = PublicKey::parse(key).map_err(|error| format!("account {key}: {error}"))?;
-            let known = mode.known(key, token, now)?;
-            mode.take(key, known);
+            match mode.known(key, token) {
+                Ok(known) => mode.take(key, known),
+                // Its users are not let in; all others are.
+                Err(problem) => mode.problems.push(problem),
+            }
         }
-        if let Some(system) = mode.trust.system_account()
-            && !mode.accounts.read().contains_key(&system)
-        {
-            return Err(format!(
-                "the system account {system} is neither in resolver_preload nor in the resolver"
-            ));
-        }
+        mode.ensure_system_account()?;
         Ok(Some(Arc::new(mode)))
     }
 
     /// Takes over what is stored; what cannot be used is reported and stays where it is.
-    fn read_directory(&mut self, now: i64) -> Result<(), String> {
-        let Some(directory) = &self.directory else {
+    fn read_directory(&mut self) -> Result<(), String> {
+        let Some(directory) = self.source.directory() else {
             return Ok(());
         };
-        let (tokens, mut problems) = directory
+        let (stored, mut problems) = directory
             .read()
             .map_err(|error| format!("the resolver's directory cannot be read: {error}"))?;
-        for (key, token) in tokens {
-            match self.known(key, &token, now) {
-                Ok(known) => self.take(
-                    key,
-                    Known {
-                        is_stored: true,
-                        ..known
-                    },
-                ),
+        for (key, token) in stored {
+            match self.known(key, &token) {
+                Ok(known) => self.take(key, known.stored()),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -157,149 +199,56 @@ impl OperatorMode {
         Ok(())
     }
 
+    /// Takes over what others sent, which is asked for again only when it is needed.
+    fn inherit(&mut self, old: &Self) {
+        if !matches!(self.source, Source::Server(_) | Source::Cache(_)) {
+            return;
+        }
+        let tokens = old.book.read().kept_tokens();
+        for (key, token) in tokens {
+            if let Ok(known) = self.known(key, &token) {
+                self.take(key, known);
+            }
+        }
+    }
+
     /// What a token says of an account.
-    fn known(&self, key: PublicKey, token: &str, now: i64) -> Result<Known, String> {
+    fn known(&self, key: PublicKey, token: &str) -> Result<Known, String> {
+        let now = Timestamp::now().as_second();
         let account = self
             .trust
             .accept_account(token, Some(&key), now)
             .map_err(|error| format!("account {key}: {error}"))?;
-        if account.callout.is_some() {
-            return Err(format!(
-                "account {key} leaves its users to an auth callout, which is not supported yet"
-            ));
-        }
-        Ok(Known {
-            token: token.to_owned(),
-            account: Arc::new(account),
-            is_stored: false,
-        })
+        Ok(Known::new(token, account))
     }
 
     /// Puts an account in the place of an older version of it.
     fn take(&mut self, key: PublicKey, known: Known) {
-        let problems = known.account.problems.iter();
+        let problems = known.problems.iter();
         self.problems
             .extend(problems.map(|problem| format!("Account {key}: {problem}")));
-        let accounts = self.accounts.get_mut();
-        let newer = |old: &Known| {
-            old.account.issued_at > known.account.issued_at || old.token == known.token
-        };
-        if !accounts.get(&key).is_some_and(newer) {
-            accounts.insert(key, known);
-        }
+        self.book.get_mut().take(key, known.at_rest());
     }
 
-    /// Stores what was preloaded where pushed accounts are, so that it is there without the file.
-    ///
-    /// # Errors
-    /// If the disk refuses.
-    pub(crate) fn settle(&self) -> Result<(), String> {
-        let Some(directory) = &self.directory else {
+    /// Somebody must be able to push the system account where it is not known yet: until then it is
+    /// one that its own key alone speaks for, as in nats-server.
+    fn ensure_system_account(&mut self) -> Result<(), String> {
+        let Some(system) = self.trust.system_account() else {
             return Ok(());
         };
-        for (key, known) in self
-            .accounts
-            .read()
-            .iter()
-            .filter(|(_, known)| !known.is_stored)
-        {
-            directory
-                .store(key, &known.token)
-                .map_err(|error| format!("account {key} cannot be stored: {error}"))?;
+        let book = self.book.get_mut();
+        if book.contains(&system) {
+            return Ok(());
+        }
+        if matches!(self.source, Source::Memory) {
+            return Err(format!(
+                "the system account {system} is not in resolver_preload"
+            ));
+        }
+        if let Some(account) = self.trust.provisional_account(system) {
+            book.insert(system, Known::provisional(account));
         }
         Ok(())
-    }
-
-    /// Whether accounts can be pushed here.
-    pub(crate) fn takes_pushes(&self) -> bool {
-        self.directory.is_some()
-    }
-
-    /// Stores an account and puts it in force for logins. Returns which it is.
-    ///
-    /// # Errors
-    /// The account, as far as it is known, and the answer's text.
-    pub(crate) fn push(
-        &self,
-        token: &str,
-        account: Option<&str>,
-    ) -> Result<PublicKey, (String, String)> {
-        let token = token.trim();
-        let pushed = self
-            .trust
-            .check_push(token, account)
-            .map_err(|error| (error.account.clone(), error.to_string()))?;
-        let name = pushed.claims().registered.subject.clone();
-        let failed = |problem: String| {
-            (
-                name.clone(),
-                format!("jwt update resulted in error - {problem}"),
-            )
-        };
-        let key = pushed
-            .subject()
-            .ok_or_else(|| failed("no account key".to_owned()))?;
-        let known = self
-            .known(key, token, Timestamp::now().as_second())
-            .map_err(failed)?;
-        let directory = self.directory.as_ref();
-        let directory = directory.ok_or_else(|| failed("nothing is stored here".to_owned()))?;
-        // Logins go on while the disk works.
-        let _turn = self.storing.lock();
-        let (is_new, count) = {
-            let accounts = self.accounts.read();
-            (!accounts.contains_key(&key), accounts.len())
-        };
-        if is_new && !directory.has_room(count) {
-            return Err(failed("jwt store is full".to_owned()));
-        }
-        directory
-            .store(&key, token)
-            .map_err(|error| failed(error.to_string()))?;
-        self.accounts.write().insert(key, known);
-        Ok(key)
-    }
-
-    /// Deletes accounts, and returns which.
-    ///
-    /// # Errors
-    /// The answer's text.
-    pub(crate) fn delete(&self, token: &str) -> Result<Vec<PublicKey>, String> {
-        let directory = self.directory.as_ref().filter(|d| d.allows_deletion());
-        let Some(directory) = directory else {
-            let request = Signed::<Generic>::decode(token.trim()).ok();
-            let by = request.map(|request| request.claims().registered.subject.clone());
-            return Err(format!(
-                "delete accounts request by {} failed - delete must be enabled in server config",
-                by.unwrap_or_default()
-            ));
-        };
-        let keys = self.trust.check_delete(token.trim())?;
-        let _turn = self.storing.lock();
-        for key in &keys {
-            let removed = self.accounts.write().remove(key);
-            if removed.is_some() {
-                directory
-                    .delete(key)
-                    .map_err(|error| format!("delete accounts request failed - {key}: {error}"))?;
-            }
-        }
-        Ok(keys)
-    }
-
-    /// The names of all accounts.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.accounts
-            .read()
-            .keys()
-            .map(PublicKey::to_string)
-            .collect()
-    }
-
-    /// The token of an account.
-    pub(crate) fn token(&self, name: &str) -> Option<String> {
-        let key = PublicKey::parse(name).ok()?;
-        Some(self.accounts.read().get(&key)?.token.clone())
     }
 
     /// What of the accounts' claims cannot be used, for the log.
@@ -307,83 +256,69 @@ impl OperatorMode {
         &self.problems
     }
 
-    /// The name of the system account.
-    pub(crate) fn system_account(&self) -> Option<String> {
-        self.trust.system_account().map(|key| key.to_string())
+    /// The system account.
+    pub(crate) fn system_account(&self) -> Option<PublicKey> {
+        self.trust.system_account()
     }
 
-    /// The accounts with the imports that they are granted, and what is left out.
-    pub(crate) fn specs(&self) -> (Vec<AccountSpec>, Vec<String>) {
-        let now = Timestamp::now().as_second();
-        let mut left_out = Vec::new();
-        let accounts = self.accounts.read();
-        let mut granted = |importer: &TrustedAccount, import: Imported<'_>| {
-            let exporter = PublicKey::parse(import.account).ok();
-            let exporter = exporter.and_then(|key| accounts.get(&key));
-            let denial =
-                match exporter.map(|exporter| exporter.account.grants(&importer.id, import, now)) {
-                    Some(Ok(_)) => return true,
-                    Some(Err(denial)) => denial.to_string(),
-                    None => "the account is not known".to_owned(),
-                };
-            let (id, account, subject) = (&importer.id, import.account, import.subject);
-            left_out.push(format!(
-                "Account {id}: the import of {subject:?} from {account} is left out: {denial}"
-            ));
-            false
-        };
-        let mut specs = Vec::with_capacity(accounts.len());
-        for Known { account, .. } in accounts.values() {
-            let mut spec = account.spec.clone();
-            spec.stream_imports
-                .retain(|import| granted(account, Imported::from(import)));
-            spec.service_imports
-                .retain(|import| granted(account, Imported::from(import)));
-            specs.push(spec);
-        }
-        (specs, left_out)
+    /// Reads the token of a client.
+    ///
+    /// # Errors
+    /// Why it counts for nothing.
+    pub(crate) fn claim(&self, caller: &Caller<'_>) -> Result<ClaimedUser, JwtDenial> {
+        self.trust
+            .begin(&caller.login(), Timestamp::now().as_second())
     }
 
-    /// Decides about a client's login.
+    /// Decides about a client's login, `claimed` being what its token says.
     ///
     /// # Errors
     /// Why it is not let in.
-    pub(crate) fn admit(&self, caller: &Caller<'_>) -> Result<Admitted, JwtDenial> {
-        let now = Timestamp::now();
+    pub(crate) fn admit(
+        &self,
+        claimed: &ClaimedUser,
+        caller: &Caller<'_>,
+    ) -> Result<Admitted, JwtDenial> {
         let zone = TimeZone::system();
-        let moment = Moment { now, zone: &zone };
-        let login = JwtLogin {
-            jwt: &caller.options.jwt,
-            mqtt_password: "",
-            sig: &caller.options.sig,
-            nonce: caller.nonce,
-            connection_type: caller.connection_type,
-            address: caller.address,
-            proxy: caller.proxy,
+        let moment = Moment {
+            now: Timestamp::now(),
+            zone: &zone,
         };
-        let claimed = self.trust.begin(&login, now.as_second())?;
         let unknown = || JwtDenial::AccountLookup("account missing".to_owned());
         let account = self.account(&claimed.account()).ok_or_else(unknown)?;
-        let Admission { user, expires, .. } =
-            claimed.admit(&self.trust, &account, &login, moment)?;
-        let user_end =
-            expires.map(|at| (at, cognate_wire::error_text::USER_AUTHENTICATION_EXPIRED));
-        let account_end = account
-            .expires
-            .and_then(|at| Timestamp::from_second(at).ok());
-        let account_end =
-            account_end.map(|at| (at, cognate_wire::error_text::ACCOUNT_AUTHENTICATION_EXPIRED));
+        let Admission {
+            user,
+            expires,
+            delegated,
+        } = claimed.admit(&self.trust, &account, &caller.login(), moment)?;
+        let delegated = delegated.then(|| Delegated {
+            account: account.id,
+            token: Zeroizing::new(claimed.token().to_owned()),
+        });
         Ok(Admitted {
             user,
-            expires: user_end
-                .into_iter()
-                .chain(account_end)
-                .min_by_key(|(at, _)| *at),
+            expires: end_of(expires, &account),
+            delegated,
         })
     }
 
-    fn account(&self, key: &PublicKey) -> Option<Arc<TrustedAccount>> {
-        Some(Arc::clone(&self.accounts.read().get(key)?.account))
+    /// Whether the account of this name leaves its users to a service.
+    pub(crate) fn asks_service(&self, name: &str) -> bool {
+        let account = PublicKey::parse(name).ok();
+        let account = account.and_then(|key| self.account(&key));
+        account.is_some_and(|account| account.callout.is_some())
+    }
+
+    /// What an account claims that was needed before: those in force are among them.
+    pub(crate) fn account(&self, key: &PublicKey) -> Option<Arc<TrustedAccount>> {
+        self.book.read().decoded(key)
+    }
+
+    /// When a user with a token must go, and what it is told then.
+    pub(crate) fn end_for(&self, user: &User) -> Option<(Timestamp, &'static str)> {
+        let key = PublicKey::parse(user.account.as_deref()?).ok()?;
+        let own = user.token.as_ref().and_then(|token| token.ends);
+        end_of(own, &*self.account(&key)?)
     }
 
     /// What the accounts' present claims mean for a user who is connected.
@@ -392,6 +327,41 @@ impl OperatorMode {
         let account = self.account(&key)?;
         Some(account.fate_of(user, Timestamp::now().as_second()))
     }
+}
+
+fn trust_config(options: &Options) -> TrustConfig {
+    let operator = &options.operator;
+    TrustConfig {
+        operators: operator.operators.iter().map(|o| o.jwt.clone()).collect(),
+        trusted_keys: operator.trusted_keys.clone(),
+        // The one that the server makes by itself is called `$SYS` here too.
+        system_account: options
+            .system_account
+            .clone()
+            .filter(|_| options.system_account_configured),
+        pinned_accounts: operator.resolver_pinned_accounts.iter().cloned().collect(),
+        default_sentinel: operator
+            .default_sentinel
+            .as_ref()
+            .map(|token| token.expose().to_owned()),
+        server_version: version(),
+    }
+}
+
+/// When a user must go whose own time ends at `expires`, and what it is told then.
+pub(crate) fn end_of(
+    expires: Option<Timestamp>,
+    account: &TrustedAccount,
+) -> Option<(Timestamp, &'static str)> {
+    let user_end = expires.map(|at| (at, error_text::USER_AUTHENTICATION_EXPIRED));
+    let account_end = account
+        .expires
+        .and_then(|at| Timestamp::from_second(at).ok());
+    let account_end = account_end.map(|at| (at, error_text::ACCOUNT_AUTHENTICATION_EXPIRED));
+    user_end
+        .into_iter()
+        .chain(account_end)
+        .min_by_key(|(at, _)| *at)
 }
 
 /// The version of NATS that is followed, as numbers.

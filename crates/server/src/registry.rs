@@ -1,7 +1,8 @@
 //! Every client connection, living and lately closed, and the listeners they came through.
 //!
 //! Living ones are found by number; a closed one leaves a record in a ring of `max_closed_clients`
-//! for monitoring, and its totals in the server's sums. Connection tasks enter and leave;
+//! for monitoring, and its totals in the server's sums. What it was subscribed to is remembered with
+//! it, within a bound for all of them together. Connection tasks enter and leave;
 //! monitoring, reload and lame duck mode walk it.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -56,10 +57,52 @@ pub(crate) struct Lifetime {
     pub stalls: AtomicU64,
 }
 
+/// Bytes of subscriptions that ended connections are remembered with; of the oldest ones they are
+/// forgotten beyond it.
+const SUBSCRIPTION_BYTES: usize = 64 * 1024 * 1024;
+
 struct Ring {
     records: VecDeque<Closed>,
     limit: usize,
     total: u64,
+    /// Bytes of all remembered subscriptions.
+    bytes: usize,
+    /// How many of the oldest records have none.
+    bare: usize,
+}
+
+impl Closed {
+    fn bytes(&self) -> usize {
+        let subs = self.subscriptions.iter();
+        let texts: usize = subs
+            .map(|sub| sub.subject.len() + sub.queue.len() + sub.sid.len())
+            .sum();
+        texts + self.subscriptions.capacity() * size_of::<ClosedSubscription>()
+    }
+}
+
+impl Ring {
+    fn push(&mut self, record: Closed) {
+        self.total += 1;
+        if self.limit == 0 {
+            return;
+        }
+        if self.records.len() >= self.limit
+            && let Some(oldest) = self.records.pop_front()
+        {
+            self.bytes -= oldest.bytes();
+            self.bare = self.bare.saturating_sub(1);
+        }
+        self.bytes += record.bytes();
+        self.records.push_back(record);
+        while self.bytes > SUBSCRIPTION_BYTES
+            && let Some(record) = self.records.get_mut(self.bare)
+        {
+            self.bytes -= record.bytes();
+            record.subscriptions = Vec::new();
+            self.bare += 1;
+        }
+    }
 }
 
 /// The connections of one server.
@@ -89,6 +132,8 @@ impl Registry {
                 records: VecDeque::new(),
                 limit: max_closed,
                 total: 0,
+                bytes: 0,
+                bare: 0,
             }),
             next_cid: AtomicU64::new(0),
             slots: Arc::default(),
@@ -126,15 +171,7 @@ impl Registry {
             _ => {}
         }
         self.living.lock().remove(&record.connection.cid);
-        let mut closed = self.closed.lock();
-        closed.total += 1;
-        if closed.limit > 0 {
-            if closed.records.len() >= closed.limit {
-                closed.records.pop_front();
-            }
-            closed.records.push_back(record);
-        }
-        drop(closed);
+        self.closed.lock().push(record);
         self.left.notify_waiters();
     }
 

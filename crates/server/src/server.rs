@@ -193,7 +193,8 @@ async fn wait_or_stop(shared: &Shared, time: Duration) {
     let _ = tokio::time::timeout(time, stage.wait_for(|stage| *stage > Stage::LameDuck)).await;
 }
 
-async fn shut_down(shared: &Shared) {
+/// Closes every connection and stops; ready when that is done, whoever began it.
+pub(crate) async fn shut_down(shared: &Shared) {
     let first = shared.stage.send_if_modified(|stage| {
         let before = *stage < Stage::ShuttingDown;
         if before {
@@ -240,6 +241,7 @@ async fn shut_down(shared: &Shared) {
         );
     }
     shared.accounts.dissolve();
+    shared.peers.save(shared);
     info!(shared.log, "Server Exiting..");
     shared.stage.send_replace(Stage::Stopped);
 }

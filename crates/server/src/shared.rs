@@ -3,11 +3,14 @@
 //! Options, logins and TLS settings are replaced as a whole by a reload; whoever needs them takes
 //! the current ones. Nothing here is global: several servers live in one process.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
+use cognate_auth::callout::CalloutConfig;
 use cognate_auth::proxy::TrustedProxies;
+use cognate_auth::source_limit::SourceLimit;
 use cognate_auth::users::Authenticator;
 use cognate_config::Options;
 use cognate_process::Logger;
@@ -32,6 +35,10 @@ pub const COMPATIBLE_VERSION: &str = "2.14.5";
 
 /// Our own version.
 pub const COGNATE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Questions to auth callout services that may be open at a time; further logins wait their turn,
+/// as long as the time for a login.
+const MAX_QUESTIONS: usize = 4096;
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,8 +66,6 @@ pub(crate) struct Shared {
     proxies: RwLock<Arc<TrustedProxies>>,
     /// The accounts.
     pub accounts: Accounts,
-    /// The global account.
-    pub account: Arc<Account>,
     /// Events for the system account.
     pub events: Events,
     /// Requests to reload that come over NATS.
@@ -75,6 +80,10 @@ pub(crate) struct Shared {
     pub blocks: Arc<Blocks>,
     /// Bcrypt hashes computed at a time.
     pub verifications: Arc<Semaphore>,
+    /// The service of the configuration that decides who gets in.
+    pub callout: Option<CalloutConfig>,
+    /// Questions to such services that may be open at a time.
+    pub questions: Semaphore,
     /// Where the server is in its life.
     pub stage: watch::Sender<Stage>,
     /// When it started.
@@ -89,8 +98,12 @@ pub(crate) struct Shared {
     pub cpu: Mutex<CpuMeter>,
     /// Held by a reload from beginning to end.
     pub reloading: Mutex<()>,
+    /// From where logins and handshakes failed.
+    pub sources: Mutex<SourceLimit>,
     /// How many TLS handshakes may still begin.
     pub handshakes: Mutex<RateLimit>,
+    /// What OCSP says about clients' certificates.
+    pub peers: crate::ocsp::peers::Peers,
     seed: AtomicU64,
 }
 
@@ -106,11 +119,13 @@ impl Shared {
     ) -> Result<Self, String> {
         let authenticator = convert::authenticator(&options)?;
         let proxies = convert::proxies(&options)?;
-        let operator = OperatorMode::load(&options)?;
+        let callout = convert::callout(&options)?;
+        let operator = OperatorMode::load(&options, None)?;
         if let Some(operator) = &operator {
             operator.settle()?;
         }
-        let (configured, system) = convert::accounts(&options, operator.as_deref())?;
+        let (configured, system) =
+            convert::accounts(&options, operator.as_deref(), BTreeSet::new())?;
         let tls = load_tls(&options)?;
         let facts = Facts::new(&options, command_line)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -124,7 +139,6 @@ impl Shared {
         let accounts = Accounts::new(seed, &registry.slots);
         accounts.apply(configured, system);
         Ok(Shared {
-            account: Arc::clone(accounts.global()),
             accounts,
             operator: RwLock::new(operator),
             proxies: RwLock::new(Arc::new(proxies)),
@@ -135,6 +149,8 @@ impl Shared {
             workers: Workers::new(threads, seed, !options.no_sublist_cache),
             blocks: Arc::default(),
             verifications: Arc::new(Semaphore::new(threads)),
+            callout,
+            questions: Semaphore::new(MAX_QUESTIONS),
             stage: watch::Sender::new(Stage::Running),
             started: Instant::now(),
             started_at: now,
@@ -142,7 +158,9 @@ impl Shared {
             tracing: AtomicBool::new(options.trace),
             cpu: Mutex::new(CpuMeter::start()),
             reloading: Mutex::new(()),
+            sources: Mutex::new(SourceLimit::new(options.max_failed_logins_per_source)),
             handshakes: Mutex::new(RateLimit::new(handshake_limit)),
+            peers: crate::ocsp::peers::Peers::default(),
             seed: AtomicU64::new(seed),
             options: RwLock::new(Arc::new(options)),
             authenticator: RwLock::new(Arc::new(authenticator)),
@@ -202,6 +220,8 @@ impl Shared {
         tls: Option<ServerTls>,
     ) {
         self.tracing.store(options.trace, Relaxed);
+        let max_failures = options.max_failed_logins_per_source;
+        self.sources.lock().set_max(max_failures);
         *self.authenticator.write() = Arc::new(authenticator);
         *self.tls.write() = tls.map(Arc::new);
         *self.options.write() = Arc::new(options);
@@ -218,6 +238,16 @@ impl Shared {
             sent.bytes += of_jetstream.bytes;
         }
         (received, sent)
+    }
+
+    /// A client came into an account: the API of JetStream is heard there, if JetStream is on.
+    pub(crate) fn settle_in(&self, account: &Arc<Account>) {
+        if account.has_api() {
+            return;
+        }
+        if let Some(jetstream) = &*self.jetstream.read() {
+            jetstream.hear(account);
+        }
     }
 
     /// Time since the server started.
@@ -249,7 +279,9 @@ impl Shared {
             max_subscriptions: positive(options.max_subscriptions as usize),
             max_sub_tokens: positive(usize::from(options.max_sub_tokens)),
             headers: !options.no_header_support,
-            auth_required: self.authenticator().auth_required() || self.operator.read().is_some(),
+            auth_required: self.authenticator().auth_required()
+                || self.callout.is_some()
+                || self.operator.read().is_some(),
             ping_interval: options.ping_interval,
             ping_max: options.ping_max,
             trace: self.tracing.load(Relaxed),

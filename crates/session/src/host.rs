@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use cognate_auth::permissions::{DenyFilter, Permissions};
+use cognate_wire::tracing::Ask;
 use cognate_wire::{CloseReason, ConnectOptions, Fault, Publish};
 
 /// What a client that is let in may do.
@@ -44,6 +45,10 @@ pub struct SubscribeRequest<'a> {
 pub enum Report<'a> {
     /// A publish without permission.
     PublishViolation(&'a [u8]),
+    /// A trace that cannot be: its destination is no subject.
+    TraceDestination(&'a [u8]),
+    /// A trace that is not made, because of a header with this value.
+    TraceVoid(&'a [u8]),
     /// A publish with a reserved reply subject.
     ReplyViolation(&'a [u8]),
     /// A subscription without permission.
@@ -80,10 +85,25 @@ pub enum Rewritten {
     Lost,
 }
 
+/// What an account does with messages whose trace context says that they are sampled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// Nothing.
+    Untraced,
+    /// It traces some of them, and not this one.
+    Unsampled,
+    /// It traces this one to this subject.
+    Traced(Vec<u8>),
+}
+
 /// The server around a session.
 pub trait Host {
     /// A handle to a subscription that is in force.
     type Sub;
+
+    /// Counts a publish of so many bytes of payload that was refused: the client sent it all the
+    /// same.
+    fn count_refused(&mut self, _payload: usize) {}
 
     /// Whether published subjects may be rewritten ([`Self::rewrite`]).
     fn rewrites(&self) -> bool {
@@ -99,6 +119,40 @@ pub trait Host {
 
     /// Delivers a message to everybody who wants it; returns whether anybody got it.
     fn publish(&mut self, message: &Publish<'_>, echo: bool) -> bool;
+
+    /// What the client's account does with a message whose trace context says that it is sampled.
+    fn trace_context(&mut self) -> Context {
+        Context::Untraced
+    }
+
+    /// Begins to note the way of a message, which asks for that; the event will go to `destination`.
+    fn begin_trace(&mut self, ask: &Ask<'_>, message: &Publish<'_>, destination: &[u8]) {
+        let _ = (ask, message, destination);
+    }
+
+    /// Notes that the message that is traced was given another subject.
+    fn trace_mapping(&mut self, subject: &[u8]) {
+        let _ = subject;
+    }
+
+    /// Notes how long the message that is traced says it is, headers included.
+    fn trace_size(&mut self, size: usize) {
+        let _ = size;
+    }
+
+    /// Notes why the message that is traced gets no further.
+    fn trace_error(&mut self, why: &str) {
+        let _ = why;
+    }
+
+    /// Delivers the message that is traced, unless it is only to be traced; returns whether
+    /// anybody got it, or would have.
+    fn publish_traced(&mut self, message: &Publish<'_>, echo: bool) -> bool {
+        self.publish(message, echo)
+    }
+
+    /// Ends what [`begin_trace`](Self::begin_trace) began: the event may be published.
+    fn end_trace(&mut self) {}
 
     /// Tells the publisher that nobody answered, if it listens on `reply` itself.
     fn no_responders(&mut self, subject: &[u8], reply: &[u8]);

@@ -22,8 +22,9 @@ mod publish;
 mod session;
 mod subscribe;
 mod subscriptions;
+mod tracing;
 
-pub use host::{Access, Host, Report, Rewritten, SubscribeRequest, Verdict};
+pub use host::{Access, Context, Host, Report, Rewritten, SubscribeRequest, Verdict};
 pub use keepalive::{Keepalive, PingAction};
 pub use session::{Close, Fed, Session, Settings};
 pub use subscriptions::Subscriptions;

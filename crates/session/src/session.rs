@@ -364,15 +364,14 @@ impl<S> Session<S> {
 
     /// What a CONNECT that leaves keys out falls back on: the defaults, or the CONNECT before it.
     fn known_options(&self) -> ConnectOptions {
-        ConnectOptions {
-            verbose: self.features.verbose,
-            pedantic: self.features.pedantic,
-            echo: self.features.echo,
-            no_responders: self.features.no_responders,
-            protocol: self.features.protocol,
-            headers: self.limits.headers,
-            ..ConnectOptions::default()
-        }
+        let mut known = ConnectOptions::default();
+        known.verbose = self.features.verbose;
+        known.pedantic = self.features.pedantic;
+        known.echo = self.features.echo;
+        known.no_responders = self.features.no_responders;
+        known.protocol = self.features.protocol;
+        known.headers = self.limits.headers;
+        known
     }
 
     fn conclude<H: Host<Sub = S>>(
@@ -440,7 +439,10 @@ impl<S> Session<S> {
         self.jitter
     }
 
-    fn fail<H: Host<Sub = S>>(&self, fault: Fault, rest: &[u8], host: &mut H) -> Close {
+    fn fail<H: Host<Sub = S>>(&mut self, fault: Fault, rest: &[u8], host: &mut H) -> Close {
+        if let Fault::MaxPayload { size } = fault {
+            self.trace_refused(rest, size, host);
+        }
         host.report(Report::Fault(fault, rest));
         if let Some(text) = fault.error_text() {
             self.complain(text, host);

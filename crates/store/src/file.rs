@@ -86,6 +86,8 @@ pub struct FileStoreOptions {
     /// Which run of this machine it is, since power came back; 0 if that is not known. What was
     /// written during the same run cannot have been cut short by a loss of power.
     pub boot: u64,
+    /// Whether zeros are written to space before it is used: worth it where every write is synced.
+    pub prewrite: bool,
     /// Whether messages are compressed as they are stored; those that are there stay as they are.
     pub compress: bool,
 }
@@ -99,10 +101,11 @@ impl FileStoreOptions {
             seed,
             segment_bytes: 16 << 20,
             block_cache_bytes: 4 << 20,
-            index_cache_bytes: 12 << 20,
+            index_cache_bytes: 8 << 20,
             buffer_bytes: 8 << 20,
             open_files: 32,
             boot: 0,
+            prewrite: true,
             compress: false,
         }
     }
@@ -115,6 +118,7 @@ impl FileStoreOptions {
             index_cache_bytes: self.index_cache_bytes,
             buffer_bytes: self.buffer_bytes,
             open_files: self.open_files.max(4),
+            prewrite: self.prewrite,
         }
     }
 }

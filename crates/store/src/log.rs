@@ -48,6 +48,8 @@ pub(crate) struct LogOptions {
     pub(crate) index_cache_bytes: usize,
     pub(crate) buffer_bytes: usize,
     pub(crate) open_files: usize,
+    /// Zeros are written to space before it is used.
+    pub(crate) prewrite: bool,
 }
 
 /// The log.

@@ -190,6 +190,15 @@ impl MessageStore for MemoryStore {
         self.postings.for_each(filter, visit);
     }
 
+    fn for_each_last(
+        &mut self,
+        filter: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], Sequence) -> ControlFlow<()>,
+    ) {
+        self.postings.for_each_last(filter, after, visit);
+    }
+
     fn cursor(&mut self, filters: &[Filter]) -> MemoryCursor {
         MemoryCursor::new(FilterSet::new(filters, self.seed))
     }

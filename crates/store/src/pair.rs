@@ -118,6 +118,9 @@ impl<D: Disk> Pair<D> {
     /// Replaces the document; durable when this returns. It waits for the disk.
     pub fn store(&mut self, body: &[u8]) -> Result<(), DiskError> {
         self.generation += 1;
+        if self.generation == 1 {
+            return self.store_first(body);
+        }
         for _ in 0..2 {
             let file = self.write(self.older, body)?;
             if !self.names_durable {
@@ -126,6 +129,18 @@ impl<D: Disk> Pair<D> {
             file.sync_data()?;
             self.older = self.older.other();
         }
+        self.names_durable = true;
+        Ok(())
+    }
+
+    /// Stores both copies where none is that must outlive a crash: all is written first, because
+    /// one sync then takes most of the rest along.
+    fn store_first(&mut self, body: &[u8]) -> Result<(), DiskError> {
+        let copies = [Side::A, Side::B].map(|side| self.write(side, body));
+        for file in copies {
+            file?.sync_data()?;
+        }
+        self.disk.sync_dir()?;
         self.names_durable = true;
         Ok(())
     }

@@ -23,14 +23,31 @@ enum Accepted {
     Duplicate(Sequence),
 }
 
+/// A message that nothing is wrong with.
+pub(crate) struct Checked<'m> {
+    /// What it is stored under.
+    pub(crate) subject: &'m [u8],
+    /// What it replaces.
+    pub(crate) rollup: Option<Rollup>,
+    /// The message with its id that was stored before.
+    pub(crate) duplicate: Option<Sequence>,
+}
+
 impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
     /// Takes a message that is no part of a batch, and answers it.
-    pub(crate) fn accept(&mut self, publish: &Publish<'_>, headers: &Headers<'_>) {
+    ///
+    /// # Errors
+    /// What it was refused for, which was answered.
+    pub(crate) fn accept(
+        &mut self,
+        publish: &Publish<'_>,
+        headers: &Headers<'_>,
+    ) -> Result<(), ApiError> {
         // Borrowed away from the context for the time of this call.
         let mut subject = std::mem::take(&mut self.scratch.subject);
         let mut edits = std::mem::take(&mut self.scratch.edits);
         let accepted = self.check_and_keep(publish, headers, &mut subject, &mut edits);
-        match accepted {
+        let outcome = match accepted {
             Ok(Accepted::New(kept)) => {
                 let sequence = kept.sequence();
                 match (kept, self.rules.counters) {
@@ -40,15 +57,21 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
                     }
                     _ => self.respond(publish.reply, |to| to.stored(sequence)),
                 }
+                Ok(())
             }
             Ok(Accepted::Duplicate(sequence)) => {
                 self.respond(publish.reply, |to| to.duplicate(sequence));
+                Ok(())
             }
-            Err(refused) => self.refuse(publish.reply, &refused),
-        }
+            Err(refused) => {
+                self.refuse(publish.reply, &refused);
+                Err(refused)
+            }
+        };
         edits.clear();
         self.scratch.subject = subject;
         self.scratch.edits = edits;
+        outcome
     }
 
     fn check_and_keep(
@@ -58,6 +81,35 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         buffer: &mut Vec<u8>,
         edits: &mut Edits,
     ) -> Result<Accepted, ApiError> {
+        let Checked {
+            subject,
+            rollup,
+            duplicate,
+        } = self.check(publish, headers, buffer, edits)?;
+        if let Some(sequence) = duplicate {
+            return Ok(Accepted::Duplicate(sequence));
+        }
+        let draft = Draft {
+            subject,
+            headers: publish.headers,
+            payload: publish.payload,
+            parsed: headers,
+            rollup,
+            is_checked: false,
+        };
+        self.keep(&draft, edits).map(Accepted::New)
+    }
+
+    /// Everything that can be wrong with a message but for the stream's being full. Nothing is
+    /// stored; what is to be changed about it is in `edits`.
+    #[inline]
+    pub(crate) fn check<'m>(
+        &mut self,
+        publish: &Publish<'m>,
+        headers: &Headers<'_>,
+        buffer: &'m mut Vec<u8>,
+        edits: &mut Edits,
+    ) -> Result<Checked<'m>, ApiError> {
         let subject = self.transformed(publish.subject, publish.random, buffer);
         if self.rules.sealed {
             return Err(error::STREAM_SEALED);
@@ -68,7 +120,13 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
                 edits.keep_if(publish.headers, |key| key != name::REQUEST_INFO);
             }
             match self.check_headers(subject, publish, headers, edits)? {
-                Verdict::Duplicate(sequence) => return Ok(Accepted::Duplicate(sequence)),
+                Verdict::Duplicate(sequence) => {
+                    return Ok(Checked {
+                        subject,
+                        rollup,
+                        duplicate: Some(sequence),
+                    });
+                }
                 Verdict::Fresh(found) => rollup = found,
             }
         }
@@ -80,15 +138,11 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             edits.payload(publish.payload),
         );
         self.check_size(block.len(), payload.len())?;
-        let draft = Draft {
+        Ok(Checked {
             subject,
-            headers: publish.headers,
-            payload: publish.payload,
-            parsed: headers,
             rollup,
-            is_checked: false,
-        };
-        self.keep(&draft, edits).map(Accepted::New)
+            duplicate: None,
+        })
     }
 
     /// The checks that concern headers.

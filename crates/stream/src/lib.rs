@@ -41,6 +41,7 @@ mod schedule;
 mod source;
 mod stream;
 mod time;
+mod traced;
 
 pub use adopt::Adoption;
 pub use direct::{DirectGet, DirectRequest};
@@ -52,3 +53,4 @@ pub use host::{
 pub use purge::{Purge, PurgeRequest};
 pub use source::{FoundSource, SourceScan, Taken, short_hash, source_identity};
 pub use stream::Stream;
+pub use traced::Traced;

@@ -1,7 +1,8 @@
 //! Purging a stream and deleting single messages, as the API asks for it.
 //!
-//! A purge with a filter takes messages out one by one and can be done in steps, so that publishes
-//! get their turn; it never takes what was stored after it began.
+//! A purge with a filter takes messages out one by one, one below a sequence takes out ranges. Both can
+//! be done in steps, so that publishes get their turn, and never take what was stored after they began.
+//! Only to remove everything is one step.
 
 use cognate_model::{ApiError, MessageStore, Sequence, error};
 use cognate_subject::Filter;
@@ -9,6 +10,9 @@ use cognate_subject::Filter;
 use crate::context::{Context, store_failed};
 use crate::host::StreamHost;
 use crate::limits::MAX_REMOVALS;
+
+/// How many numbers a step of a purge below a sequence takes out.
+const RANGE: u64 = 4 * MAX_REMOVALS;
 
 /// Which messages are to go. At most one of `sequence` and `keep` is not 0.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,7 +34,8 @@ pub struct Purge<C> {
 
 #[derive(Debug)]
 struct Work<C> {
-    cursor: C,
+    /// Which messages; none for all.
+    cursor: Option<C>,
     from: Sequence,
     /// The first sequence that stays whatever it holds.
     end: Sequence,
@@ -49,6 +54,19 @@ impl<C> Purge<C> {
     #[must_use]
     pub fn removed(&self) -> u64 {
         self.removed
+    }
+
+    fn below(first: Sequence, end: Sequence) -> Self {
+        let work = Work {
+            cursor: None,
+            from: first,
+            end,
+            left: u64::MAX,
+        };
+        Self {
+            work: (first < end).then_some(work),
+            removed: 0,
+        }
     }
 
     fn done(removed: u64) -> Self {
@@ -80,7 +98,15 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         let state = self.state();
         let filter = request.filter.filter(|filter| filter.as_bytes() != b">");
         if filter.is_none() && request.keep == 0 {
+            if (1..=state.last).contains(&request.sequence) {
+                return Ok(Purge::below(state.first, request.sequence));
+            }
             return self.purge_below(request.sequence).map(Purge::done);
+        }
+        if filter.is_none() && state.deleted == 0 && state.messages > request.keep {
+            // Every number has a message, so those to go are known by their numbers.
+            let end = state.last.saturating_add(1).saturating_sub(request.keep);
+            return Ok(Purge::below(state.first, end));
         }
         let filters: &[Filter] = filter.map_or(&[], std::slice::from_ref);
         let mut cursor = self.store.cursor(filters);
@@ -96,7 +122,7 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             sequence => sequence.min(state.last.saturating_add(1)),
         };
         let work = Work {
-            cursor,
+            cursor: Some(cursor),
             from: state.first,
             end,
             left,
@@ -113,7 +139,16 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             let Some(work) = &mut purge.work else {
                 return Ok(());
             };
-            let found = self.store.next(&mut work.cursor, work.from);
+            let Some(cursor) = &mut work.cursor else {
+                let below = work.from.saturating_add(RANGE).min(work.end);
+                work.from = below;
+                if below == work.end {
+                    purge.work = None;
+                }
+                purge.removed += self.remove_below(below)?;
+                return Ok(());
+            };
+            let found = self.store.next(cursor, work.from);
             let found = found.map_err(|e| store_failed(&e))?;
             let Some(sequence) = found.filter(|found| *found < work.end && work.left > 0) else {
                 purge.work = None;

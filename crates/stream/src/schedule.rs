@@ -163,7 +163,13 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         let kept = fits.and_then(|()| self.keep(&draft, &mut Edits::default()));
         match kept {
             // No room now; later perhaps.
-            Err(refused) if refused == error::INSUFFICIENT_RESOURCES => return Err(refused),
+            Err(refused)
+                if refused == error::INSUFFICIENT_RESOURCES
+                    || refused == error::ACCOUNT_RESOURCES_EXCEEDED
+                    || refused == error::NO_LIMITS =>
+            {
+                return Err(refused);
+            }
             Ok(_) | Err(_) => {}
         }
         match made.next {

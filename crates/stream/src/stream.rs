@@ -119,7 +119,8 @@ impl Stream {
         } else if !headers.batch_id.is_empty() {
             context.accept_atomic(atomic, &publish, &headers);
         } else {
-            context.accept(&publish, &headers);
+            // Whoever published was told.
+            let _ = context.accept(&publish, &headers);
         }
     }
 
@@ -395,7 +396,7 @@ impl Stream {
             .map_err(failed)
     }
 
-    fn context<'a, S, H>(
+    pub(crate) fn context<'a, S, H>(
         &'a mut self,
         now: Timestamp,
         store: &'a mut S,

@@ -1,4 +1,5 @@
-//! TLS for a NATS server's listeners: from the `tls {}` options to an accepted connection.
+//! TLS for a NATS server's listeners: from the `tls {}` options to an accepted connection. And, as
+//! far as a server opens connections itself, for those ([`ClientTls`]).
 //!
 //! Owns the reading and checking of certificates, keys and authorities, the choice of a
 //! certificate by the client's SNI, the handshake within its timeout, and what is then known
@@ -7,8 +8,8 @@
 //! [`ServerTls::accept`] returned has passed every check that the options ask for, resumed
 //! sessions included. Called by the server, once per start or reload and once per connection.
 //!
-//! Absent: INFO and what comes before the handshake, counting and logging of failures, users,
-//! outgoing connections, OCSP.
+//! Absent: INFO and what comes before the handshake, counting and logging of failures, users; of OCSP
+//! the asking (which answers are believed is here, [`Inquiry`]).
 //!
 //! # What an idle connection costs
 //!
@@ -19,18 +20,22 @@
 //! resumed by tickets that the client keeps, so the server holds no session cache.
 
 mod authorities;
+mod client_tls;
 mod crypto;
 mod error;
 mod files;
 mod handshake;
+mod ocsp;
 mod p521;
 mod peer;
 mod rate;
 mod resolver;
 mod server_tls;
 
+pub use client_tls::ClientTls;
 pub use error::{FileKind, TlsError};
 pub use handshake::HandshakeError;
-pub use peer::{PeerCertificate, PeerDetail};
+pub use ocsp::{Answer, Inquiry, MAX_ANSWER, Status};
+pub use peer::{PeerCertificate, PeerDetail, names_of};
 pub use rate::RateLimit;
 pub use server_tls::ServerTls;

@@ -27,6 +27,8 @@ pub struct PeerDetail {
     pub peers: Vec<PeerCertificate>,
     /// The names of the client's own certificate in the order in which users are looked up.
     pub identities: Vec<TlsIdentity>,
+    /// The certificates themselves, in DER, for an auth callout; whoever asks none may let them go.
+    pub chain: Vec<Vec<u8>>,
 }
 
 /// A certificate as `connz?auth=1` shows it.
@@ -53,11 +55,7 @@ impl PeerDetail {
             if index == 0 {
                 identities = identities_of(&certificate)?;
             }
-            peers.push(PeerCertificate {
-                subject: subject_text(certificate.subject()),
-                spki_sha256: sha256_hex(certificate.public_key().raw),
-                cert_sha256: sha256_hex(der),
-            });
+            peers.push(PeerCertificate::of(&certificate, der));
         }
         Ok(PeerDetail {
             version: match connection.protocol_version() {
@@ -67,7 +65,41 @@ impl PeerDetail {
             cipher_suite: suite.map_or("", |suite| crypto::suite_name(suite.suite())),
             peers,
             identities,
+            chain: chain.iter().map(|der| der.to_vec()).collect(),
         })
+    }
+}
+
+/// The distinguished names in a certificate (DER), of its subject and of its issuer, as Go's standard
+/// library prints them; empty if it cannot be read.
+#[must_use]
+pub fn names_of(der: &[u8]) -> (String, String) {
+    let der = CertificateDer::from(der);
+    parse(&der).map_or_else(
+        |_| Default::default(),
+        |read| (subject_text(read.subject()), subject_text(read.issuer())),
+    )
+}
+
+impl PeerCertificate {
+    /// Reads any certificate (DER): how it is shown, and the names of users that it may stand for, in
+    /// the order in which they are looked up.
+    ///
+    /// # Errors
+    /// What about it cannot be read.
+    pub fn read(der: &[u8]) -> Result<(Self, Vec<TlsIdentity>), String> {
+        let der = CertificateDer::from(der);
+        let certificate = parse(&der)?;
+        let identities = identities_of(&certificate)?;
+        Ok((Self::of(&certificate, &der), identities))
+    }
+
+    fn of(certificate: &X509Certificate<'_>, der: &[u8]) -> Self {
+        PeerCertificate {
+            subject: subject_text(certificate.subject()),
+            spki_sha256: sha256_hex(certificate.public_key().raw),
+            cert_sha256: sha256_hex(der),
+        }
     }
 }
 

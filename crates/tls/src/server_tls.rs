@@ -9,14 +9,14 @@ use crate::authorities::{self, Hints};
 use crate::handshake::HandshakeError;
 use crate::peer::{self, PeerDetail};
 use crate::resolver::Certificates;
-use crate::{FileKind, TlsError, crypto, files};
+use crate::{FileKind, Inquiry, TlsError, crypto, files, ocsp};
 use cognate_config::options::{CertificatePair, HandshakeFirst, TlsOptions};
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection};
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,6 +27,9 @@ use tokio_rustls::server::TlsStream;
 /// Tickets sent after a TLS 1.3 handshake. Each costs the client a read; clients of NATS
 /// reconnect one at a time.
 const TICKETS: usize = 1;
+
+/// Certificates between a client's own and the authority, at most.
+const MAX_LINKS: usize = 10;
 
 /// The TLS of a listener. Immutable: shared by an [`Arc`], replaced as a whole on reload.
 pub struct ServerTls {
@@ -40,6 +43,10 @@ pub struct ServerTls {
     timeout: Duration,
     not_after: Option<SystemTime>,
     warnings: Vec<String>,
+    certificates: Arc<Certificates>,
+    /// For the issuer of the certificate.
+    ca_file: Option<String>,
+    provider: Arc<CryptoProvider>,
 }
 
 impl ServerTls {
@@ -86,7 +93,96 @@ impl ServerTls {
             timeout: options.timeout,
             not_after,
             warnings,
+            certificates,
+            ca_file: options.ca_file.clone(),
+            provider,
         })
+    }
+
+    /// Whether the first of the certificates demands that an OCSP answer comes with it (RFC 7633).
+    #[must_use]
+    pub fn must_staple(&self) -> bool {
+        let leaf = self.certificates.first().cert.first();
+        leaf.and_then(|leaf| peer::parse(leaf).ok())
+            .is_some_and(|leaf| ocsp::must_staple(&leaf))
+    }
+
+    /// What to ask about the first of the certificates. Its issuer is the second of its chain or, if
+    /// it has none, one of `ca_file` or of the system's authorities. Reads files, so it blocks shortly.
+    ///
+    /// # Errors
+    /// If there is no such issuer.
+    pub fn inquiry(&self) -> Result<Inquiry, String> {
+        let chain = &self.certificates.first().cert;
+        let algorithms = self.provider.signature_verification_algorithms;
+        let leaf = chain.first().ok_or("no certificate found")?;
+        let issued = |issuer: &CertificateDer<'_>| ocsp::is_issued_by(leaf, issuer, algorithms);
+        let issuer = match (chain.get(1), &self.ca_file) {
+            (Some(next), _) => Some(next.clone()).filter(|next| issued(next)),
+            (None, Some(path)) => {
+                let all = files::certificates(FileKind::Authorities, path);
+                let all = all.map_err(|error| error.to_string())?;
+                all.into_iter().find(issued)
+            }
+            (None, None) => {
+                let all = rustls_native_certs::load_native_certs().certs;
+                all.into_iter().find(issued)
+            }
+        };
+        let issuer = issuer.ok_or("no issuers found")?;
+        if !ocsp::is_authority(&peer::parse(&issuer)?) {
+            let issuer = peer::describe(&issuer);
+            return Err(format!("{issuer} invalid ca basic constraints: is not ca"));
+        }
+        Inquiry::new(leaf, &issuer, algorithms)
+    }
+
+    /// What to ask about the certificates of a client, its own first, up to the authority that is
+    /// trusted; those that name no responder are left out. `shown` are those that the client showed.
+    /// Reads files if the authorities are the system's, so it blocks shortly.
+    ///
+    /// # Errors
+    /// If a certificate in between is missing, or cannot be read.
+    pub fn links(&self, shown: &[Vec<u8>]) -> Result<Vec<Inquiry>, String> {
+        let algorithms = self.provider.signature_verification_algorithms;
+        let authorities = match &self.ca_file {
+            Some(path) => files::certificates(FileKind::Authorities, path)
+                .map_err(|error| error.to_string())?,
+            None => rustls_native_certs::load_native_certs().certs,
+        };
+        let shown: Vec<_> = shown
+            .iter()
+            .map(|der| CertificateDer::from(der.as_slice()))
+            .collect();
+        let mut links = Vec::new();
+        let mut leaf = shown.first().cloned().ok_or("no certificate found")?;
+        for _ in 0..MAX_LINKS {
+            if authorities.contains(&leaf) {
+                return Ok(links);
+            }
+            let issued =
+                |issuer: &&CertificateDer<'_>| ocsp::is_issued_by(&leaf, issuer, algorithms);
+            let trusted = authorities.iter().find(issued);
+            // What a client shows has to be what it claims to be: another copy of an authority's
+            // certificate, vouched for by some client, would hide whom to ask about the real one.
+            let may_issue = |shown: &&CertificateDer<'_>| {
+                peer::parse(shown).is_ok_and(|read| ocsp::is_authority(&read)) && issued(shown)
+            };
+            let issuer = trusted.or_else(|| shown.iter().find(may_issue));
+            let issuer = issuer.cloned().ok_or("no issuers found")?;
+            let inquiry = Inquiry::new(&leaf, &issuer, algorithms)?;
+            if !inquiry.responders().is_empty() {
+                links.push(inquiry);
+            }
+            leaf = issuer;
+        }
+        Err("the chain of certificates is too long".to_owned())
+    }
+
+    /// Staples an OCSP answer to the first of the certificates. After `until` handshakes with it fail
+    /// until another one is stapled.
+    pub fn staple(&self, answer: Vec<u8>, until: Option<SystemTime>) {
+        self.certificates.staple(answer, until);
     }
 
     /// Whether clients must show a certificate that an accepted authority issued.
@@ -207,7 +303,7 @@ impl fmt::Debug for ServerTls {
 
 /// Reads a chain and its key, and checks that they belong together. Returns them with the time
 /// when the leaf expires.
-fn certified_key(
+pub(crate) fn certified_key(
     pair: &CertificatePair,
     provider: &CryptoProvider,
     now: SystemTime,

@@ -12,6 +12,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use zeroize::Zeroize as _;
 
 /// Which subjects a connection may use, as named in `import` and `export`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,21 @@ pub struct ConnectOptions {
     pub remote_account: String,
     /// A trusted proxy's signature of the nonce. Secret.
     pub proxy_sig: String,
+}
+
+impl Drop for ConnectOptions {
+    /// Wipes the secrets.
+    fn drop(&mut self) {
+        for secret in [
+            &mut self.jwt,
+            &mut self.sig,
+            &mut self.auth_token,
+            &mut self.pass,
+            &mut self.proxy_sig,
+        ] {
+            secret.zeroize();
+        }
+    }
 }
 
 impl Default for ConnectOptions {
@@ -377,7 +393,7 @@ mod tests {
         });
         check(r#"{"p\u0061ss":"\u00fc\n"}"#, |o| o.pass = "ü\n".into());
         let lossy = ConnectOptions::parse(b"{\"name\":\"a\xff\"}");
-        assert_eq!(lossy.map(|o| o.name), Ok("a\u{fffd}".to_string()));
+        assert_eq!(lossy.map(|o| o.name.clone()), Ok("a\u{fffd}".to_string()));
     }
 
     #[test]
@@ -425,12 +441,10 @@ mod tests {
         let second = first
             .updated(br#"{"name":"b","headers":true}"#)
             .expect("valid");
-        let expected = ConnectOptions {
-            verbose: false,
-            name: "b".into(),
-            headers: true,
-            ..Default::default()
-        };
+        let mut expected = ConnectOptions::default();
+        expected.verbose = false;
+        expected.name = "b".into();
+        expected.headers = true;
         assert_eq!(second, expected);
     }
 

@@ -4,7 +4,8 @@
 
 use super::publish::{Plan, Subjects};
 use super::pull::Ack;
-use super::{Job, Storage, pull, push};
+use super::stall::{self, Work};
+use super::{Job, Storage, pull, push, restart};
 use crate::scenario::list::metric;
 use crate::scenario::{Bar, Kind, Metric, Scenario};
 use crate::server::Sync;
@@ -17,6 +18,8 @@ pub(in crate::scenario) fn all() -> Vec<Scenario> {
     list.extend(publish_one());
     list.extend(consume());
     list.extend(store());
+    list.extend(stalls());
+    list.extend(large());
     list
 }
 
@@ -236,6 +239,16 @@ fn consume() -> Vec<Scenario> {
             metrics(0.15, 6.0, (24.0, 71.0)),
             Job::Pull(hundred),
         ),
+        row(
+            "js-100-filters",
+            "drain 1,000,000 messages by one consumer with 100 filters, as a ratio to one filter",
+            vec![
+                metric("CPU, to one filter", "×", OursAtMost(1.3), None),
+                metric("time, to one filter", "×", Bar::None, None),
+                metric("server CPU", "s/1M", Bar::None, None),
+            ],
+            Job::Filters,
+        ),
     ]
 }
 
@@ -251,12 +264,13 @@ fn store() -> Vec<Scenario> {
         row(
             "js-restart",
             "kill -9 and restart with 2,000,000 messages on 10,000 subjects",
-            vec![
-                metric("time to stream", "ms", RatioAtMost(1.0), Some(200.0)),
-                metric("server CPU", "s/1M", Bar::None, None),
-                metric("memory after", "MiB", OursAtMost(30.0), None),
-            ],
-            Job::Restart,
+            restarted(RatioAtMost(1.0), OursAtMost(30.0), Some(200.0)),
+            Job::Restart(restart::Plan {
+                messages: 2_000_000,
+                subjects: 10_000,
+                payload: 128,
+                sync: Sync::Default,
+            }),
         ),
         row(
             "js-memory-kv",
@@ -266,6 +280,139 @@ fn store() -> Vec<Scenario> {
                 metric("memory each", "B", Bar::None, None),
             ],
             Job::Memory(keys),
+        ),
+    ]
+}
+
+fn restarted(time: Bar, memory: Bar, quiet: Option<f64>) -> Vec<Metric> {
+    vec![
+        metric("time to stream", "ms", time, quiet),
+        metric("server CPU", "s/1M", Bar::None, None),
+        metric("memory after", "MiB", memory, None),
+        metric("peak while filled", "MiB", Bar::None, None),
+    ]
+}
+
+/// Publishing one at a time while something else goes on.
+// tidy: long-function: a table of scenarios
+fn stalls() -> Vec<Scenario> {
+    let stall = |name, about, work, sync| {
+        let metrics = vec![
+            metric("longest", "ms", OursAtMost(50.0), None),
+            metric("p50", "ms", Bar::None, None),
+            metric("p99", "ms", Bar::None, None),
+            metric("p99.9", "ms", Bar::None, None),
+            metric("over 50 ms", "per 100k", Bar::None, None),
+            metric("longest sync elsewhere", "ms", Bar::None, None),
+        ];
+        row(name, about, metrics, Job::Stall(stall::Plan { work, sync }))
+    };
+    let (synced, later) = (Sync::Default, Sync::Periodic);
+    [
+        (
+            "js-stall-nothing",
+            "publish one at a time while nothing else goes on",
+            Work::Nothing,
+            synced,
+        ),
+        (
+            "js-stall-purge",
+            "… while 1,000,000 messages are purged",
+            Work::Purge,
+            synced,
+        ),
+        (
+            "js-stall-purge-filter",
+            "… while they are purged by a filter",
+            Work::PurgeFiltered,
+            synced,
+        ),
+        (
+            "js-stall-limits",
+            "… while a limit is lowered to a thousandth of them",
+            Work::Limits,
+            synced,
+        ),
+        (
+            "js-stall-full",
+            "… with a stream at its limit",
+            Work::Full,
+            synced,
+        ),
+        (
+            "js-stall-age",
+            "… while they become too old",
+            Work::Age,
+            synced,
+        ),
+        (
+            "js-stall-ttl",
+            "… while the time of each ends (2.9 has none)",
+            Work::Ttl,
+            synced,
+        ),
+        (
+            "js-stall-compaction",
+            "… while another connection overwrites 100,000 keys",
+            Work::Compaction,
+            synced,
+        ),
+        (
+            "js-stall-last-per-subject",
+            "… while consumers of the last of 1,000,000 subjects are made",
+            Work::LastPerSubject,
+            synced,
+        ),
+        (
+            "js-stall-purge-2m",
+            "as js-stall-purge, with sync_interval 2m",
+            Work::Purge,
+            later,
+        ),
+        (
+            "js-stall-filter-2m",
+            "as js-stall-purge-filter, with sync_interval 2m",
+            Work::PurgeFiltered,
+            later,
+        ),
+        (
+            "js-stall-ttl-2m",
+            "as js-stall-ttl, with sync_interval 2m",
+            Work::Ttl,
+            later,
+        ),
+        (
+            "js-stall-compact-2m",
+            "as js-stall-compaction, with sync_interval 2m",
+            Work::Compaction,
+            later,
+        ),
+    ]
+    .into_iter()
+    .map(|(name, about, work, sync)| stall(name, about, work, sync))
+    .collect()
+}
+
+/// Rows that take minutes and gigabytes; they run only if they are asked for by name.
+fn large() -> Vec<Scenario> {
+    let plan = |messages, subjects, payload| restart::Plan {
+        messages,
+        subjects,
+        payload,
+        sync: Sync::Periodic,
+    };
+    vec![
+        row(
+            "big-restart-10m",
+            "kill -9 and restart with 10,000,000 messages on 10,000 subjects",
+            restarted(OursAtMost(5000.0), Bar::None, None),
+            Job::Restart(plan(10_000_000, 10_000, 128)),
+        ),
+        row(
+            "big-50m-on-5m",
+            "kill -9 and restart with 50,000,000 messages of 16 B on 5,000,000 subjects",
+            restarted(OursAtMost(30_000.0), OursAtMost(1024.0), None),
+            Job::Restart(plan(50_000_000, 5_000_000, 16)),
         ),
     ]
 }

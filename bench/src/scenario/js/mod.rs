@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Job ─▶ publish (also fills streams for the others)   pull, push (consumers)
-//!        get (direct get)                              restart
+//!        get (direct get)    filters                   restart
+//!        stall (latency of publishes while a lot is removed)
 //!                 └─▶ session (crate root): messages, API requests
 //! ```
 //!
@@ -11,12 +12,14 @@
 //! server's own counts (stream or consumer info) must agree. Only requests and settings that
 //! nats-server 2.9 has are used. Absent: start and configuration of servers (see `server`).
 
+mod filters;
 mod get;
 pub(super) mod list;
 mod publish;
 mod pull;
 mod push;
 mod restart;
+mod stall;
 
 use super::Settings;
 use crate::failure::{Failure, Result};
@@ -42,7 +45,11 @@ pub(super) enum Job {
     /// Read keys by direct get.
     Get,
     /// Kill the server and start it again.
-    Restart,
+    Restart(restart::Plan),
+    /// Drain a stream with many filters and with one.
+    Filters,
+    /// Publish one at a time while the server has a lot to tidy up.
+    Stall(stall::Plan),
 }
 
 impl Job {
@@ -50,6 +57,8 @@ impl Job {
     pub(super) fn sync(&self) -> Sync {
         match self {
             Self::Publish(plan) | Self::PublishOne(plan) | Self::Memory(plan) => plan.sync,
+            Self::Restart(plan) => plan.sync,
+            Self::Stall(plan) => plan.sync,
             _ => Sync::Default,
         }
     }
@@ -63,7 +72,9 @@ impl Job {
             Self::Pull(plan) => pull::run(plan, server, settings),
             Self::Push(plan) => push::run(plan, server, settings),
             Self::Get => get::run(server, settings),
-            Self::Restart => restart::run(server, settings),
+            Self::Restart(plan) => restart::run(plan, server, settings),
+            Self::Filters => filters::run(server, settings),
+            Self::Stall(plan) => stall::run(plan, server, settings),
         }
     }
 }
@@ -77,8 +88,21 @@ pub(super) enum Storage {
     Memory,
 }
 
-/// Creates the stream: plain, or set up as clients do for a key-value bucket.
-fn create_stream(session: &mut Session, storage: Storage, bucket: bool) -> Result<()> {
+/// How long a stream keeps what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// For ever.
+    All,
+    /// At most so many messages.
+    Messages(u64),
+    /// Each message for so many seconds.
+    Seconds(u64),
+    /// Each message as long as it says itself, in seconds. (2.9 keeps them for ever.)
+    Ttl(u64),
+}
+
+/// The configuration of the stream: plain, or set up as clients do for a key-value bucket.
+fn stream_config(storage: Storage, bucket: bool, keep: Keep) -> String {
     let storage = match storage {
         Storage::File => "file",
         Storage::Memory => "memory",
@@ -88,9 +112,19 @@ fn create_stream(session: &mut Session, storage: Storage, bucket: bool) -> Resul
     } else {
         r#""subjects":["js.>"],"discard":"old""#
     };
-    let body = format!(
-        r#"{{"name":"{STREAM}",{kind},"retention":"limits","storage":"{storage}","num_replicas":1,"max_consumers":-1,"max_msgs":-1,"max_bytes":-1,"max_age":0,"max_msg_size":-1}}"#
-    );
+    let (messages, age, ttl) = match keep {
+        Keep::All => (-1, 0, ""),
+        Keep::Messages(most) => (most as i64, 0, ""),
+        Keep::Seconds(seconds) => (-1, seconds * 1_000_000_000, ""),
+        Keep::Ttl(_) => (-1, 0, r#","allow_msg_ttl":true"#),
+    };
+    format!(
+        r#"{{"name":"{STREAM}",{kind},"retention":"limits","storage":"{storage}","num_replicas":1,"max_consumers":-1,"max_msgs":{messages},"max_bytes":-1,"max_age":{age},"max_msg_size":-1{ttl}}}"#
+    )
+}
+
+fn create_stream(session: &mut Session, plan: &publish::Plan, bucket: bool) -> Result<()> {
+    let body = stream_config(plan.storage, bucket, plan.keep);
     session.request(&format!("$JS.API.STREAM.CREATE.{STREAM}"), &body)?;
     Ok(())
 }

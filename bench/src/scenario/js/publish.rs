@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
 
-use super::{MIB, STREAM, Storage, check_stream, create_stream, peak_mib};
+use super::{Keep, MIB, STREAM, Storage, check_stream, create_stream, peak_mib};
 use crate::failure::{Context, Failure, Result};
 use crate::flow::STALL;
 use crate::histogram::Histogram;
@@ -34,6 +34,8 @@ pub(in crate::scenario) struct Plan {
     pub(super) messages: u64,
     /// Publishing connections.
     pub(super) connections: u32,
+    /// The number of the first of them; none may be used twice.
+    pub(super) first: u32,
     /// Publishes without an acknowledgement on each connection.
     pub(super) window: u64,
     /// Whether each message has an id.
@@ -44,6 +46,8 @@ pub(in crate::scenario) struct Plan {
     pub(super) storage: Storage,
     /// When it is synced.
     pub(super) sync: Sync,
+    /// How long it keeps what it is given.
+    pub(super) keep: Keep,
 }
 
 /// Which subjects messages go to.
@@ -64,11 +68,13 @@ impl Plan {
             payload: 128,
             messages,
             connections: 1,
+            first: 0,
             window: 1024,
             ids: false,
             subjects: Subjects::PerConnection,
             storage: Storage::File,
             sync: Sync::Default,
+            keep: Keep::All,
         }
     }
 
@@ -154,9 +160,13 @@ pub(super) fn fill(plan: &Plan, server: &Server) -> Result<()> {
 /// The publishing connections.
 pub(super) struct Load {
     publishers: Vec<Publisher>,
-    window: u64,
+    /// Publishes without an acknowledgement on each connection.
+    pub(super) window: u64,
+    /// Nobody else publishes: sequences have no gaps.
+    pub(super) alone: bool,
     epoll: Option<OwnedFd>,
-    latencies: Histogram,
+    /// How long each publish took, with a window of one.
+    pub(super) latencies: Histogram,
     keys: Option<u64>,
 }
 
@@ -168,17 +178,18 @@ impl Load {
             _ => None,
         };
         let publishers = (0..plan.connections)
-            .map(|number| Publisher::connect(plan, server, number))
+            .map(|number| Publisher::connect(plan, server, plan.first + number))
             .collect::<Result<Vec<_>>>()?;
         let mut load = Self {
             publishers,
             window: plan.window,
+            alone: plan.connections == 1,
             epoll: None,
             latencies: Histogram::new(),
             keys,
         };
         if let Some(first) = load.publishers.first_mut() {
-            create_stream(&mut first.session, plan.storage, keys.is_some())?;
+            create_stream(&mut first.session, plan, keys.is_some())?;
         }
         if load.publishers.len() > 1 {
             let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?;
@@ -221,7 +232,7 @@ impl Load {
     }
 
     fn step(&mut self, index: usize) -> Result<()> {
-        let alone = self.publishers.len() == 1;
+        let alone = self.alone;
         let Some(publisher) = self.publishers.get_mut(index) else {
             return Ok(());
         };
@@ -272,12 +283,14 @@ impl Publisher {
             Subjects::Many(count) => ("js.00000000".to_owned(), Some(count)),
             Subjects::Keys(count) => ("$KV.bench.00000000".to_owned(), Some(count)),
         };
-        let (verb, header, sizes) = if plan.ids {
-            let header = format!("NATS/1.0\r\nNats-Msg-Id: {number:04}-00000000\r\n\r\n");
-            let sizes = format!("{} {}", header.len(), header.len() + plan.payload);
-            ("HPUB", header, sizes)
-        } else {
-            ("PUB", String::new(), plan.payload.to_string())
+        let header = match plan.keep {
+            _ if plan.ids => format!("NATS/1.0\r\nNats-Msg-Id: {number:04}-00000000\r\n\r\n"),
+            Keep::Ttl(seconds) => format!("NATS/1.0\r\nNats-TTL: {seconds}s\r\n\r\n"),
+            _ => String::new(),
+        };
+        let (verb, sizes) = match header.len() {
+            0 => ("PUB", plan.payload.to_string()),
+            len => ("HPUB", format!("{len} {}", len + plan.payload)),
         };
         let inbox = &session.inbox;
         let mut frame = format!("{verb} {subject} {inbox}").into_bytes();

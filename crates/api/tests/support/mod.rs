@@ -6,7 +6,7 @@ macro_rules! schemas {
     ($($name:literal),* $(,)?) => {
         /// Every schema, by its type without the beginning and with `/` for `.`.
         const SCHEMAS: &[(&str, &str)] = &[
-            $( ($name, include_str!(concat!("../schemas/", $name, ".json"))), )*
+            $( ($name, include_str!(concat!("../../../../schemas/jetstream/", $name, ".json"))), )*
         ];
     };
 }

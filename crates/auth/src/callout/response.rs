@@ -69,6 +69,8 @@ impl fmt::Debug for CalloutUser {
 /// Why an answer lets nobody in. For the log; the client is not told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CalloutDenial {
+    /// The service cannot be asked: the driver says why.
+    Unasked(String),
     /// An empty answer, which is how a service refuses without a reason.
     NoReason(String),
     /// The answer cannot be opened: (account, why).
@@ -108,6 +110,7 @@ pub enum CalloutDenial {
 impl fmt::Display for CalloutDenial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            CalloutDenial::Unasked(problem) => write!(f, "Auth callout: {problem}"),
             CalloutDenial::NoReason(account) => write!(
                 f,
                 "Auth callout violation: \"no reason supplied\" on account {account:?}"

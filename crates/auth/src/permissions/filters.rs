@@ -71,6 +71,16 @@ impl QueueEntry {
             .collect()
     }
 
+    /// Whether every entry is one.
+    pub(super) fn check_list(
+        list: &'static str,
+        entries: &[String],
+    ) -> Result<(), PermissionError> {
+        entries
+            .iter()
+            .try_for_each(|entry| QueueEntry::parse(list, entry).map(drop))
+    }
+
     fn parse(list: &'static str, entry: &str) -> Result<Self, PermissionError> {
         // The separators of the Go server's field splitting that a subject cannot contain.
         let mut words = entry.split_ascii_whitespace();
@@ -117,9 +127,23 @@ impl QueueEntry {
     }
 }
 
+/// Whether every entry is a filter.
+pub(super) fn check_subjects(
+    list: &'static str,
+    entries: &[String],
+) -> Result<(), PermissionError> {
+    entries
+        .iter()
+        .try_for_each(|entry| check_subject(list, entry))
+}
+
 fn parse_subject(list: &'static str, text: &str) -> Result<Box<[u8]>, PermissionError> {
+    check_subject(list, text).map(|()| text.as_bytes().into())
+}
+
+fn check_subject(list: &'static str, text: &str) -> Result<(), PermissionError> {
     match validate::is_valid_filter(text.as_bytes()) {
-        true => Ok(text.as_bytes().into()),
+        true => Ok(()),
         false => Err(PermissionError::Subject {
             list,
             text: text.to_owned(),

@@ -22,7 +22,7 @@ pub use replies::ReplyPermissions;
 use cognate_subject::validate;
 use filters::{FilterSet, QueueEntry};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Permissions as configured. An empty allow list allows everything, except that
@@ -110,9 +110,15 @@ pub enum SubscribeVerdict {
     Denied,
 }
 
-/// Compiled permissions of a user.
+/// Permissions of a user, checked when they are made and compiled when they are first asked: most of
+/// many configured users are not connected.
 pub struct Permissions {
     config: PermissionsConfig,
+    lists: OnceLock<Lists>,
+}
+
+/// The lists in forms that are quick to ask.
+struct Lists {
     /// `None` allows everything, an empty set nothing.
     publish_allow: Option<FilterSet>,
     publish_deny: FilterSet,
@@ -121,9 +127,8 @@ pub struct Permissions {
     subscribe_deny: Arc<DenyFilter>,
 }
 
-impl Permissions {
-    /// Checks and compiles the lists.
-    pub fn compile(config: PermissionsConfig) -> Result<Self, PermissionError> {
+impl Lists {
+    fn compile(config: &PermissionsConfig) -> Result<Self, PermissionError> {
         let publish = &config.publish;
         let publish_allow = match (publish.allow.is_empty(), config.responses) {
             (true, None) => None,
@@ -134,13 +139,40 @@ impl Permissions {
             true => None,
             false => Some(QueueEntry::parse_list("subscribe allow", &subscribe.allow)?),
         };
-        Ok(Permissions {
+        Ok(Lists {
             publish_allow,
             publish_deny: FilterSet::parse("publish deny", &publish.deny)?,
             subscribe_allow,
             subscribe_deny: Arc::new(DenyFilter::parse(&subscribe.deny)?),
-            config,
         })
+    }
+}
+
+impl Permissions {
+    /// Checks the lists.
+    pub fn compile(config: PermissionsConfig) -> Result<Self, PermissionError> {
+        let (publish, subscribe) = (&config.publish, &config.subscribe);
+        for (list, entries) in [
+            ("publish allow", &publish.allow),
+            ("publish deny", &publish.deny),
+        ] {
+            filters::check_subjects(list, entries)?;
+        }
+        for (list, entries) in [
+            ("subscribe allow", &subscribe.allow),
+            ("subscribe deny", &subscribe.deny),
+        ] {
+            QueueEntry::check_list(list, entries)?;
+        }
+        Ok(Permissions {
+            config,
+            lists: OnceLock::new(),
+        })
+    }
+
+    fn lists(&self) -> &Lists {
+        let compile = || Lists::compile(&self.config).expect("every entry was checked");
+        self.lists.get_or_init(compile)
     }
 
     /// Permission for nothing at all.
@@ -170,15 +202,18 @@ impl Permissions {
     /// Whether the lists allow publishing to `subject`. A session asks through its
     /// [`PublishCache`], and on `false` still asks its [`ReplyPermissions`].
     pub fn can_publish(&self, subject: &[u8]) -> bool {
-        self.publish_allow
+        let lists = self.lists();
+        lists
+            .publish_allow
             .as_ref()
             .is_none_or(|allow| allow.matches(subject))
-            && !self.publish_deny.matches(subject)
+            && !lists.publish_deny.matches(subject)
     }
 
     /// Whether any subject can be denied at all; if not, a session needs no cache.
     pub fn restricts_publish(&self) -> bool {
-        self.publish_allow.is_some() || !self.publish_deny.is_empty()
+        let lists = self.lists();
+        lists.publish_allow.is_some() || !lists.publish_deny.is_empty()
     }
 
     /// Whether a subscription to `filter`, in `queue` if any, is allowed.
@@ -190,17 +225,18 @@ impl Permissions {
     pub fn check_subscribe(&self, filter: &[u8], queue: Option<&[u8]>) -> SubscribeVerdict {
         // An empty queue name is how a subscription without one looks in some callers' parsers.
         let queue = queue.filter(|queue| !queue.is_empty());
-        if !self.allows_subscribe(filter, queue) || self.subscribe_deny.refuses(filter, queue) {
+        let deny = &self.lists().subscribe_deny;
+        if !self.allows_subscribe(filter, queue) || deny.refuses(filter, queue) {
             return SubscribeVerdict::Denied;
         }
-        if self.subscribe_deny.concerns(filter, queue) {
-            return SubscribeVerdict::AllowedWithFilter(Arc::clone(&self.subscribe_deny));
+        if deny.concerns(filter, queue) {
+            return SubscribeVerdict::AllowedWithFilter(Arc::clone(deny));
         }
         SubscribeVerdict::Allowed
     }
 
     fn allows_subscribe(&self, filter: &[u8], queue: Option<&[u8]>) -> bool {
-        let Some(entries) = &self.subscribe_allow else {
+        let Some(entries) = &self.lists().subscribe_allow else {
             return true;
         };
         // The Go server looks the filter up as if it were a literal subject, so that an entry

@@ -137,6 +137,28 @@ impl Trust {
     }
 }
 
+impl Trust {
+    /// An account whose claims are not there yet, for which its own key alone speaks: the system
+    /// account until it is pushed. `None` if nobody is trusted.
+    pub fn provisional_account(&self, id: PublicKey) -> Option<TrustedAccount> {
+        let issuer = *self.keys.first()?;
+        let mut spec = AccountSpec::new(id.to_string());
+        spec.nkey = Some(id);
+        Some(TrustedAccount {
+            id,
+            issuer,
+            issued_at: 0,
+            expires: None,
+            spec,
+            callout: None,
+            problems: Vec::new(),
+            signing_keys: BTreeMap::from([(id, None)]),
+            revocations: Revocations::default(),
+            default_permissions: None,
+        })
+    }
+}
+
 impl TrustedAccount {
     fn new(id: PublicKey, issuer: PublicKey, claims: &AccountClaims, strict: bool) -> Self {
         let account = &claims.nats;

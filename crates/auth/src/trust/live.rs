@@ -25,8 +25,10 @@ pub enum CloseCause {
     AccountExpired,
     /// The user's own token expired, or its time of day is over.
     UserExpired,
-    /// The account no longer lets such users in: their signing key is gone or its scope
-    /// changed, or bearer tokens are no longer allowed.
+    /// The account no longer knows who signed the user's token, or under another scope. The client
+    /// is not told why.
+    SigningKey,
+    /// The account no longer lets such users in: bearer tokens are no longer allowed.
     AuthenticationViolation,
 }
 
@@ -37,7 +39,9 @@ impl fmt::Display for CloseCause {
             CloseCause::Revoked => "User Authentication Revoked",
             CloseCause::AccountExpired => "Account Authentication Expired",
             CloseCause::UserExpired => "User Authentication Expired",
-            CloseCause::AuthenticationViolation => "Authorization Violation",
+            CloseCause::SigningKey | CloseCause::AuthenticationViolation => {
+                "Authorization Violation"
+            }
         })
     }
 }
@@ -85,7 +89,10 @@ impl TrustedAccount {
             (Some(new), Some(old)) => Arc::ptr_eq(new, old) || new == old,
             _ => false,
         });
-        if !same_scope || (token.is_bearer && self.spec.limits.disallow_bearer) {
+        if !same_scope {
+            return Some(CloseCause::SigningKey);
+        }
+        if token.is_bearer && self.spec.limits.disallow_bearer {
             return Some(CloseCause::AuthenticationViolation);
         }
         let revoked = token

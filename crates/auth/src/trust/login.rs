@@ -11,7 +11,9 @@ use crate::proxy::ProxyCheck;
 use crate::source_net;
 use crate::template::{self, TemplateError, TemplateValues};
 use crate::time_window::{self, Moment, TimeVerdict};
-use crate::users::{ConnectionType, ConnectionTypes, TokenUser, User, UserId, UserLimits};
+use crate::users::{
+    ConnectionType, ConnectionTypes, TokenText, TokenUser, User, UserId, UserLimits,
+};
 use core::net::IpAddr;
 use jiff::Timestamp;
 use std::fmt;
@@ -311,6 +313,8 @@ impl ClaimedUser {
         user.limits = user.limits.min_account(&account.spec.limits);
         if let Some(token) = &mut user.token {
             token.scope = scope;
+            token.ends = expires;
+            token.text = TokenText::new(&self.token);
         }
         let callout = account.callout.as_ref();
         Ok(Admission {
@@ -416,6 +420,8 @@ pub(crate) fn token_user(
             issued_at: claims.registered.issued_at,
             is_bearer: allowed.bearer_token,
             has_default_permissions: has_defaults,
+            ends: None,
+            text: TokenText::new(""),
             own_limits: limits,
             scope: None,
         })),

@@ -1,7 +1,7 @@
 //! Tokens that are pushed to or deleted from a resolver over the system account.
 
 use super::{Trust, account_key};
-use crate::jwt::{Account, Generic, Signed};
+use crate::jwt::{Account, Generic, JwtError, Signed};
 use crate::nkey::PublicKey;
 use std::fmt;
 
@@ -23,6 +23,14 @@ impl fmt::Display for PushError {
 }
 
 impl std::error::Error for PushError {}
+
+/// What is wrong with a token, in the words that tools know.
+fn answered(problem: &JwtError) -> String {
+    match problem {
+        JwtError::WrongType(expected, _) => format!("not {expected} claim"),
+        problem => problem.to_string(),
+    }
+}
 
 const UPDATE_FAILED: &str = "jwt update resulted in error";
 const VALIDATION_FAILED: &str = "jwt validation failed";
@@ -46,7 +54,7 @@ impl Trust {
             problem,
         };
         let pushed = Signed::<Account>::decode(token)
-            .map_err(|problem| error("n/a", UPDATE_FAILED, problem.to_string()))?;
+            .map_err(|problem| error("n/a", UPDATE_FAILED, answered(&problem)))?;
         let subject = &pushed.claims().registered.subject;
         let issues = pushed.claims().validate(0);
         if issues.has_errors() {

@@ -18,7 +18,7 @@ mod token;
 pub use connection::{ConnectionType, ConnectionTypes, UnknownConnectionType};
 pub use diff::{UserChange, UserDiff, diff_users};
 pub use login::{BcryptLogin, Decision, DenyCause, Login};
-pub use token::{TokenUser, UserLimits};
+pub use token::{TokenText, TokenUser, UserLimits};
 
 use crate::nkey::{Kind, PublicKey};
 use crate::password::Secret;

@@ -138,6 +138,9 @@ pub(crate) const TOP: &[Row<Options>] = &[
                 _ => c.out_of_range(v, number, "1 to 255"),
             }
         }),
+    row(&["max_failed_logins_per_source"], "integer", "0", Live,
+        "failed logins and handshakes of an address in a minute before it is turned away",
+        |c, v, o| c.limit_into(v, &mut o.max_failed_logins_per_source)),
     row(&["max_closed_clients"], "integer", "10000", Restart,
         "closed connections remembered for monitoring",
         |c, v, o| c.count_into(v, MAX_INT32, &mut o.max_closed_clients)),

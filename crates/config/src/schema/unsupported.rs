@@ -41,24 +41,11 @@ const TABLE: &[Unsupported] = &[
     missing("", &["default_js_domain"], "JetStream domains of other servers", is_empty),
     missing("", &["websocket", "ws"], "WebSocket", never),
     missing("", &["mqtt"], "MQTT", never),
-    missing("", &["resolver", "account_resolver", "accounts_resolver"],
-        "account resolvers other than MEMORY and full", is_local_resolver),
-    missing("", &["resolver_tls"], "account resolvers", never),
-    missing("", &["proxy_protocol"], "the PROXY protocol", is_disabled),
-    missing("", &["ocsp"], "OCSP", is_disabled),
-    missing("", &["ocsp_cache"], "OCSP", is_disabled),
     missing("", &["prof_port"], "the profiling port", is_zero),
     missing("", &["prof_block_rate"], "profiling", is_zero),
     missing("jetstream", &["tpm"], "encryption at rest with a key from a TPM", is_empty),
     missing("jetstream", &["unique_tag"], "clustering", is_empty),
     missing("jetstream", &["extension_hint"], "JetStream domains of other servers", is_empty),
-    missing("authorization", &["auth_callout", "auth_hook"], "auth callout", never),
-    missing("account", &["jetstream"], "JetStream in accounts other than the global one",
-        is_disabled),
-    missing("account", &["msg_trace", "trace_dest"], "message tracing", is_empty),
-    missing("exports", &["allow_trace"], "message tracing", is_disabled),
-    missing("imports", &["allow_trace"], "message tracing", is_disabled),
-    missing("tls", &["ocsp_peer"], "OCSP", is_disabled),
     missing("tls", &["cert_store"], "the Windows certificate store", never),
     missing("tls", &["cert_match_by"], "the Windows certificate store", never),
     missing("tls", &["cert_match"], "the Windows certificate store", never),
@@ -126,38 +113,6 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Whether accounts come from this server alone.
-fn is_local_resolver(value: &Value) -> bool {
-    let is = |value: &Value, names: &[&str]| {
-        let ValueKind::String(word) = &value.kind else {
-            return false;
-        };
-        names.contains(&word.trim().to_ascii_lowercase().as_str())
-    };
-    match &value.kind {
-        ValueKind::Map(map) => map.entries().iter().any(|entry| {
-            entry.key.eq_ignore_ascii_case("type") && is(&entry.value, &["full", "mem", "memory"])
-        }),
-        _ => is(value, &["mem", "memory"]),
-    }
-}
-
-/// `false`, `disabled`, `{ enabled: false }`, `{ mode: never }`, `{ type: none }`.
 fn is_disabled(value: &Value) -> bool {
-    match &value.kind {
-        ValueKind::Bool(on) => !on,
-        ValueKind::String(text) => {
-            ["false", "disable", "disabled"].contains(&text.to_ascii_lowercase().as_str())
-        }
-        ValueKind::Map(map) => map.entries().iter().any(|entry| {
-            let key = entry.key.to_ascii_lowercase();
-            match (&entry.value.kind, key.as_str()) {
-                (ValueKind::Bool(on), "enabled" | "enable") => !on,
-                (ValueKind::String(text), "mode") => text.eq_ignore_ascii_case("never"),
-                (ValueKind::String(text), "type") => text.eq_ignore_ascii_case("none"),
-                _ => false,
-            }
-        }),
-        _ => false,
-    }
+    matches!(value.kind, ValueKind::Bool(false))
 }

@@ -27,33 +27,7 @@ fn features_that_are_not_built_are_refused_by_name() {
         ("leaf { port: 7422 }", "leaf", "leaf nodes", "block"),
         ("websocket { port: 80 }", "websocket", "WebSocket", "block"),
         ("mqtt { port: 1883 }", "mqtt", "MQTT", "block"),
-        (
-            "resolver: \"URL(http://a)\"",
-            "resolver",
-            "account resolvers",
-            "key",
-        ),
-        (
-            "proxy_protocol: true",
-            "proxy_protocol",
-            "the PROXY protocol",
-            "key",
-        ),
-        ("ocsp: true", "ocsp", "OCSP", "key"),
         ("prof_port: 6060", "prof_port", "the profiling port", "key"),
-        (
-            "authorization { users: [{ user: a }], auth_callout { issuer: \
-             ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA, auth_users: [a] } }",
-            "auth_callout",
-            "auth callout",
-            "block",
-        ),
-        (
-            "tls { ocsp_peer: true, cert_file: nats.conf, key_file: nats.conf }",
-            "ocsp_peer",
-            "OCSP",
-            "key",
-        ),
     ] {
         let column = text.find(key).map_or(0, |at| at + 1);
         // What exactly is missing changes as it is built.
@@ -78,10 +52,6 @@ fn features_that_are_not_built_may_be_turned_off() {
         "jetstream: false",
         "jetstream: disabled",
         "jetstream { enabled: false, store_dir: x }",
-        "ocsp: false",
-        "ocsp { mode: never }",
-        "ocsp_cache: false",
-        "proxy_protocol: false",
         "no_system_account: true",
         "prof_port: 0",
         "accounts {}",

@@ -27,6 +27,11 @@ impl Request {
             .unwrap_or_default()
     }
 
+    /// Where the answer goes.
+    pub(crate) fn reply(&self) -> &str {
+        self.message.reply.as_deref().expect("a question")
+    }
+
     fn server(&self) -> &str {
         self.claims["nats"]["server_id"]["id"]
             .as_str()
@@ -224,6 +229,24 @@ impl Callout {
     /// sealed it with.
     #[track_caller]
     pub(crate) fn sealed_request(&mut self, key: &CurveKey) -> (Request, String) {
+        let (mut message, sealed, server) = self.next_sealed();
+        let plain = key.open(&server, &sealed).expect("sealed for the service");
+        message.payload = String::from_utf8(plain).expect("a token");
+        let claims = jwt::decode(&message.payload);
+        (Request { message, claims }, server)
+    }
+
+    /// The bytes of the server's next question, and the key that it has sealed them with.
+    #[allow(dead_code, reason = "the tests of advisories use it")]
+    #[track_caller]
+    pub(crate) fn sealed_bytes(&mut self) -> (Vec<u8>, String) {
+        let (_, sealed, server) = self.next_sealed();
+        (sealed, server)
+    }
+
+    /// The next question without its payload, the payload, and the server's curve key.
+    #[track_caller]
+    fn next_sealed(&mut self) -> (Message, Vec<u8>, String) {
         let client = self.session.client();
         let line = client.line();
         let words: Vec<&str> = line.split(' ').collect();
@@ -239,22 +262,19 @@ impl Callout {
             .find_map(|line| line.strip_prefix("Nats-Server-Xkey: "))
             .expect("the server's curve key")
             .to_owned();
-        let plain = key.open(&server, payload).expect("sealed for the service");
-        let payload = String::from_utf8(plain).expect("a token");
-        let claims = jwt::decode(&payload);
         let message = Message {
             subject: words[1].to_owned(),
             sid: words[2].to_owned(),
             reply: sizes.get(3).map(|&reply| reply.to_owned()),
             headers: Some(headers),
-            payload,
+            payload: String::new(),
         };
-        (Request { message, claims }, server)
+        (message, payload.to_vec(), server)
     }
 
     /// Answers with any bytes.
     pub(crate) fn answer_bytes(&mut self, request: &Request, bytes: &[u8]) {
-        let reply = request.message.reply.as_deref().expect("a question");
+        let reply = request.reply();
         let head = format!("PUB {reply} {}\r\n", bytes.len());
         let client = self.session.client();
         client.send([head.as_bytes(), bytes, b"\r\n"].concat());
@@ -262,7 +282,7 @@ impl Callout {
 
     /// Answers with any text.
     pub(crate) fn answer(&mut self, request: &Request, text: &str) {
-        let reply = request.message.reply.as_deref().expect("a question");
+        let reply = request.reply();
         self.session.send(reply, "", &[], text);
     }
 

@@ -5,6 +5,7 @@ mod rig;
 use std::time::Duration;
 
 use cognate_group::kind;
+use cognate_model::DamagedRange;
 
 use rig::Rig;
 
@@ -218,4 +219,73 @@ fn a_purge_goes_on_while_others_publish() {
         steps,
         "what came meanwhile stays"
     );
+}
+
+/// Damage of an old message is found though nobody reads it, and told once.
+#[test]
+fn old_messages_are_read_once_a_day() {
+    let mut rig = Rig::new(STREAM);
+    for _ in 0..100 {
+        rig.publish("s.a", b"", "a payload to be looked for");
+    }
+    rig.settle();
+    rig.messages.change("0000000000000001.0.log", |bytes| {
+        let payload = b"a payload to be looked for";
+        let mut found = bytes.windows(payload.len()).enumerate();
+        let found = found.rfind(|(_, window)| window == payload);
+        let (at, _) = found.expect("the last one");
+        bytes[at] ^= 1;
+    });
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        rig.now = rig.now.after(Duration::from_secs(24 * 60 * 60));
+        rig.settle();
+        told.extend(rig.group.take_found_damage());
+    }
+    let (first, last) = (100, 100);
+    assert_eq!(told, [DamagedRange { first, last }]);
+    assert_eq!(rig.group.damaged(), told);
+    assert_eq!(rig.group.state().messages, 99);
+}
+
+#[test]
+fn a_stream_whose_metadata_say_so_is_never_read_for_nothing() {
+    let never = r#"{"name":"S","subjects":["s.>"],"metadata":{"_cognate.verify.every":"0s"}}"#;
+    let mut rig = Rig::new(never);
+    rig.publish("s.a", b"", "x");
+    rig.settle();
+    // Whatever quiet asks for is done.
+    rig.now = rig.now.after(Duration::from_secs(60));
+    rig.settle();
+    rig.now = rig.now.after(Duration::from_secs(60));
+    rig.settle();
+    rig.now = rig.now.after(Duration::from_secs(60));
+    rig.settle();
+    assert_eq!(rig.group.next_timeout(), None);
+}
+
+/// One sync per publish, as long as publishes come; what a restart needs to know is written when it is
+/// quiet.
+#[test]
+fn a_quiet_stream_says_what_is_durable_and_a_busy_one_does_not_wait_for_that() {
+    let mut rig = Rig::new(STREAM);
+    // The first ones bring a segment, of which it is said that it is there.
+    for _ in 0..4 {
+        rig.publish("s.a", b"", "first");
+        rig.settle();
+    }
+    let limit = |rig: &Rig| ["limit.a", "limit.b"].map(|name| rig.messages.bytes(name));
+    let before = limit(&rig);
+    for _ in 0..10 {
+        rig.now = rig.now.after(Duration::from_millis(20));
+        rig.publish("s.a", b"", "x");
+        rig.step();
+        assert!(rig.sync(), "it is synced");
+        rig.step();
+        assert!(!rig.sync(), "once is enough");
+    }
+    assert_eq!(limit(&rig), before);
+    rig.now = rig.now.after(Duration::from_millis(300));
+    rig.settle();
+    assert_ne!(limit(&rig), before);
 }

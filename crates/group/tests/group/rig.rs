@@ -120,8 +120,12 @@ impl Rig {
     /// Adds a consumer.
     pub(crate) fn add(&mut self, config: &str) {
         let spec = Self::consumer(config);
-        let added = self.group.add_consumer(spec, self.now, &mut self.out);
-        added.expect("a consumer");
+        let mut beginning = self.group.start_consumer(&spec.config).expect("a place");
+        while !beginning.is_done() {
+            self.group.continue_consumer(&mut beginning);
+        }
+        self.group
+            .add_consumer(spec, beginning, self.now, &mut self.out);
     }
 
     /// A publish to `subject`, answered to `reply`.

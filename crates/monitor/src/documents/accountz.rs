@@ -106,6 +106,10 @@ pub(crate) struct Detail {
     name_tag: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded_jwt: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    revoked_user: BTreeMap<String, String>,
     sublist_stats: Stats,
 }
 
@@ -151,7 +155,7 @@ impl Detail {
             update_time: rfc3339_nano(detail.updated),
             is_system: detail.is_system,
             expired: detail.expired,
-            complete: true,
+            complete: detail.complete,
             jetstream_enabled: detail.jetstream,
             leafnode_connections: facts.leafnodes,
             client_connections: facts.clients,
@@ -162,6 +166,12 @@ impl Detail {
             exports: detail.exports.into_iter().map(Export::from).collect(),
             imports: detail.imports.into_iter().map(Import::from).collect(),
             jwt: detail.jwt,
+            decoded_jwt: detail.claims,
+            revoked_user: detail
+                .revoked
+                .into_iter()
+                .map(|(user, at)| (user, rfc3339_nano(at)))
+                .collect(),
             issuer_key: detail.issuer_key,
             name_tag: facts.name_tag,
             tags: detail.tags,

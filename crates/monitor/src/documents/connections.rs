@@ -67,6 +67,8 @@ pub(crate) struct Connection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) subscriptions_list_detail: Vec<SubscriptionDetail>,
     #[serde(skip_serializing_if = "String::is_empty")]
+    jwt: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     issuer_key: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     name_tag: String,
@@ -145,6 +147,7 @@ impl Connection {
             account: facts.account,
             subscriptions_list: Vec::new(),
             subscriptions_list_detail: Vec::new(),
+            jwt: facts.jwt,
             issuer_key: facts.issuer_key,
             name_tag: facts.name_tag,
             tags: facts.tags,
@@ -204,6 +207,7 @@ fn without_identity(facts: ConnectionFacts) -> ConnectionFacts {
         tls_peer_certs: Vec::new(),
         authorized_user: String::new(),
         account: String::new(),
+        jwt: String::new(),
         issuer_key: String::new(),
         name_tag: String::new(),
         tags: Vec::new(),

@@ -5,7 +5,7 @@
 //! open ones are looked up for the page alone. Deviations: an unknown account gives an empty
 //! list, not null, with the server's id; `user`, `acc` and `mqtt_client` also apply with `cid`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use cognate_process::text::rfc3339_nano;
@@ -37,6 +37,8 @@ pub struct ConnzRequest {
     pub account: Option<Vec<u8>>,
     /// Only the connection of this MQTT client.
     pub mqtt_client: Option<Vec<u8>>,
+    /// Only open connections with a subscription that overlaps with this filter.
+    pub filter_subject: Option<Vec<u8>>,
 }
 
 /// States of connections.
@@ -48,6 +50,8 @@ pub enum State {
     Closed,
     /// Both.
     Any,
+    /// Neither: what a request over NATS asks for with a number that means nothing.
+    Nothing,
 }
 
 impl ConnzRequest {
@@ -63,12 +67,21 @@ impl ConnzRequest {
         let state = State::named(query.value("state").unwrap_or_default())?;
         let sort = Sort::named(query.value("sort").unwrap_or_default())?;
         match (sort, state) {
-            (Sort::Stop, State::Open | State::Any) => Err("stop"),
-            (Sort::Reason, State::Open | State::Any) => Err("reason"),
+            (_, State::Closed) => Ok(()),
+            (Sort::Stop, _) => Err("stop"),
+            (Sort::Reason, _) => Err("reason"),
             _ => Ok(()),
         }
         .map_err(|sort| BadQuery(format!("sort by {sort} only valid on closed connections")))?;
         let owned = |name| query.value(name).map(<[u8]>::to_vec);
+        let filter_subject = owned("filter_subject").filter(|filter| {
+            // Everything has something in common with all subjects.
+            !filter.is_empty() && filter != b">"
+        });
+        if filter_subject.is_some() && query.value("acc").is_none_or(<[u8]>::is_empty) {
+            let reason = "filter by subject only valid with account filtering";
+            return Err(BadQuery(reason.to_owned()));
+        }
         Ok(ConnzRequest {
             sort,
             auth,
@@ -79,6 +92,7 @@ impl ConnzRequest {
             user: owned("user"),
             account: owned("acc"),
             mqtt_client: owned("mqtt_client"),
+            filter_subject,
         })
     }
 
@@ -101,6 +115,7 @@ impl State {
             b"" | b"open" => Ok(State::Open),
             b"closed" => Ok(State::Closed),
             b"any" | b"all" => Ok(State::Any),
+            b"#" => Ok(State::Nothing),
             _ => {
                 let name = String::from_utf8_lossy(name);
                 Err(BadQuery(format!("Error decoding state for {name}")))
@@ -129,10 +144,15 @@ impl Connz {
             State::Open => source.connections(),
             State::Closed => source.closed_connections().0,
             State::Any => all(source),
+            State::Nothing => Vec::new(),
         };
         found.retain(|facts| is(&request.account, &facts.account));
         let total = found.len();
         found.retain(|facts| request.wants(facts));
+        if let Some(filter) = &request.filter_subject {
+            let fitting = with_subscription(source, filter);
+            found.retain(|facts| facts.stop.is_some() || fitting.contains(&facts.cid));
+        }
         request.sort.apply(&mut found, server.now);
         let page = found
             .into_iter()
@@ -149,6 +169,17 @@ impl Connz {
             connections,
         }
     }
+}
+
+/// The connections with a subscription that overlaps with `filter`.
+fn with_subscription(source: &dyn Monitored, filter: &[u8]) -> HashSet<u64> {
+    let mut fitting = HashSet::new();
+    source.subscriptions(&mut |subscription| {
+        if cognate_subject::validate::overlaps(filter, subscription.subject.as_bytes()) {
+            fitting.insert(subscription.cid);
+        }
+    });
+    fitting
 }
 
 /// Open and closed ones. One that closes between the two snapshots is in both, and is shown closed.

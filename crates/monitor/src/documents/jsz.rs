@@ -121,6 +121,25 @@ pub(crate) fn answer(source: &dyn Monitored, query: &Query) -> Result<Answer, Ba
     }
 }
 
+/// One account alone, with what the query asks for; `None` if it has no JetStream.
+pub(crate) fn account(
+    source: &dyn Monitored,
+    query: &Query,
+    account: &str,
+) -> Result<Option<Answer>, BadQuery> {
+    let request = JszRequest {
+        account: Some(account.to_owned()),
+        ..JszRequest::parse(query)?
+    };
+    let jetstream = source.jetstream();
+    let details = jetstream
+        .facts()
+        .map(|facts| details(source, &request, facts));
+    let mut details = details.unwrap_or_default().into_iter();
+    let detail = details.find(|detail| detail.id == account);
+    Ok(detail.map(|detail| Answer::json(&detail)))
+}
+
 fn details(
     source: &dyn Monitored,
     request: &JszRequest,

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::jetstream::{Part, Totals};
 use crate::answer::{Number, is_false, is_zero};
-use crate::facts::{JetStreamFacts, ServerFacts};
+use crate::facts::{JetStreamFacts, OcspCacheFacts, ServerFacts};
 
 /// The document. The order of the fields is the order in the answer.
 #[derive(Debug, Serialize)]
@@ -119,6 +119,40 @@ struct State<'a> {
     disk_io_wait_stats: DiskWaits,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_cert_not_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ocsp_peer_cache: Option<OcspPeerCache>,
+}
+
+/// OCSP answers about clients' certificates.
+#[derive(Debug, Serialize)]
+struct OcspPeerCache {
+    cache_type: &'static str,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_hits: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_misses: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached_responses: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached_revoked_responses: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached_good_responses: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached_unknown_responses: u64,
+}
+
+impl From<OcspCacheFacts> for OcspPeerCache {
+    fn from(facts: OcspCacheFacts) -> Self {
+        OcspPeerCache {
+            cache_type: "local",
+            cache_hits: facts.hits,
+            cache_misses: facts.misses,
+            cached_responses: facts.responses,
+            cached_revoked_responses: facts.revoked,
+            cached_good_responses: facts.good,
+            cached_unknown_responses: facts.unknown,
+        }
+    }
 }
 
 /// A part of the server that is not configured.
@@ -247,6 +281,7 @@ impl<'a> State<'a> {
             },
             disk_io_wait_stats: DiskWaits::default(),
             tls_cert_not_after: facts.tls_cert_not_after.map(rfc3339_nano),
+            ocsp_peer_cache: facts.ocsp_peer_cache.map(OcspPeerCache::from),
         }
     }
 }

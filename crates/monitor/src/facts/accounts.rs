@@ -39,6 +39,8 @@ pub struct AccountDetail {
     pub is_system: bool,
     /// Whether its claims have expired.
     pub expired: bool,
+    /// Whether all that it wants to import is there.
+    pub complete: bool,
     /// Whether it has JetStream.
     pub jetstream: bool,
     /// Its mappings, by source.
@@ -51,6 +53,10 @@ pub struct AccountDetail {
     pub stats: SubscriptionStats,
     /// Its claims as signed, in operator mode.
     pub jwt: String,
+    /// The same as JSON.
+    pub claims: Option<serde_json::Value>,
+    /// Up to when tokens issued to which users are revoked.
+    pub revoked: BTreeMap<String, SystemTime>,
     /// Who signed them.
     pub issuer_key: String,
     /// The tags in them.

@@ -1,36 +1,39 @@
 //! What a client's session reaches beyond the data path: logins, INFO texts, the log.
 //!
-//! A login that hangs on a bcrypt hash is computed on a thread for that, a bounded number at a
-//! time; the connection's task polls for the verdict and reads nothing meanwhile.
+//! Whichever way a client proves who it is, a login has one shape ([`admission`]): decided at once, or
+//! under way elsewhere, where the connection's task polls for it and works through nothing
+//! meanwhile. What an outcome brings about is the same for all of them ([`entry`]).
 
+mod admission;
+mod callout;
+mod configured;
+mod entrant;
+mod entry;
+mod examine;
+mod identity;
+mod replies;
 mod report;
 mod token;
 
-use std::future::Future;
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
-use cognate_auth::permissions::{Permissions, ReplyPermissions};
+use cognate_auth::permissions::Permissions;
 use cognate_auth::proxy::ProxyCheck;
-use cognate_auth::users::{
-    Authenticator, BcryptLogin, ConnectionType, Decision, DenyCause, Login, User, UserChange,
-    diff_users,
-};
-use cognate_process::{Level, debug, error};
+use cognate_auth::users::{Authenticator, ConnectionType, User};
+use cognate_process::Level;
 use cognate_router::Subscription;
 use cognate_session::{Access, Report, Verdict};
-use cognate_wire::{CloseReason, ConnectOptions, Publish, error_text};
-use tokio::task::JoinHandle;
+use cognate_wire::{ConnectOptions, Publish, error_text};
 
+use self::admission::{Login, Refusal};
 use crate::client_info::{Telling, latency, request_info};
-use crate::data::{Account, Connection, Door, Fate, Measured, Via, Watch};
+use crate::data::{Account, Connection, Door, Fate, Measured, Trace, Via, Watch};
+use crate::info::plain_ip;
 use crate::shared::Shared;
-use crate::system::Event;
-
-type Verification = JoinHandle<Result<Arc<User>, DenyCause>>;
 
 /// The door of one connection.
 pub(crate) struct ClientDoor {
@@ -44,7 +47,8 @@ pub(crate) struct ClientDoor {
     claim: Box<str>,
     /// What its label shows of that once it is let in.
     login: Box<str>,
-    verification: Option<(Arc<Authenticator>, Verification)>,
+    /// A login that is under way.
+    under_way: Option<Login>,
     /// Whether a trusted proxy stands in front of it.
     proxy: ProxyCheck,
     /// When the user must go, and what it is told then.
@@ -69,14 +73,7 @@ impl ClientDoor {
         seed: u64,
     ) -> Self {
         connection.set_traced(shared.log.enabled(Level::Trace));
-        let silent = shared.authenticator().begin(&Login::default());
-        let account = match silent {
-            // Who never says CONNECT is in this account from its first word on.
-            Decision::Allowed(user) => shared.accounts.of_user(user.account.as_deref()),
-            _ => None,
-        };
-        let account = account.unwrap_or_else(|| Arc::clone(shared.accounts.global()));
-        ClientDoor {
+        let mut door = ClientDoor {
             shared: Arc::clone(shared),
             connection: Arc::clone(connection),
             nonce: nonce.into_boxed_str(),
@@ -84,27 +81,27 @@ impl ClientDoor {
             known: None,
             claim: Box::default(),
             login: Box::default(),
-            verification: None,
+            under_way: None,
             proxy: ProxyCheck::NotProxied,
             expiry: None,
             settled: None,
-            account,
+            account: Arc::clone(shared.accounts.global()),
             counted: false,
             announced: false,
             drop_for_stalled: shared.options().no_fast_producer_stall,
+        };
+        // Who never says CONNECT is in this account from its first word on.
+        let silent = door.silent_user(&shared.authenticator());
+        let account = silent.and_then(|user| shared.accounts.of_user(user.account.as_deref()));
+        if let Some(account) = account {
+            door.account = account;
         }
+        door
     }
 
     /// The account that the client's subscriptions belong in.
     pub(crate) fn account(&self) -> &Arc<Account> {
         &self.account
-    }
-
-    /// The account does not count the client any more.
-    pub(crate) fn leave_account(&mut self) {
-        if std::mem::take(&mut self.counted) {
-            self.account.leave();
-        }
     }
 
     /// Whether messages to destinations that cannot keep up are dropped instead of waited for.
@@ -119,7 +116,17 @@ impl ClientDoor {
 
     /// Whether a login is being checked elsewhere.
     pub(crate) fn is_verifying(&self) -> bool {
-        self.verification.is_some() || self.settled.is_some()
+        self.under_way.is_some() || self.settled.is_some()
+    }
+
+    /// Whether a service is asked, which has a time limit of its own.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.under_way.as_ref().is_some_and(Login::is_asking)
+    }
+
+    /// Whether the login need not be finished if the client goes away.
+    pub(crate) fn may_be_given_up(&self) -> bool {
+        self.under_way.as_ref().is_some_and(Login::may_be_given_up)
     }
 
     /// What the server, the account and the user allow a session.
@@ -153,16 +160,13 @@ impl ClientDoor {
         if let Some(verdict) = self.settled.take() {
             return Some(verdict);
         }
-        let (_, job) = self.verification.as_mut()?;
-        let Poll::Ready(result) = Pin::new(job).poll(cx) else {
-            return None;
-        };
-        let (authenticator, _) = self.verification.take()?;
-        Some(match result {
-            Ok(Ok(user)) => self.admit(authenticator, user),
-            Ok(Err(cause)) => self.refuse(cause),
-            Err(_) => self.refuse(DenyCause::WrongUserOrPassword),
-        })
+        match self.under_way.take()?.poll(cx) {
+            Ok(outcome) => Some(self.conclude(outcome)),
+            Err(login) => {
+                self.under_way = Some(login);
+                None
+            }
+        }
     }
 
     /// Takes over options that changed with a reload.
@@ -170,40 +174,6 @@ impl ClientDoor {
         self.drop_for_stalled = self.shared.options().no_fast_producer_stall;
         self.connection
             .set_traced(self.shared.log.enabled(Level::Trace));
-    }
-
-    /// Judges the user anew after a reload.
-    pub(crate) fn reexamine(&mut self) -> Verdict {
-        let new = self.shared.authenticator();
-        if let ProxyCheck::Trusted(key) = &self.proxy
-            && !self.shared.proxies().contains(key)
-        {
-            return self.refuse(DenyCause::ProxyNotTrusted);
-        }
-        if let Some(operator) = self.shared.operator() {
-            return self.reexamine_token(&operator, new);
-        }
-        let Some((old, user)) = self.known.take() else {
-            return self.authenticate_silent().map_or(
-                Verdict::Refused(
-                    error_text::AUTHORIZATION_VIOLATION,
-                    CloseReason::AuthenticationFailure,
-                ),
-                Verdict::Accepted,
-            );
-        };
-        let diff = diff_users(&old, &new);
-        if diff.is_gone(&user.id) {
-            return Verdict::Refused("", CloseReason::ClientClosed);
-        }
-        match diff.change(&user.id, self.connection_type()) {
-            UserChange::Unchanged => self.admit(new, user),
-            UserChange::Updated(user) => self.admit(new, user),
-            UserChange::Revoked => {
-                self.report_refusal();
-                self.refuse(DenyCause::WrongUserOrPassword)
-            }
-        }
     }
 
     /// An INFO sent outside the first exchange.
@@ -224,116 +194,14 @@ impl ClientDoor {
         }
     }
 
-    fn begin(&self, authenticator: &Authenticator, options: &ConnectOptions) -> Decision {
-        let detail = self.connection.detail();
-        let identities = detail
-            .tls
-            .map(|tls| tls.peer.identities)
-            .unwrap_or_default();
-        authenticator.begin(&Login {
-            user: &options.user,
-            pass: &options.pass,
-            token: &options.auth_token,
-            nkey: &options.nkey,
-            sig: &options.sig,
-            nonce: self.nonce.as_bytes(),
-            connection_type: self.connection_type(),
-            tls_identities: &identities,
-            proxy: self.proxy,
-        })
+    /// Where the client comes from, if it has an address.
+    fn address(&self) -> Option<IpAddr> {
+        self.connection.peer().map(|peer| plain_ip(peer.ip()))
     }
 
-    fn admit(&mut self, authenticator: Arc<Authenticator>, user: Arc<User>) -> Verdict {
-        if let Err(refusal) = self.enter_account(user.account.as_deref()) {
-            return refusal;
-        }
-        let permissions = user.permissions.clone();
-        let responses = permissions
-            .as_ref()
-            .and_then(|permissions| permissions.responses());
-        let name = user.display_name().unwrap_or_default();
-        self.connection.update_detail(|detail| {
-            detail.user = name;
-            detail.permissions.clone_from(&permissions);
-            str::clone_into(&self.login, &mut detail.login);
-        });
-        self.connection.set_replies(
-            responses.map(|limits| Box::new(ReplyPermissions::new(limits, self.seed))),
-        );
-        if self.known.replace((authenticator, user)).is_none() && !self.announced {
-            self.announced = true;
-            let event = Event::Connected(Arc::clone(&self.connection));
-            self.shared.events.note(&self.shared, event);
-        }
-        Verdict::Accepted(Access {
-            permissions,
-            may_respond: responses.is_some(),
-        })
-    }
-
-    /// Has the user's account count the client, instead of the one it was in.
-    fn enter_account(&mut self, name: Option<&str>) -> Result<(), Verdict> {
-        let Some(account) = self.shared.accounts.of_user(name) else {
-            let (text, reason) = (
-                error_text::AUTHORIZATION_VIOLATION,
-                CloseReason::MissingAccount,
-            );
-            return Err(Verdict::Refused(text, reason));
-        };
-        if self.counted && Arc::ptr_eq(&account, &self.account) {
-            return Ok(());
-        }
-        if !account.enter() {
-            let text = error_text::MAX_ACCOUNT_CONNECTIONS;
-            error!(self.shared.log, "{} - {text}", self.connection.label());
-            let reason = CloseReason::MaxAccountConnectionsExceeded;
-            return Err(Verdict::Refused(text, reason));
-        }
-        self.leave_account();
-        self.counted = true;
-        self.account = account;
-        self.connection.set_account(&self.account);
-        Ok(())
-    }
-
-    /// The verdict for the session, unless it moves the client to another account than `before`:
-    /// then what the session has read is worked through only once the client is there.
-    fn settle(&mut self, verdict: Verdict, before: &Arc<Account>) -> Verdict {
-        match verdict {
-            Verdict::Accepted(_) if !Arc::ptr_eq(before, &self.account) => {
-                self.settled = Some(verdict);
-                Verdict::Pending
-            }
-            verdict => verdict,
-        }
-    }
-
-    fn refuse(&self, cause: DenyCause) -> Verdict {
-        debug!(
-            self.shared.log,
-            "{} - Authentication failed: {cause}",
-            self.connection.label()
-        );
-        let reason = match cause {
-            DenyCause::ProxyRequired => CloseReason::ProxyRequired,
-            DenyCause::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
-            _ => CloseReason::AuthenticationFailure,
-        };
-        Verdict::Refused(error_text::AUTHORIZATION_VIOLATION, reason)
-    }
-
-    /// Has the hash computed where it disturbs nobody.
-    fn verify(&mut self, authenticator: Arc<Authenticator>, login: BcryptLogin) -> Verdict {
-        let permits = Arc::clone(&self.shared.verifications);
-        let job = tokio::spawn(async move {
-            let _permit = permits.acquire_owned().await;
-            match tokio::task::spawn_blocking(move || login.run()).await {
-                Ok(result) => result,
-                Err(_) => Err(DenyCause::WrongUserOrPassword),
-            }
-        });
-        self.verification = Some((authenticator, job));
-        Verdict::Pending
+    fn refuse(&self, refusal: &Refusal) -> Verdict {
+        refusal.report(&self.shared.log, &self.connection.label());
+        Verdict::Refused(error_text::AUTHORIZATION_VIOLATION, refusal.reason())
     }
 }
 
@@ -364,20 +232,19 @@ impl Watch for ClientDoor {
 
 impl Door for ClientDoor {
     fn authenticate(&mut self, options: &ConnectOptions, _first: bool) -> Verdict {
-        self.claim = claim(options).into_boxed_str();
-        self.login = login(options).into_boxed_str();
+        self.claim = identity::claim(options).into_boxed_str();
+        self.login = identity::login(options).into_boxed_str();
         self.connection.update_detail(|detail| {
             detail.name.clone_from(&options.name);
             detail.lang.clone_from(&options.lang);
             detail.version.clone_from(&options.version);
-            detail.user = tried(options);
+            detail.user = identity::tried(options);
         });
         let headers = options.headers && !self.shared.options().no_header_support;
         self.connection.set_takes_headers(headers);
         self.connection
             .async_info
             .store(options.protocol >= 1, Relaxed);
-        let authenticator = self.shared.authenticator();
         let before = Arc::clone(&self.account);
         self.proxy = self
             .shared
@@ -387,29 +254,23 @@ impl Door for ClientDoor {
             let key = key.to_string();
             self.connection.update_detail(|detail| detail.proxy = key);
         }
-        if let Some(operator) = self.shared.operator() {
-            let verdict = self.begin_with_token(&operator, authenticator, options);
-            return self.settle(verdict, &before);
-        }
-        let verdict = match self.begin(&authenticator, options) {
-            Decision::Allowed(user) => self.admit(authenticator, user),
-            Decision::Denied(cause) => self.refuse(cause),
-            Decision::NeedsBcrypt(login) => self.verify(authenticator, login),
+        let login = match self.shared.operator() {
+            Some(operator) => self.begin_with_token(&operator, options),
+            None => self.begin_configured(options),
         };
+        let Login::Decided(outcome) = login else {
+            self.under_way = Some(login);
+            return Verdict::Pending;
+        };
+        let verdict = self.conclude(outcome);
         self.settle(verdict, &before)
     }
 
     fn authenticate_silent(&mut self) -> Option<Access> {
         let authenticator = self.shared.authenticator();
-        if self.shared.operator().is_some() {
-            // A token has to be shown, if only a default one.
-            return None;
-        }
-        match self.begin(&authenticator, &ConnectOptions::default()) {
-            Decision::Allowed(user) => match self.admit(authenticator, user) {
-                Verdict::Accepted(access) => Some(access),
-                _ => None,
-            },
+        let user = self.silent_user(&authenticator)?;
+        match self.admit(authenticator, user) {
+            Verdict::Accepted(access) => Some(access),
             _ => None,
         }
     }
@@ -431,62 +292,11 @@ impl Door for ClientDoor {
         super::trace::trace_text(&self.shared, &self.connection, text);
     }
 
+    fn traced(&mut self, trace: Trace) {
+        self.shared.events.note_trace(&self.shared, trace);
+    }
+
     fn trace_end(&self, sid: &[u8]) {
         super::trace::trace_end(&self.shared, &self.connection, sid);
-    }
-}
-
-/// Who a client says it is, as authentication errors in the log name it.
-fn claim(options: &ConnectOptions) -> String {
-    let ConnectOptions {
-        nkey,
-        user,
-        jwt,
-        auth_token,
-        ..
-    } = options;
-    match (
-        nkey.is_empty(),
-        user.is_empty(),
-        jwt.is_empty(),
-        auth_token.is_empty(),
-    ) {
-        (false, ..) => format!("Nkey {nkey:?}"),
-        (_, false, ..) => format!("User {user:?}"),
-        (_, _, false, _) => "JWT User".to_owned(),
-        (.., false) => "Token \"[REDACTED]\"".to_owned(),
-        _ => String::new(),
-    }
-}
-
-/// Who a client tries to be, as monitoring shows it until it is let in.
-fn tried(options: &ConnectOptions) -> String {
-    let ConnectOptions {
-        nkey,
-        user,
-        auth_token,
-        ..
-    } = options;
-    match (nkey.is_empty(), user.is_empty(), auth_token.is_empty()) {
-        (false, ..) => nkey.clone(),
-        (_, false, _) => user.clone(),
-        (.., false) => "[REDACTED]".to_owned(),
-        _ => String::new(),
-    }
-}
-
-/// What the label of a connection shows of its login.
-fn login(options: &ConnectOptions) -> String {
-    let ConnectOptions {
-        nkey,
-        user,
-        auth_token,
-        ..
-    } = options;
-    match (nkey.is_empty(), user.is_empty(), auth_token.is_empty()) {
-        (false, ..) => format!("nkey:{nkey}"),
-        (_, false, _) => format!("user:{user}"),
-        (.., false) => "token".to_owned(),
-        _ => String::new(),
     }
 }

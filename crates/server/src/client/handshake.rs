@@ -6,6 +6,7 @@
 //! handshake_first    handshake ─▶ INFO ─▶ task
 //! … with fallback    wait for a first byte; none in time: as TLS
 //! allow_non_tls      INFO ─▶ first byte 0x16: handshake, else plain ─▶ task
+//! proxy_protocol     … before the first thing that is read: a PROXY header, if there is one
 //! ```
 //!
 //! A connection is in the registry before its handshake, so that it counts as one, is seen by
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use cognate_auth::nkey::Nonce;
 use cognate_config::options::HandshakeFirst;
@@ -28,17 +29,14 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 
 use super::door::ClientDoor;
+use super::opening;
 use super::task::ClientTask;
+use super::throttle;
 use super::transport::{Stream, TcpSink, Transport};
 use crate::data::{Birth, Connection, Outbound, Pending, Sink, TlsDetail, Totals, Via};
+use crate::info::plain_ip;
 use crate::listen::Listening;
 use crate::shared::{Shared, Stage};
-
-/// The first byte of a TLS handshake record.
-const TLS_HANDSHAKE: u8 = 0x16;
-
-/// How long refused handshakes are counted before the log says how many there were.
-const REFUSALS_COUNTED: Duration = Duration::from_secs(1);
 
 /// The way from a socket to the task that serves the client; `None` if it did not get that far,
 /// and its record is written.
@@ -88,12 +86,21 @@ async fn greet_tcp(
 ) -> Option<ClientTask> {
     // Latency matters more than full packets: what is worth sending together is sent together.
     let _ = socket.set_nodelay(true);
-    let (newcomer, transport) = match shared.tls() {
-        None => greet_plain(&shared, socket, peer, arriving),
-        Some(tls) => {
+    let proxied = shared.options().proxy_protocol;
+    if !proxied && throttle::is_turned_away(&shared, peer.ip()) {
+        // Too many of its logins failed: it is worth no more than a word.
+        let _ = socket.try_write(&throttle::throttled());
+        return None;
+    }
+    let (newcomer, transport) = match (shared.tls(), proxied) {
+        (None, false) => greet_plain(&shared, socket, peer, arriving),
+        (tls, proxied) => {
             let newcomer = Newcomer::new(&shared, Some(peer), Via::Tcp, None, arriving);
+            if proxied {
+                newcomer.connection.await_place();
+            }
             // Apart, since it is much larger than what the others need.
-            Box::pin(greet_tls(newcomer, socket, tls)).await?
+            Box::pin(greet_in_steps(newcomer, socket, tls)).await?
         }
     };
     newcomer.into_task(transport).await
@@ -117,14 +124,16 @@ fn greet_plain(
 }
 
 /// `None` if the client is gone; its record is written then.
-async fn greet_tls(
+async fn greet_in_steps(
     mut newcomer: Newcomer,
     mut socket: TcpStream,
-    tls: Arc<ServerTls>,
+    tls: Option<Arc<ServerTls>>,
 ) -> Option<Greeted> {
-    let info = newcomer.info();
-    let info_first = tls.handshake_first() == HandshakeFirst::Off;
-    if info_first && socket.write_all(&info).await.is_err() {
+    let mode = tls
+        .as_ref()
+        .map_or(HandshakeFirst::Off, |tls| tls.handshake_first());
+    let mut greeted = mode == HandshakeFirst::Off;
+    if greeted && socket.write_all(&newcomer.info()).await.is_err() {
         return newcomer.leave(CloseReason::WriteError);
     }
     if !newcomer.enter() {
@@ -132,7 +141,15 @@ async fn greet_tls(
     }
     let negotiated = tokio::select! {
         reason = newcomer.closed() => Err(reason),
-        negotiated = negotiate(&newcomer, socket, &tls, &info) => negotiated,
+        negotiated = async {
+            if newcomer.connection.is_unplaced() {
+                place(&newcomer, &mut socket, mode, &mut greeted).await?;
+            }
+            match &tls {
+                None => Ok(newcomer.plain(socket)),
+                Some(tls) => negotiate(&newcomer, socket, tls, greeted).await,
+            }
+        } => negotiated,
     };
     match negotiated {
         Ok(transport) => Some((newcomer, transport)),
@@ -140,29 +157,71 @@ async fn greet_tls(
     }
 }
 
+/// Hears where the client is, if a proxy may say so. A client that has not been greeted, and may be
+/// waiting for that, is.
+async fn place(
+    newcomer: &Newcomer,
+    socket: &mut TcpStream,
+    mode: HandshakeFirst,
+    greeted: &mut bool,
+) -> Result<(), CloseReason> {
+    let connection = &newcomer.connection;
+    if let HandshakeFirst::Fallback(wait) = mode
+        && !opening::speaks_within(socket, wait).await
+    {
+        newcomer.greet(socket).await?;
+        *greeted = true;
+    }
+    match opening::take_proxy_header(socket).await {
+        Ok(source) => {
+            let plain = |source: SocketAddr| SocketAddr::new(plain_ip(source.ip()), source.port());
+            connection.place(source.map(plain));
+            let proxied = source.is_some();
+            let label = connection.label();
+            debug!(
+                newcomer.shared.log,
+                "{label} - Placed, through a proxy: {proxied}"
+            );
+            let peer = connection.peer().map(|peer| peer.ip());
+            if peer.is_some_and(|peer| throttle::is_turned_away(&newcomer.shared, peer)) {
+                let _ = socket.write_all(&throttle::throttled()).await;
+                return Err(CloseReason::MaxConnectionsExceeded);
+            }
+            Ok(())
+        }
+        Err(problem) => {
+            let peer = connection.peer().map(|peer| peer.to_string());
+            let peer = peer.unwrap_or_default();
+            warn!(
+                newcomer.shared.log,
+                "Error reading PROXY protocol header from {peer}: {problem}"
+            );
+            Err(CloseReason::ProtocolViolation)
+        }
+    }
+}
+
 /// What is left to be said before the client is served, and the handshake if there is to be one.
+/// `greeted` says whether it has been sent INFO.
 async fn negotiate(
     newcomer: &Newcomer,
     mut socket: TcpStream,
     tls: &ServerTls,
-    info: &[u8],
+    greeted: bool,
 ) -> Result<Transport, CloseReason> {
     let shared = &newcomer.shared;
-    let mode = tls.handshake_first();
-    let first = begins_with_handshake(&socket, mode).await;
+    let first = !greeted && opening::begins_with_handshake(&socket, tls.handshake_first()).await;
     if !first {
-        if mode != HandshakeFirst::Off && socket.write_all(info).await.is_err() {
-            return Err(CloseReason::WriteError);
+        if !greeted {
+            newcomer.greet(&mut socket).await?;
         }
-        if shared.options().allow_non_tls && !looks_like_tls(tls, &socket).await {
-            let sink = Arc::new(TcpSink(socket));
-            newcomer.connection.outbound.attach(Arc::clone(&sink) as _);
-            return Ok(Transport::Tcp(sink));
+        if shared.options().allow_non_tls && !opening::looks_like_tls(&socket, tls.timeout()).await
+        {
+            return Ok(newcomer.plain(socket));
         }
     }
-    if !admit_handshake(shared) {
-        let text = format!("-ERR '{}'\r\n", error_text::CONNECTION_THROTTLING);
-        let _ = socket.write_all(text.as_bytes()).await;
+    if !throttle::admit_handshake(shared) {
+        let _ = socket.write_all(&throttle::throttled()).await;
         return Err(CloseReason::MaxConnectionsExceeded);
     }
     let label = newcomer.connection.label();
@@ -170,7 +229,7 @@ async fn negotiate(
         shared.log,
         "{label} - Starting TLS client connection handshake"
     );
-    match shake_hands(socket, tls).await {
+    match shake_hands(socket, shared, tls).await {
         Ok((stream, peer)) => {
             debug!(shared.log, "{label} - TLS handshake complete");
             let (version, suite) = (&peer.version, &peer.cipher_suite);
@@ -178,11 +237,16 @@ async fn negotiate(
                 shared.log,
                 "{label} - TLS version {version}, cipher suite {suite}"
             );
+            let mut peer = peer;
+            if shared.callout.is_none() && shared.operator().is_none() {
+                // Nobody will ask for the certificates themselves.
+                peer.chain = Vec::new();
+            }
             newcomer.connection.update_detail(|detail| {
                 detail.tls = Some(TlsDetail { peer, first });
             });
             if first {
-                newcomer.say(info);
+                newcomer.say(&newcomer.info());
             }
             Ok(Transport::Stream(stream))
         }
@@ -201,66 +265,20 @@ async fn negotiate(
 /// which it would take for a message.
 async fn shake_hands(
     socket: TcpStream,
+    shared: &Arc<Shared>,
     tls: &ServerTls,
 ) -> Result<(Box<dyn Stream>, PeerDetail), HandshakeError> {
     let handshake = async {
-        let mut byte = [0];
-        let first = socket.peek(&mut byte).await;
-        if matches!(first, Ok(1)) && byte[0] != TLS_HANDSHAKE {
+        if !opening::may_be_tls(&socket).await {
             return Err(HandshakeError::NotTls);
         }
         let (stream, peer) = tls.accept(socket).await?;
+        let valid = crate::ocsp::peers::check(shared, tls, &peer).await;
+        valid.map_err(|refused| HandshakeError::Failed(refused.to_owned()))?;
         Ok((Box::new(stream) as Box<dyn Stream>, peer))
     };
     let in_time = tokio::time::timeout(tls.timeout(), handshake).await;
     in_time.unwrap_or(Err(HandshakeError::Timeout))
-}
-
-/// Whether the client begins with a handshake, where it may or must.
-async fn begins_with_handshake(socket: &TcpStream, mode: HandshakeFirst) -> bool {
-    match mode {
-        HandshakeFirst::Off => false,
-        HandshakeFirst::On => true,
-        HandshakeFirst::Fallback(wait) => {
-            let mut byte = [0];
-            let first = tokio::time::timeout(wait, socket.peek(&mut byte)).await;
-            matches!(first, Ok(Ok(1))) && byte[0] == TLS_HANDSHAKE
-        }
-    }
-}
-
-/// Whether the client answers INFO with a handshake; one that stays silent is not made to.
-async fn looks_like_tls(tls: &ServerTls, socket: &TcpStream) -> bool {
-    let mut byte = [0];
-    let first = tokio::time::timeout(tls.timeout(), socket.peek(&mut byte)).await;
-    matches!(first, Ok(Ok(1))) && byte[0] == TLS_HANDSHAKE
-}
-
-/// Whether one more handshake may begin now. The log says how many may not, once for all of a
-/// second.
-fn admit_handshake(shared: &Arc<Shared>) -> bool {
-    let mut limit = shared.handshakes.lock();
-    let admitted = limit.allow(Instant::now());
-    if !admitted && limit.refused() == 1 {
-        tokio::spawn(report_refusals(Arc::clone(shared)));
-    }
-    admitted
-}
-
-async fn report_refusals(shared: Arc<Shared>) {
-    let mut stage = shared.stage.subscribe();
-    let stopping = stage.wait_for(|stage| *stage > Stage::LameDuck);
-    // A server that stops sends everyone away, which is no matter of a rate.
-    if tokio::time::timeout(REFUSALS_COUNTED, stopping)
-        .await
-        .is_err()
-    {
-        let refused = shared.handshakes.lock().take_refused();
-        warn!(
-            shared.log,
-            "Rejected {refused} connections due to TLS rate limiting"
-        );
-    }
 }
 
 /// A connection that is not being served yet.
@@ -306,6 +324,19 @@ impl Newcomer {
 
     fn info(&self) -> Vec<u8> {
         self.shared.info_for(&self.connection, &self.nonce)
+    }
+
+    /// Sends the client its INFO before anybody else may write to it.
+    async fn greet(&self, socket: &mut TcpStream) -> Result<(), CloseReason> {
+        let written = socket.write_all(&self.info()).await;
+        written.map_err(|_| CloseReason::WriteError)
+    }
+
+    /// The client is served without TLS.
+    fn plain(&self, socket: TcpStream) -> Transport {
+        let sink = Arc::new(TcpSink(socket));
+        self.connection.outbound.attach(Arc::clone(&sink) as _);
+        Transport::Tcp(sink)
     }
 
     /// Enters the connection in the registry; `false` if there is no room, or no server any more.

@@ -17,6 +17,9 @@ const KEEP_BYTES: usize = 1024;
 /// Room for new bytes that a read must at least have.
 const MIN_READ: usize = READ_BYTES / 2;
 
+/// Bytes read ahead while a login is decided elsewhere.
+const AHEAD_BYTES: usize = 4096;
+
 /// Bytes of an incomplete frame.
 #[derive(Default)]
 pub(crate) struct Carry {
@@ -68,6 +71,24 @@ impl Carry {
         self.bytes.truncate(self.filled);
         self.bytes.extend_from_slice(rest);
         self.filled = self.bytes.len();
+    }
+
+    /// Reads a little ahead while nothing may be worked through, to notice the end, at which it is
+    /// ready. What a client sends beyond that stays in its socket.
+    pub(crate) fn poll_ahead(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: &mut Transport,
+    ) -> Poll<io::Result<()>> {
+        while self.filled < AHEAD_BYTES {
+            self.bytes.resize(AHEAD_BYTES, 0);
+            let count = ready!(transport.poll_read(cx, &mut self.bytes[self.filled..]))?;
+            if count == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            self.filled += count;
+        }
+        Poll::Pending
     }
 
     /// Takes everything that is carried.

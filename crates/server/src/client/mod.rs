@@ -7,8 +7,10 @@
 mod door;
 mod handshake;
 mod input;
+mod opening;
 mod parting;
 mod task;
+mod throttle;
 mod trace;
 mod transport;
 
@@ -66,6 +68,7 @@ fn record_end(
         _ => {}
     }
     debug!(shared.log, "{label} - Client connection closed: {reason}");
+    throttle::note_failure(shared, connection, reason);
     if connection.is_traced() {
         subscriptions
             .iter()

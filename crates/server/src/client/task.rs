@@ -362,6 +362,13 @@ impl Client {
     /// Goes on when a login was checked elsewhere; returns whether one was.
     fn check_login(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Result<bool, Close> {
         let Some(verdict) = self.door.poll_verified(cx) else {
+            if self.door.is_asking() {
+                // The service has its own time, and the client no say in how long it takes.
+                self.auth_deadline = None;
+            }
+            if self.door.may_be_given_up() {
+                self.watch_for_end(cx)?;
+            }
             return Ok(false);
         };
         self.follow_account();
@@ -382,6 +389,16 @@ impl Client {
         let passed = self.pass(shared, desk.worker(), &rest);
         self.settle_up(shared, &desk, passed)?;
         Ok(true)
+    }
+
+    /// While others decide about the client nothing it sends is worked through, but if it goes away
+    /// nobody needs to decide.
+    fn watch_for_end(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        match self.carry.poll_ahead(cx, &mut self.transport) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(())) => Err(Close(CloseReason::ClientClosed)),
+            Poll::Ready(Err(_)) => Err(Close(CloseReason::ReadError)),
+        }
     }
 
     /// Moves to the account that the user is in now, subscriptions and all.

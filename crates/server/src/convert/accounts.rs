@@ -4,6 +4,7 @@
 //! Every account but the system's also imports a few services of the system account, with which
 //! clients ask about themselves and their own account.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cognate_auth::account_spec::{
@@ -43,19 +44,23 @@ const SYSTEM_SERVICES: [(&str, &str, bool); 4] = [
 /// With which clients ask who they are; those of the system account too.
 const USER_INFO: &str = "$SYS.REQ.USER.INFO";
 
-/// The accounts, and which of them is the system's.
+/// The accounts, and which of them is the system's; of those of operators the ones `in_force`, those
+/// that the server cannot be without, and those that they import from.
 ///
 /// # Errors
 /// What cannot be used, in words for the user.
 pub(crate) fn accounts(
     options: &Options,
     operator: Option<&OperatorMode>,
+    in_force: BTreeSet<PublicKey>,
 ) -> Result<(Vec<Configured>, Option<String>), String> {
     let mut global = AccountSpec::new(GLOBAL);
     global.mappings = mappings(&options.mappings)?;
     let mut all = vec![global];
-    if options.jetstream.is_some() && !options.accounts.iter().any(|a| a.jetstream.is_some()) {
-        // Without any account that has JetStream the global one has it all.
+    let is_other =
+        |account: &config::Account| Some(&account.name) != options.system_account.as_ref();
+    if options.jetstream.is_some() && operator.is_none() && !options.accounts.iter().any(is_other) {
+        // Where there is no other account but the system's, the global one has it all.
         all[0].jetstream = spec::AccountJetStream::Limits(JetStreamLimits::default());
     }
     for account in &options.accounts {
@@ -63,29 +68,48 @@ pub(crate) fn accounts(
             .map_err(|problem| format!("account \"{}\": {problem}", account.name))?;
         all.push(spec);
     }
-    let mut system = options.system_account.clone();
+    let system = system_account(options, operator);
     if let Some(operator) = operator {
-        all.extend(operator.specs().0);
-        system = operator.system_account().or(system);
+        let mut wanted = operator.first_accounts(options.jetstream.is_some());
+        wanted.extend(in_force);
+        all.extend(operator.specs(wanted, |_| false).accounts);
     }
     if let Some(name) = &system
         && !all.iter().any(|spec| spec.name == *name)
     {
         all.push(AccountSpec::new(name.clone()));
     }
-    let mut configured = Vec::with_capacity(all.len());
-    for mut spec in all {
-        if let Some(system) = &system {
-            add_system_services(&mut spec, system);
-            if spec.name == *system {
-                export_system_services(&mut spec);
-            }
+    let configured = all
+        .into_iter()
+        .map(|spec| configured(options, system.as_deref(), spec));
+    Ok((configured.collect::<Result<_, _>>()?, system))
+}
+
+/// The name of the system account.
+pub(crate) fn system_account(options: &Options, operator: Option<&OperatorMode>) -> Option<String> {
+    let of_operator = operator.and_then(OperatorMode::system_account);
+    let of_operator = of_operator.map(|key| key.to_string());
+    of_operator.or_else(|| options.system_account.clone())
+}
+
+/// An account with what every account has.
+///
+/// # Errors
+/// What cannot be used, in words for the user.
+pub(crate) fn configured(
+    options: &Options,
+    system: Option<&str>,
+    mut spec: AccountSpec,
+) -> Result<Configured, String> {
+    if let Some(system) = system {
+        add_system_services(&mut spec, system);
+        if spec.name == *system {
+            export_system_services(&mut spec);
         }
-        let mappings = compile(options, &spec)?;
-        let spec = Arc::new(spec);
-        configured.push(Configured { spec, mappings });
     }
-    Ok((configured, system))
+    let mappings = compile(options, &spec)?;
+    let spec = Arc::new(spec);
+    Ok(Configured { spec, mappings })
 }
 
 fn account_spec(account: &config::Account) -> Result<AccountSpec, String> {

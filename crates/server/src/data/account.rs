@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use cognate_auth::account_spec::AccountSpec;
@@ -43,6 +43,8 @@ pub(crate) struct Account {
     pub(super) answers: Answers,
     /// Client connections.
     clients: AtomicUsize,
+    /// Whether JetStream's API is heard here.
+    has_api: AtomicBool,
     /// What those that left were sent, what they sent, and how many were slow.
     departed: Mutex<(Totals, Totals, u64)>,
     updated: Mutex<SystemTime>,
@@ -96,6 +98,7 @@ impl Account {
             shadows: Shadows::default(),
             answers: Answers::new(seed.rotate_left(17)),
             clients: AtomicUsize::new(0),
+            has_api: AtomicBool::new(false),
             departed: Mutex::default(),
             updated: Mutex::new(SystemTime::now()),
             slots: Arc::clone(slots),
@@ -137,6 +140,16 @@ impl Account {
     /// How many clients it has.
     pub(crate) fn clients(&self) -> usize {
         self.clients.load(Relaxed)
+    }
+
+    /// Whether JetStream's API is heard here.
+    pub(crate) fn has_api(&self) -> bool {
+        self.has_api.load(Relaxed)
+    }
+
+    /// Notes whether JetStream's API is heard here.
+    pub(crate) fn set_has_api(&self, has_api: bool) {
+        self.has_api.store(has_api, Relaxed);
     }
 
     /// Counts a client in, unless the account has as many as it may.

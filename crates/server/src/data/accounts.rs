@@ -38,6 +38,7 @@ struct Terms {
     response: ResponseType,
     threshold: std::time::Duration,
     latency: Option<cognate_auth::account_spec::ServiceLatency>,
+    allow_trace: bool,
 }
 
 /// What an account is to be.
@@ -57,10 +58,13 @@ pub(crate) struct Accounts {
     seed: u64,
     slots: Arc<Slots>,
     /// The service imports in force, by importing account; held while anything is changed.
-    services: Mutex<BTreeMap<String, Vec<InForce>>>,
+    services: Mutex<ServicesInForce>,
     /// The stream imports in force, by importing account.
     streams: Mutex<HashMap<u64, StreamsInForce>>,
 }
+
+/// Service imports, by importing account.
+type ServicesInForce = BTreeMap<String, Vec<InForce>>;
 
 /// Stream imports, and which account each of them is from.
 type StreamsInForce = (Vec<StreamImport>, Vec<Option<u64>>);
@@ -141,14 +145,48 @@ impl Accounts {
             let gone = by_name.extract_if(.., |name, _| !listed(name));
             gone.map(|(_, account)| account).collect()
         };
-        for spec in &specs {
+        self.import(&specs, &mut services);
+        self.empty(&gone, &mut services);
+        gone
+    }
+
+    /// Brings some accounts to what `configured` says, and ends those that are `gone`; all others stay
+    /// as they are. Who imports from an account that appears, goes or exports other things must be
+    /// among them.
+    pub(crate) fn update(&self, configured: Vec<Configured>, gone: &[String]) {
+        let mut services = self.services.lock();
+        let mut specs = Vec::with_capacity(configured.len());
+        for Configured { spec, mappings } in configured {
+            let account = self.ensure(&spec.name);
+            account.set_spec(Arc::clone(&spec));
+            account.set_mappings(mappings);
+            specs.push(spec);
+        }
+        let gone: Vec<_> = {
+            let mut by_name = self.by_name.write();
+            gone.iter()
+                .filter(|name| *name != GLOBAL)
+                .filter_map(|name| by_name.remove(name))
+                .collect()
+        };
+        self.import(&specs, &mut services);
+        self.empty(&gone, &mut services);
+    }
+
+    /// Puts the imports of these accounts in force.
+    fn import(&self, specs: &[Arc<AccountSpec>], services: &mut ServicesInForce) {
+        for spec in specs {
             if let Some(account) = self.get(&spec.name) {
                 self.import_streams(&account, spec);
                 let old = services.remove(&spec.name).unwrap_or_default();
                 services.insert(spec.name.clone(), self.import_services(&account, spec, old));
             }
         }
-        for account in &gone {
+    }
+
+    /// Ends what leads out of accounts that are gone.
+    fn empty(&self, gone: &[Arc<Account>], services: &mut ServicesInForce) {
+        for account in gone {
             self.streams.lock().remove(&account.id);
             account.shadows.replace(Vec::new(), Vec::new);
             account.answers.clear();
@@ -156,7 +194,6 @@ impl Accounts {
                 account.unsubscribe(&sub);
             }
         }
-        gone
     }
 
     fn ensure(&self, name: &str) -> Arc<Account> {
@@ -185,6 +222,7 @@ impl Accounts {
             Some(StreamRoute {
                 from: self.get(&import.account)?,
                 renaming: Arc::new(renaming(&import.rename)),
+                traced: import.allow_trace,
             })
         });
         account.shadows.replace(routes.collect(), || {
@@ -224,6 +262,7 @@ impl Accounts {
                 response: export.response,
                 threshold: export.threshold,
                 latency: export.latency.clone(),
+                allow_trace: export.allow_trace,
             };
             let connection = Connection::passage(Leads::Service(Arc::new(service)), &self.slots);
             let sub = Arc::new(passage(connection, import.rename.local().as_bytes()));
@@ -272,5 +311,6 @@ fn terms(exporter: &AccountSpec, import: &ServiceImport) -> Terms {
             export.response_threshold
         }),
         latency: export.and_then(|export| export.latency.clone()),
+        allow_trace: export.is_some_and(|export| export.allow_trace),
     }
 }

@@ -10,11 +10,12 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use cognate_auth::permissions::{Permissions, ReplyPermissions};
+use cognate_auth::users::User;
 use cognate_router::Subscription;
 use cognate_wire::CloseReason;
 use parking_lot::Mutex;
@@ -41,6 +42,8 @@ mod flag {
     pub(super) const INTERNAL: u32 = 64;
     /// Every frame says who published it.
     pub(super) const NAMES_PUBLISHERS: u32 = 128;
+    /// A proxy may still say where the client is.
+    pub(super) const UNPLACED: u32 = 256;
 }
 
 /// The kind of transport a client came over.
@@ -85,6 +88,8 @@ pub(crate) struct Detail {
     pub user: String,
     /// What it logged in with, for the log: `user:<name>`, `nkey:<key>` or `token`.
     pub login: String,
+    /// The user, if a token describes it.
+    pub token: Option<Arc<User>>,
     /// The trusted proxy that it came through; empty without one.
     pub proxy: String,
     /// What the user may do; `None` is everything.
@@ -117,6 +122,12 @@ pub(crate) enum Control {
 pub(crate) trait Refuser: Send + Sync {
     /// `frames` are whole; nothing of them was taken by `to`.
     fn refuse(&self, to: &Connection, frames: &[u8]);
+
+    /// The name of the stream that stores what comes with this sid, if one does.
+    fn stream_for(&self, sid: &[u8]) -> Option<String> {
+        let _ = sid;
+        None
+    }
 }
 
 /// The shared side of one client connection.
@@ -139,9 +150,12 @@ pub(crate) struct Connection {
     ended: Mutex<Vec<Arc<Subscription<Connection>>>>,
     replies: Mutex<Option<Box<ReplyPermissions>>>,
     control: Mutex<Vec<Control>>,
-    detail: Mutex<Box<Detail>>,
-    /// Where the client is; for in-process clients there is none.
-    pub peer: Option<SocketAddr>,
+    /// Made when there is something to say: passages between accounts are many and have none.
+    detail: Mutex<Option<Box<Detail>>>,
+    /// The other end of the socket; for in-process clients there is none.
+    peer: Option<SocketAddr>,
+    /// Where the client is, if a proxy at the other end of the socket said so.
+    source: OnceLock<SocketAddr>,
     /// How it came.
     pub via: Via,
     /// When it came, by the calendar.
@@ -215,8 +229,9 @@ impl Connection {
             ended: Mutex::new(Vec::new()),
             replies: Mutex::new(None),
             control: Mutex::new(Vec::new()),
-            detail: Mutex::new(Box::default()),
+            detail: Mutex::new(None),
             peer,
+            source: OnceLock::new(),
             via,
             started_at,
             async_info: AtomicBool::new(false),
@@ -225,6 +240,30 @@ impl Connection {
             refuser: None,
             slots: Arc::clone(slots),
         }
+    }
+
+    /// Where the client is; for in-process clients there is none.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.source.get().copied().or(self.peer)
+    }
+
+    /// Whether a proxy may still say where the client is.
+    pub(crate) fn is_unplaced(&self) -> bool {
+        self.has(flag::UNPLACED)
+    }
+
+    /// A proxy may say where the client is.
+    pub(crate) fn await_place(&self) {
+        self.set(flag::UNPLACED, true);
+    }
+
+    /// Nobody will say any more where the client is; a proxy may have said it.
+    pub(crate) fn place(&self, source: Option<SocketAddr>) {
+        if let Some(source) = source {
+            // It is said once per connection.
+            let _ = self.source.set(source);
+        }
+        self.set(flag::UNPLACED, false);
     }
 
     /// Marks it as a part of the server, whose messages are in no statistics of clients.
@@ -265,13 +304,19 @@ impl Connection {
         }
     }
 
+    /// The name of the stream that stores what comes with this sid, if one does.
+    pub(crate) fn stream_for(&self, sid: &[u8]) -> Option<String> {
+        self.refuser.as_ref()?.stream_for(sid)
+    }
+
     /// How the log calls this connection.
     pub(crate) fn label(&self) -> String {
-        let place = match self.peer {
+        let place = match self.peer() {
             Some(peer) => peer.to_string(),
             None => "pipe".to_owned(),
         };
-        let detail = self.detail.lock();
+        let (known, unknown) = (self.detail.lock(), Detail::default());
+        let detail = known.as_deref().unwrap_or(&unknown);
         let mut parts: Vec<String> = Vec::new();
         if !detail.version.is_empty() {
             parts.push(format!("v{}", detail.version));
@@ -471,12 +516,12 @@ impl Connection {
 
     /// What the client said and proved about itself.
     pub(crate) fn detail(&self) -> Detail {
-        Detail::clone(&self.detail.lock())
+        self.detail.lock().as_deref().cloned().unwrap_or_default()
     }
 
     /// Changes what is known about the client.
     pub(crate) fn update_detail(&self, change: impl FnOnce(&mut Detail)) {
-        change(&mut self.detail.lock());
+        change(self.detail.lock().get_or_insert_default());
     }
 
     fn has(&self, flag: u32) -> bool {

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use cognate_router::{MatchCache, Matched, Tie};
+use cognate_wire::tracing::DISABLED;
 use cognate_wire::{Publish, headers};
 
 use super::account::Account;
@@ -16,6 +17,7 @@ use super::delivery::{Accounting, Delivery, Ended, Sub, Watch};
 use super::measure::{Fate, Measured, sample};
 use super::passage::{Answered, Leads, Open, Service};
 use super::stage::{Frame, Stages};
+use super::tracing::{Trace, redirected};
 use super::worker::next_random;
 
 /// Imports that one message may cross, one after the other.
@@ -54,6 +56,8 @@ pub(super) struct Crossing<'a, W> {
     pub imported: bool,
     /// Whether some stage is full.
     pub full: bool,
+    /// The way of the message, if it is to be told.
+    pub trace: Option<&'a mut Trace>,
 }
 
 /// The passages among what a subject reaches.
@@ -86,11 +90,22 @@ impl<'a, W> Crossing<'a, W> {
             crossed: Vec::new(),
             imported: true,
             full: false,
+            trace: None,
         }
     }
 }
 
-impl<W: Watch> Crossing<'_, W> {
+/// How a message that crosses an import goes on being traced.
+enum Beyond<'a> {
+    /// It was not, or is here as well.
+    Same,
+    /// It is not: the trace waits here for its return.
+    Untraced(Option<&'a mut Trace>),
+    /// It does not cross.
+    Stopped,
+}
+
+impl<'a, W: Watch> Crossing<'a, W> {
     /// Takes a message that reached `passages` under `subject` in `from` to where they lead;
     /// returns whether anybody got it.
     pub(super) fn follow(
@@ -140,7 +155,15 @@ impl<W: Watch> Crossing<'_, W> {
                 }
             }
         }
-        let (payload, header_len) = self.introduce(service, from, message);
+        let introduced = self.introduce(service, from, message);
+        let beyond = self.trace_onward(&service.to, service.allow_trace, subject, &name);
+        if matches!(beyond, Beyond::Stopped) {
+            if let Some(token) = opened {
+                service.to.answers.close(token);
+            }
+            return false;
+        }
+        let (payload, header_len) = self.redirect(service, &beyond, introduced);
         let forwarded = Publish {
             subject: &name,
             reply: Some(&reply[..]).filter(|reply| !reply.is_empty()),
@@ -151,8 +174,13 @@ impl<W: Watch> Crossing<'_, W> {
         self.crossed.push(Arc::clone(service));
         let delivered = self.publish(&service.to, &name, &forwarded);
         self.crossed.pop();
-        if let Some(token) = opened.filter(|_| !delivered)
+        let only = self.trace.as_ref().is_some_and(|trace| trace.is_only());
+        if let Beyond::Untraced(trace) = beyond {
+            self.trace = trace;
+        }
+        if let Some(token) = opened.filter(|_| !delivered || only)
             && let Some(open) = service.to.answers.close(token)
+            && !delivered
             && let Some(measured) = open.measured
         {
             self.report(service, &measured, Fate::NoResponder);
@@ -225,17 +253,80 @@ impl<W: Watch> Crossing<'_, W> {
             }
             None => {}
         }
+        // A consumer delivers by a reply subject and says what the message is about.
+        let shown = match message.subject == subject {
+            true => own,
+            false => message.subject,
+        };
         let forwarded = Publish {
-            subject: own,
+            subject: shown,
             reply: Some(&reply[..]).filter(|reply| !reply.is_empty()),
             tail: message.tail.filter(|_| message.reply.is_none()),
             ..*message
         };
-        let delivered = self.publish(to, own, &forwarded);
+        // An answer does not become another request to the service that gave it.
+        self.crossed.push(Arc::clone(service));
+        let delivered = match self.trace_onward(to, false, subject, own) {
+            Beyond::Same => self.publish(to, own, &forwarded),
+            Beyond::Stopped => false,
+            Beyond::Untraced(trace) => {
+                let len = forwarded.header_len.unwrap_or(0);
+                let (payload, header_len) = redirected(forwarded.payload, len, DISABLED);
+                let untraced = Publish {
+                    payload: &payload,
+                    header_len: Some(header_len),
+                    tail: None,
+                    ..forwarded
+                };
+                let delivered = self.publish(to, own, &untraced);
+                self.trace = trace;
+                delivered
+            }
+        };
+        self.crossed.pop();
         if !delivered {
             from.answers.close(*token);
         }
         delivered
+    }
+
+    /// A request with headers that say where it is traced to from here on, if it is traced.
+    fn redirect(
+        &self,
+        service: &Service,
+        beyond: &Beyond<'_>,
+        introduced: (Vec<u8>, usize),
+    ) -> (Vec<u8>, usize) {
+        let (payload, header_len) = &introduced;
+        match beyond {
+            Beyond::Untraced(_) => redirected(payload, *header_len, DISABLED),
+            Beyond::Same if self.trace.is_some() => {
+                // Where a server behind this one would send its event.
+                let mut back = Vec::new();
+                service.to.answers.write_dead_end(&mut back);
+                redirected(payload, *header_len, &back)
+            }
+            Beyond::Same | Beyond::Stopped => introduced,
+        }
+    }
+
+    /// Notes that a message that is traced crosses an import, and how it goes on.
+    fn trace_onward(
+        &mut self,
+        to: &Account,
+        allowed: bool,
+        from: &[u8],
+        name: &[u8],
+    ) -> Beyond<'a> {
+        let Some(trace) = &mut self.trace else {
+            return Beyond::Same;
+        };
+        trace.note_service(to, from, name);
+        match (allowed, trace.is_only()) {
+            (true, _) => Beyond::Same,
+            (false, true) => Beyond::Stopped,
+            (false, false) => Beyond::Untraced(self.trace.take()),
+        }
     }
 
     /// A way back to `own` in `to`.
@@ -281,8 +372,9 @@ impl<W: Watch> Crossing<'_, W> {
     fn publish_anew(&mut self, account: &Arc<Account>, subject: &[u8], message: &Publish<'_>) {
         let crossed = std::mem::take(&mut self.crossed);
         let imported = std::mem::replace(&mut self.imported, false);
+        let trace = self.trace.take();
         self.publish(account, subject, message);
-        (self.crossed, self.imported) = (crossed, imported);
+        (self.crossed, self.imported, self.trace) = (crossed, imported, trace);
     }
 
     /// Publishes within `account`.
@@ -293,11 +385,12 @@ impl<W: Watch> Crossing<'_, W> {
                 account.interest_again().collect(subject, matched);
             });
         let matched = self.cache.matched(slot);
-        if matched.is_empty() {
+        if matched.is_empty() && self.trace.is_none() {
             return false;
         }
         let onward = passages(matched);
-        let accounting = if matched.plain().iter().any(|sub| sub.is_limited()) {
+        let each = self.trace.is_some() || matched.plain().iter().any(|sub| sub.is_limited());
+        let accounting = if each {
             self.cache.settle_last();
             Accounting::Each
         } else {
@@ -305,7 +398,7 @@ impl<W: Watch> Crossing<'_, W> {
             Accounting::Counted
         };
         let mut tail = Vec::new();
-        let frame = Frame::of(message, subject, self.input, &mut tail);
+        let frame = Frame::of(message, message.subject, self.input, &mut tail);
         let mut delivery = Delivery {
             own: self.own,
             account,
@@ -320,8 +413,17 @@ impl<W: Watch> Crossing<'_, W> {
             echo: self.echo,
             drop_for_stalled: self.drop_for_stalled,
         };
-        let mut delivered =
-            delivery.deliver_to_all(self.cache.matched(slot), accounting, self.random);
+        let matched = self.cache.matched(slot);
+        let mut delivered = match &mut self.trace {
+            None => delivery.deliver_to_all(matched, accounting, self.random),
+            Some(trace) => {
+                let mut withheld = Vec::new();
+                let interest = account.interest_again();
+                interest.collect_withheld(subject, &mut withheld);
+                drop(interest);
+                delivery.deliver_traced(matched, &withheld, self.random, trace)
+            }
+        };
         self.full |= delivery.full.is_some();
         if !onward.is_empty() {
             delivered |= self.follow(&onward, account, subject, message);

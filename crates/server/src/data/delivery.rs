@@ -116,7 +116,7 @@ impl<W: Watch> Delivery<'_, W> {
     }
 
     /// Delivers to one subscription if it can be, counting it.
-    fn deliver_to(&mut self, sub: &Sub) -> bool {
+    pub(super) fn deliver_to(&mut self, sub: &Sub) -> bool {
         if !self.is_open(sub) {
             return false;
         }
@@ -146,7 +146,7 @@ impl<W: Watch> Delivery<'_, W> {
 
     /// Delivers to the importing account's subscription that a shadow stands for.
     fn deliver_to_shadow(&mut self, shadow: &Sub) -> bool {
-        let Some(Tie::Shadow { of, renaming }) = shadow.tie() else {
+        let Some(Tie::Shadow { of, renaming, .. }) = shadow.tie() else {
             return false;
         };
         if self.imported {

@@ -23,6 +23,7 @@ mod passage;
 mod shadows;
 mod sink;
 mod stage;
+mod tracing;
 mod worker;
 
 /// The lock of [`outbound`]; its model check compiles that file beside another one.
@@ -42,4 +43,5 @@ pub(crate) use pass::{Door, Outcome, Pass, gated};
 pub(crate) use passage::Open;
 pub(crate) use sink::Sink;
 pub(crate) use stage::Pressure;
+pub(crate) use tracing::{Taken, Trace, TraceRoom};
 pub(crate) use worker::{Borrowed, READ_BYTES, Worker, Workers};

@@ -55,6 +55,8 @@ pub(crate) struct Outlet<'a, W> {
     tail: &'a mut Vec<u8>,
     random: &'a mut u64,
     watch: &'a W,
+    /// Who gets nothing of it.
+    spared: Option<&'a Arc<Connection>>,
     interest: Option<RwLockReadGuard<'a, Interest<Connection>>>,
     ended: Vec<Ended>,
 }
@@ -77,9 +79,16 @@ impl<'a, W: Watch> Outlet<'a, W> {
             tail: mapped,
             random,
             watch,
+            spared: None,
             interest: None,
             ended: Vec::new(),
         }
+    }
+
+    /// The same, but `connection`, the publisher's own, gets nothing of it.
+    pub(crate) fn sparing(mut self, connection: &'a Arc<Connection>) -> Self {
+        self.spared = Some(connection);
+        self
     }
 
     /// Stages a message for everybody who wants it; returns whether somebody does.
@@ -116,7 +125,7 @@ impl<'a, W: Watch> Outlet<'a, W> {
             payload_len: published.payload.len(),
         };
         let mut delivery = Delivery {
-            own: None,
+            own: self.spared,
             account: self.account,
             stages: self.stages,
             ended: &mut self.ended,
@@ -126,7 +135,7 @@ impl<'a, W: Watch> Outlet<'a, W> {
             frame: &frame,
             message: &published,
             watch: self.watch,
-            echo: true,
+            echo: self.spared.is_none(),
             drop_for_stalled: false,
         };
         let mut delivered =

@@ -8,13 +8,16 @@
 //! own protocol text among them. Counters of a subscription are settled before the frames they
 //! count leave. A subscription that reached its maximum is removed before its last message leaves.
 
+mod traced;
+
 use std::sync::Arc;
 
 use cognate_auth::permissions::DenyFilter;
 use cognate_router::{
     Gate, Interest, Mapped, Mappings, MatchCache, Matched, Slot, Subscription, SubscriptionSpec,
 };
-use cognate_session::{Access, Host, Report, Rewritten, SubscribeRequest, Verdict};
+use cognate_session::{Access, Context, Host, Report, Rewritten, SubscribeRequest, Verdict};
+use cognate_wire::tracing::Ask;
 use cognate_wire::{ConnectOptions, Publish, encode, headers};
 use parking_lot::RwLockReadGuard;
 
@@ -24,6 +27,7 @@ use super::crossing::{Crossing, passages};
 use super::delivery::{Accounting, Delivery, Ended, Sub, Watch};
 use super::outbound::Totals;
 use super::stage::{Frame, Pressure, Stages};
+use super::tracing::Trace;
 use super::worker::{Worker, next_random};
 
 /// What a pass asks of the connection's task and the server beyond the data path.
@@ -42,6 +46,8 @@ pub(crate) trait Door: Watch {
     fn trace_text(&self, text: &[u8]);
     /// Notes the end of one of the client's subscriptions for the trace log.
     fn trace_end(&self, sid: &[u8]);
+    /// The way of a message that asked for that is known, but for what streams make of it.
+    fn traced(&mut self, trace: Trace);
 }
 
 /// A pass over one client's input.
@@ -59,6 +65,8 @@ pub(crate) struct Pass<'a, D> {
     tail: Vec<u8>,
     received: Totals,
     drop_for_stalled: bool,
+    /// The way of the message that is published now, if it is to be told.
+    trace: Option<Box<Trace>>,
 }
 
 /// What a pass comes to.
@@ -103,6 +111,7 @@ impl<'a, D: Door> Pass<'a, D> {
             tail: Vec::new(),
             received: Totals::default(),
             drop_for_stalled,
+            trace: None,
         }
     }
 
@@ -214,6 +223,7 @@ impl<'a, D: Door> Pass<'a, D> {
             crossed: Vec::new(),
             imported: true,
             full: false,
+            trace: self.trace.as_deref_mut(),
         };
         let delivered = crossing.follow(&passages, self.account, subject, message);
         if crossing.full {
@@ -245,6 +255,11 @@ impl<D: Door> Host for Pass<'_, D> {
         self.deliver(message.subject, message, echo)
     }
 
+    fn count_refused(&mut self, payload: usize) {
+        self.received.msgs += 1;
+        self.received.bytes += payload as u64;
+    }
+
     #[inline]
     fn rewrites(&self) -> bool {
         self.mappings.is_some()
@@ -263,6 +278,46 @@ impl<D: Door> Host for Pass<'_, D> {
                 self.received.bytes += message.payload.len() as u64;
                 Rewritten::Lost
             }
+        }
+    }
+
+    fn trace_context(&mut self) -> Context {
+        self.context()
+    }
+
+    fn begin_trace(&mut self, ask: &Ask<'_>, message: &Publish<'_>, destination: &[u8]) {
+        let random = next_random(self.random);
+        let trace = Trace::new(ask, message, destination, self.own, self.account, random);
+        self.trace = Some(Box::new(trace));
+    }
+
+    fn trace_size(&mut self, size: usize) {
+        if let Some(trace) = &mut self.trace {
+            trace.record.set_size(size);
+        }
+    }
+
+    fn trace_mapping(&mut self, subject: &[u8]) {
+        if let Some(trace) = &mut self.trace {
+            trace.note_mapping(subject);
+        }
+    }
+
+    fn trace_error(&mut self, why: &str) {
+        if let Some(trace) = &mut self.trace {
+            trace.record.fail(why);
+        }
+    }
+
+    fn publish_traced(&mut self, message: &Publish<'_>, echo: bool) -> bool {
+        self.received.msgs += 1;
+        self.received.bytes += message.payload.len() as u64;
+        self.deliver_traced(message, echo)
+    }
+
+    fn end_trace(&mut self) {
+        if let Some(trace) = self.trace.take() {
+            self.door.traced(*trace);
         }
     }
 
@@ -345,10 +400,13 @@ impl<D: Door> Host for Pass<'_, D> {
     }
 
     fn authenticate(&mut self, options: &ConnectOptions, first: bool) -> Verdict {
+        // The interest of any account may be changed by it.
+        self.interest = None;
         self.door.authenticate(options, first)
     }
 
     fn authenticate_silent(&mut self) -> Option<Access> {
+        self.interest = None;
         self.door.authenticate_silent()
     }
 

@@ -23,6 +23,9 @@ use super::measure::{Fate, Measured};
 /// Ways back that an account keeps open at most; beyond it some request loses its.
 const MAX_OPEN: usize = 1 << 18;
 
+/// Bytes that they keep at most, which requesters choose: reply subjects and trace headers.
+const MAX_OPEN_BYTES: usize = 64 * 1024 * 1024;
+
 /// Digits of the unpredictable parts of a reply subject.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -53,6 +56,8 @@ pub(crate) struct Service {
     pub threshold: Duration,
     /// How requests are measured, if they are.
     pub latency: Option<ServiceLatency>,
+    /// Whether message tracing goes on beyond the account's boundary.
+    pub allow_trace: bool,
 }
 
 /// A request that may still be answered.
@@ -70,6 +75,13 @@ pub(crate) struct Open {
 }
 
 impl Open {
+    /// Bytes that the requester has chosen.
+    fn bytes(&self) -> usize {
+        let headers = self.measured.iter().flat_map(|measured| &measured.headers);
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        self.reply.len() + headers
+    }
+
     /// Why nobody waits for the answer any more at `now`, if so.
     fn over(&self, now: Duration) -> Option<Fate> {
         let requester = self.measured.as_ref().and_then(|m| m.requester.as_ref());
@@ -90,6 +102,27 @@ pub(crate) struct Answers {
 #[derive(Default)]
 struct OpenRequests {
     by_token: HashMap<u64, Open>,
+    /// What all of them keep, see [`Open::bytes`].
+    bytes: usize,
+}
+
+impl OpenRequests {
+    fn insert(&mut self, token: u64, open: Open) {
+        self.bytes += open.bytes();
+        self.by_token.insert(token, open);
+    }
+
+    fn remove(&mut self, token: u64) -> Option<Open> {
+        let open = self.by_token.remove(&token)?;
+        self.bytes -= open.bytes();
+        Some(open)
+    }
+
+    /// Whether there is no room for `bytes` more. One is always let in.
+    fn is_full(&self, bytes: usize) -> bool {
+        let count = self.by_token.len();
+        count >= MAX_OPEN || (count > 0 && self.bytes + bytes > MAX_OPEN_BYTES)
+    }
 }
 
 impl Answers {
@@ -117,17 +150,17 @@ impl Answers {
     /// Opens a way back, and writes its reply subject.
     pub(crate) fn open(&self, open: Open, prefix: &[u8], reply: &mut Vec<u8>) -> u64 {
         let mut requests = self.open.lock();
-        if requests.by_token.len() >= MAX_OPEN {
+        while requests.is_full(open.bytes()) {
             // Whoever floods a service loses answers, not the server its memory; which ones is not
             // worth looking for.
             let some = requests.by_token.keys().next().copied();
-            some.and_then(|token| requests.by_token.remove(&token));
+            some.and_then(|token| requests.remove(token));
         }
         let mut token = self.random();
         while requests.by_token.contains_key(&token) {
             token = self.random();
         }
-        requests.by_token.insert(token, open);
+        requests.insert(token, open);
         drop(requests);
         reply.extend_from_slice(prefix);
         write_token(reply, token, 11);
@@ -146,23 +179,37 @@ impl Answers {
         }
         // An empty message ends what has several, chunked or not.
         let last = open.service.response == ResponseType::Singleton || payload == 0;
-        open.at = if last { open.at } else { now };
-        let answered = Answered {
-            to: Arc::clone(&open.to),
-            reply: open.reply.clone(),
-            service: Arc::clone(&open.service),
-            measured: if last { open.measured.take() } else { None },
-            token,
-        };
-        if last {
-            requests.by_token.remove(&token);
+        if !last {
+            open.at = now;
+            return Some(Answered {
+                to: Arc::clone(&open.to),
+                reply: open.reply.clone(),
+                service: Arc::clone(&open.service),
+                measured: None,
+                token,
+            });
         }
-        Some(answered)
+        let open = requests.remove(token)?;
+        Some(Answered {
+            to: open.to,
+            reply: open.reply,
+            service: open.service,
+            measured: open.measured,
+            token,
+        })
+    }
+
+    /// Writes a reply subject that leads nowhere.
+    pub(crate) fn write_dead_end(&self, reply: &mut Vec<u8>) {
+        reply.extend_from_slice(ANSWER_PREFIX);
+        write_token(reply, self.random(), 6);
+        reply.push(b'.');
+        write_token(reply, self.random(), 11);
     }
 
     /// Closes a way back; returns what was open.
     pub(crate) fn close(&self, token: u64) -> Option<Open> {
-        self.open.lock().by_token.remove(&token)
+        self.open.lock().remove(token)
     }
 
     /// Closes the ways back that nobody waits at any more, and returns those that are measured.
@@ -171,10 +218,10 @@ impl Answers {
         if requests.by_token.is_empty() {
             return Vec::new();
         }
-        let over = requests
-            .by_token
-            .extract_if(|_, open| open.over(now).is_some());
+        let OpenRequests { by_token, bytes } = &mut *requests;
+        let over = by_token.extract_if(|_, open| open.over(now).is_some());
         let over = over.filter_map(|(_, open)| {
+            *bytes -= open.bytes();
             let fate = open.over(now)?;
             open.measured.is_some().then_some((open, fate))
         });

@@ -28,6 +28,8 @@ pub(crate) struct StreamRoute {
     pub from: Arc<Account>,
     /// What messages are called on either side.
     pub renaming: Arc<Renaming>,
+    /// Whether message tracing goes on beyond the account's boundary.
+    pub traced: bool,
 }
 
 /// A shadow and the account it stands in.
@@ -103,6 +105,7 @@ fn cast(casting: &mut Casting, sub: &Sub) {
             tie: Some(Tie::Shadow {
                 of: Arc::clone(sub),
                 renaming: Arc::clone(&route.renaming),
+                traced: route.traced,
             }),
         }));
         route.from.insert(&shadow);

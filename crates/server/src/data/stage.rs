@@ -47,6 +47,10 @@ const MAX_PIECES: usize = 256;
 /// little and lets slow receivers have larger backlogs.
 const SHARED_BYTES: usize = 2 * 1024 * 1024;
 
+/// The most one of several stages gathers: the slowest destination should be heard of before the
+/// others have been given much more.
+const SHARED_STAGE_BYTES: usize = 256 * 1024;
+
 /// Stage memory that is kept for the next pass, in total, whatever the passes need.
 const KEEP_BYTES: usize = 1024 * 1024;
 
@@ -302,7 +306,10 @@ impl Stages {
     fn open_stage(&mut self, to: &Arc<Connection>, slot: usize) -> usize {
         let index = self.used;
         self.used += 1;
-        self.full = (SHARED_BYTES / self.used).clamp(STAGE_BYTES.1, STAGE_BYTES.0);
+        self.full = match self.used {
+            1 => STAGE_BYTES.0,
+            used => (SHARED_BYTES / used).clamp(STAGE_BYTES.1, SHARED_STAGE_BYTES),
+        };
         if index == self.stages.len() {
             self.stages.push(Stage::default());
         }

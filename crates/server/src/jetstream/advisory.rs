@@ -4,6 +4,7 @@
 //! streams they are about. Called by the API and by the outlets of groups. Only audits and advisories
 //! of snapshots say which client it was, as in nats-server.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use cognate_api::event::{
@@ -14,15 +15,19 @@ use cognate_api::event::{
 use cognate_group::{Event, Notice};
 use cognate_model::{Nanos, Timestamp};
 
-use super::JetStream;
 use super::api::queue::Request;
+use super::{AccountJetStream, JetStream};
 use crate::info::plain_ip;
 
 /// A message ready to be published: its subject and its JSON.
 pub(super) type Encoded = (String, Vec<u8>);
 
 /// A group's notice as an advisory; none if nobody would get it.
-pub(super) fn of_notice(jetstream: &JetStream, stream: &str, notice: &Notice) -> Option<Encoded> {
+pub(super) fn of_notice(
+    jetstream: &AccountJetStream,
+    stream: &str,
+    notice: &Notice,
+) -> Option<Encoded> {
     let names = Names {
         account: &jetstream.account.name,
         stream,
@@ -32,7 +37,7 @@ pub(super) fn of_notice(jetstream: &JetStream, stream: &str, notice: &Notice) ->
 }
 
 /// A stream was created, changed or deleted.
-pub(super) fn stream_action(jetstream: &JetStream, stream: &str, action: Action) {
+pub(super) fn stream_action(jetstream: &AccountJetStream, stream: &str, action: Action) {
     let domain = domain(jetstream);
     send(
         jetstream,
@@ -45,7 +50,12 @@ pub(super) fn stream_action(jetstream: &JetStream, stream: &str, action: Action)
 }
 
 /// A consumer was created or deleted.
-pub(super) fn consumer_action(jetstream: &JetStream, stream: &str, consumer: &str, action: Action) {
+pub(super) fn consumer_action(
+    jetstream: &AccountJetStream,
+    stream: &str,
+    consumer: &str,
+    action: Action,
+) {
     let domain = domain(jetstream);
     send(
         jetstream,
@@ -59,13 +69,13 @@ pub(super) fn consumer_action(jetstream: &JetStream, stream: &str, consumer: &st
 }
 
 /// A consumer was deleted, by request or because nobody used it.
-pub(super) fn consumer_deleted(jetstream: &JetStream, stream: &str, consumer: &str) {
+pub(super) fn consumer_deleted(jetstream: &AccountJetStream, stream: &str, consumer: &str) {
     consumer_action(jetstream, stream, consumer, Action::Delete);
 }
 
 /// A consumer begins with a pause.
 pub(super) fn consumer_paused(
-    jetstream: &JetStream,
+    jetstream: &AccountJetStream,
     stream: &str,
     consumer: &str,
     until: Timestamp,
@@ -83,15 +93,15 @@ pub(super) fn consumer_paused(
 }
 
 /// Who made a request, if anybody follows what the API is used for.
-pub(super) fn audited(jetstream: &JetStream, request: &Request) -> Option<ClientInfo> {
+pub(super) fn audited(jetstream: &AccountJetStream, request: &Request) -> Option<ClientInfo> {
     jetstream
         .has_interest("$JS.EVENT.ADVISORY.API")
         .then(|| client_info(jetstream, request))
 }
 
 /// Who made a request. Without a connection, or when it is gone, only the account is known.
-pub(super) fn client_info(jetstream: &JetStream, request: &Request) -> ClientInfo {
-    let shared = &jetstream.shared;
+pub(super) fn client_info(jetstream: &AccountJetStream, request: &Request) -> ClientInfo {
+    let shared = &jetstream.server.shared;
     let server = shared.facts.server_name.clone();
     let acc = jetstream.account.name.clone();
     let Some(connection) = shared.registry.find(request.cid) else {
@@ -101,10 +111,23 @@ pub(super) fn client_info(jetstream: &JetStream, request: &Request) -> ClientInf
             ..ClientInfo::default()
         };
     };
+    let home = connection.account();
+    if let Some(home) = home.filter(|home| !Arc::ptr_eq(home, &jetstream.account)) {
+        // Through an import: whose client it is, and no more.
+        return ClientInfo {
+            acc: home.name.clone(),
+            svc: acc,
+            rtt: Nanos::from(connection.rtt().unwrap_or_default()),
+            server,
+            ..ClientInfo::default()
+        };
+    }
     let detail = connection.detail();
     let since_epoch = connection.started_at.duration_since(SystemTime::UNIX_EPOCH);
     let start = Nanos::from(since_epoch.unwrap_or_default()).0;
-    let peer = connection.peer.map(|peer| plain_ip(peer.ip()).to_string());
+    let peer = connection
+        .peer()
+        .map(|peer| plain_ip(peer.ip()).to_string());
     ClientInfo {
         start: Some(Timestamp(start)),
         host: peer.unwrap_or_default(),
@@ -124,7 +147,7 @@ pub(super) fn client_info(jetstream: &JetStream, request: &Request) -> ClientInf
 
 /// Somebody used the API.
 pub(super) fn api_audit(
-    jetstream: &JetStream,
+    jetstream: &AccountJetStream,
     request: &Request,
     client: &ClientInfo,
     response: &[u8],
@@ -132,7 +155,7 @@ pub(super) fn api_audit(
     send(
         jetstream,
         &ApiAudit {
-            server: &jetstream.shared.facts.server_name,
+            server: &jetstream.server.shared.facts.server_name,
             client,
             subject: &String::from_utf8_lossy(&request.subject),
             request: &String::from_utf8_lossy(&request.body),
@@ -142,34 +165,44 @@ pub(super) fn api_audit(
     );
 }
 
-/// Requests were dropped because too many waited.
-pub(super) fn requests_dropped(jetstream: &JetStream, dropped: u64) {
-    send(
-        jetstream,
-        &ApiLimitReached {
-            server: &jetstream.shared.facts.server_name,
-            dropped,
-            domain: domain(jetstream),
-        },
-    );
+/// Requests were dropped because too many waited: the system account is told.
+pub(super) fn requests_dropped(server: &JetStream, dropped: u64) {
+    let Some(system) = server.shared.accounts.system() else {
+        return;
+    };
+    let event = ApiLimitReached {
+        server: &server.shared.facts.server_name,
+        dropped,
+        domain: server.options.domain.as_deref().unwrap_or_default(),
+    };
+    let subject = event::Event::subject(&event);
+    if system.has_interest(subject.as_bytes(), None) {
+        let body = event::encode(&event, &server.fresh_id(), server.clock.now());
+        server.publish(&system, &subject, b"", &body);
+    }
 }
 
 /// Who used the API, as far as that is known.
-pub(super) fn client(jetstream: &JetStream) -> ClientInfo {
+pub(super) fn client(jetstream: &AccountJetStream) -> ClientInfo {
     ClientInfo {
         acc: jetstream.account.name.clone(),
-        server: jetstream.shared.facts.server_name.clone(),
+        server: jetstream.server.shared.facts.server_name.clone(),
         ..ClientInfo::default()
     }
 }
 
 /// The domain, for events.
-pub(super) fn domain(jetstream: &JetStream) -> &str {
-    jetstream.options.domain.as_deref().unwrap_or_default()
+pub(super) fn domain(jetstream: &AccountJetStream) -> &str {
+    jetstream
+        .server
+        .options
+        .domain
+        .as_deref()
+        .unwrap_or_default()
 }
 
 /// Publishes an event if anybody would get it.
-pub(super) fn send<E: event::Event>(jetstream: &JetStream, event: &E) {
+pub(super) fn send<E: event::Event>(jetstream: &AccountJetStream, event: &E) {
     if let Some((subject, body)) = encode(jetstream, event) {
         jetstream.publish(&subject, b"", &body);
     }
@@ -189,17 +222,17 @@ trait Surroundings {
     fn now(&self) -> Timestamp;
 }
 
-impl Surroundings for JetStream {
+impl Surroundings for AccountJetStream {
     fn has_interest(&self, subject: &str) -> bool {
-        JetStream::has_interest(self, subject)
+        AccountJetStream::has_interest(self, subject)
     }
 
     fn fresh_id(&self) -> String {
-        JetStream::fresh_id(self)
+        self.server.fresh_id()
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.server.clock.now()
     }
 }
 

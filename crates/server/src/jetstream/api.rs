@@ -43,7 +43,7 @@ use self::queue::{Limits, Request};
 use super::disk::Directory;
 use super::inbox::{Inbox, Woken};
 use super::stream::StreamHandle;
-use super::{JetStream, advisory};
+use super::{AccountJetStream, JetStream, advisory};
 
 /// What the API listens on. No subject is matched by two of these. What is not among them has no
 /// listener: pull requests and direct reads, whose streams listen for themselves, so that one for
@@ -74,8 +74,8 @@ const KEEP_BYTES: usize = 64 * 1024;
 const REQUIRED_LEVEL: &[u8] = b"Nats-Required-Api-Level";
 
 /// Serves requests until the inbox is closed.
-pub(super) async fn serve(jetstream: Arc<JetStream>, inbox: Arc<Inbox>) {
-    let options = &jetstream.options;
+pub(super) async fn serve(server: Arc<JetStream>, inbox: Arc<Inbox>) {
+    let options = &server.options;
     let limits = Limits {
         changes: usize::try_from(options.request_queue_limit).unwrap_or(usize::MAX),
         infos: usize::try_from(options.info_queue_limit).unwrap_or(usize::MAX),
@@ -86,21 +86,22 @@ pub(super) async fn serve(jetstream: Arc<JetStream>, inbox: Arc<Inbox>) {
         let batch = queue::cut(&frames, lanes.room());
         frames.clear();
         frames.shrink_to(KEEP_BYTES);
-        let dropped = batch.dropped as u64 + jetstream.api_refused.swap(0, Relaxed);
+        let dropped = batch.dropped as u64 + server.api_refused.swap(0, Relaxed);
         if dropped > 0 {
-            let log = &jetstream.shared.log;
+            let log = &server.shared.log;
             warn!(
                 log,
                 "JetStream API queue limit reached, dropping {dropped} requests"
             );
-            advisory::requests_dropped(&jetstream, dropped);
+            advisory::requests_dropped(&server, dropped);
         }
-        let inflight = &jetstream.api_stats.inflight;
-        inflight.fetch_add(batch.requests.len() as u64, Relaxed);
         for request in batch.requests {
+            if let Some(jetstream) = server.of(request.account) {
+                jetstream.api_stats.inflight.fetch_add(1, Relaxed);
+            }
             if let Next::Serve(request) = lanes.enter(request) {
-                let (jetstream, lanes) = (Arc::clone(&jetstream), Arc::clone(&lanes));
-                tokio::spawn(serve_lane(jetstream, lanes, request));
+                let (server, lanes) = (Arc::clone(&server), Arc::clone(&lanes));
+                tokio::spawn(serve_lane(server, lanes, request));
             }
         }
         tokio::task::yield_now().await;
@@ -108,16 +109,41 @@ pub(super) async fn serve(jetstream: Arc<JetStream>, inbox: Arc<Inbox>) {
 }
 
 /// Serves a request and all that come after it in its lane.
-async fn serve_lane(jetstream: Arc<JetStream>, lanes: Arc<Lanes>, request: Request) {
+async fn serve_lane(server: Arc<JetStream>, lanes: Arc<Lanes>, request: Request) {
     let mut next = Some(request);
     while let Some(request) = next {
-        let subject = request.subject.clone();
-        serve_one(&jetstream, &lanes, request).await;
-        next = lanes.next(&subject);
+        let (account, subject) = (request.account, request.subject.clone());
+        match server.of(account) {
+            Some(jetstream) => {
+                // It is there from the beginning, and recovered a little later.
+                let _ = jetstream
+                    .opened
+                    .subscribe()
+                    .wait_for(|opened| *opened)
+                    .await;
+                serve_one(&jetstream, &lanes, request).await;
+            }
+            None => refuse(&server, &request),
+        }
+        next = lanes.next(account, &subject);
     }
 }
 
-async fn serve_one(jetstream: &Arc<JetStream>, lanes: &Lanes, request: Request) {
+/// The account has no JetStream.
+fn refuse(server: &JetStream, request: &Request) {
+    let operation = Operation::parse(&request.subject);
+    let is_answered = |operation: &Operation<'_>| !operation.is_system_only();
+    if let Some(operation) = operation.filter(is_answered)
+        && let Some(account) = server.hearing(request.account)
+        && let Ok(reply) = str::from_utf8(&request.reply)
+        && !reply.is_empty()
+    {
+        let body = error_response(Some(&operation), &error::NOT_ENABLED_FOR_ACCOUNT);
+        server.publish(&account, reply, b"", &body);
+    }
+}
+
+async fn serve_one(jetstream: &Arc<AccountJetStream>, lanes: &Lanes, request: Request) {
     let is_quick = Operation::parse(&request.subject)
         .is_none_or(|operation| is_quick(jetstream, &operation, &request.body));
     if is_quick {
@@ -136,7 +162,7 @@ async fn serve_one(jetstream: &Arc<JetStream>, lanes: &Lanes, request: Request) 
 }
 
 /// Whether an operation takes little time and does not wait for the disk, nor for a stream that does.
-fn is_quick(jetstream: &JetStream, operation: &Operation<'_>, body: &[u8]) -> bool {
+fn is_quick(jetstream: &AccountJetStream, operation: &Operation<'_>, body: &[u8]) -> bool {
     let is_free = |name: &str| {
         let stream = jetstream.stream(name);
         stream.is_none_or(|stream| stream.group.try_lock().is_some())
@@ -164,7 +190,7 @@ enum Answer {
 
 /// A request that is being served.
 struct Call<'a> {
-    jetstream: &'a Arc<JetStream>,
+    jetstream: &'a Arc<AccountJetStream>,
     operation: Operation<'a>,
     request: &'a Request,
     /// What becomes of members that a request type does not have.
@@ -203,7 +229,7 @@ impl Call<'_> {
             return;
         }
         let stats = &self.jetstream.api_stats;
-        stats.inflight.fetch_sub(1, Relaxed);
+        stats.end_one();
         if self.is_counted(is_error) {
             stats.total.fetch_add(1, Relaxed);
             stats.errors.fetch_add(u64::from(is_error), Relaxed);
@@ -230,16 +256,16 @@ impl Call<'_> {
 }
 
 /// Serves one request.
-fn handle(jetstream: &Arc<JetStream>, request: &Request) {
+fn handle(jetstream: &Arc<AccountJetStream>, request: &Request) {
     let Some(operation) = Operation::parse(&request.subject) else {
-        jetstream.api_stats.inflight.fetch_sub(1, Relaxed);
+        jetstream.api_stats.end_one();
         return;
     };
     let call = Call {
         jetstream,
         operation,
         request,
-        unknown: if jetstream.options.strict {
+        unknown: if jetstream.server.options.strict {
             Unknown::Refused
         } else {
             Unknown::Ignored
@@ -253,7 +279,7 @@ fn handle(jetstream: &Arc<JetStream>, request: &Request) {
     let (body, is_left) = match result {
         Ok(Answer::Silence) => {
             if call.is_open.replace(false) {
-                jetstream.api_stats.inflight.fetch_sub(1, Relaxed);
+                jetstream.api_stats.end_one();
             }
             return;
         }

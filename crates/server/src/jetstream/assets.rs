@@ -19,10 +19,13 @@ use super::claim::Claim;
 use super::disk::Directory;
 use super::meta::{self, StreamDocument, StreamFiles};
 use super::stream::StreamHandle;
-use super::{JetStream, recover, stream_task};
+use super::{AccountJetStream, account_path, recover, stream_task};
 
 /// How long a stream may take to close: a client waits five seconds for an answer.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_millis(if cfg!(test) { 400 } else { 4000 });
+
+/// The directory of an account's streams, in the account's.
+pub(super) const STREAMS_DIR: &str = "streams";
 
 /// The name of the journal's files.
 pub(super) const JOURNAL: &str = "consumers";
@@ -64,7 +67,7 @@ fn report_lines(report: &OpenReport) -> Vec<String> {
     lines
 }
 
-impl JetStream {
+impl AccountJetStream {
     /// Where a stream's files are.
     fn stream_path(&self, name: &str) -> std::path::PathBuf {
         self.streams_path().join(name)
@@ -72,7 +75,8 @@ impl JetStream {
 
     /// Where the account's streams are.
     pub(super) fn streams_path(&self) -> std::path::PathBuf {
-        self.directory.join(&self.account.name).join("streams")
+        let account = account_path::directory(&self.account.name);
+        self.server.directory.join(account).join(STREAMS_DIR)
     }
 
     /// Makes a stream, whose name the caller has claimed. It is on disk, subscribed and running when
@@ -85,7 +89,7 @@ impl JetStream {
         if let Some(stream) = self.stream(&config.name) {
             return Ok(stream);
         }
-        let id = self.shared.fresh_seed();
+        let id = self.server.shared.fresh_seed();
         let (files, store, journal) = match config.storage {
             StorageType::Memory => (StreamFiles::none(), None, None),
             StorageType::File => {
@@ -102,7 +106,7 @@ impl JetStream {
                     id,
                 };
                 let (files, messages, journal) =
-                    StreamFiles::create(&path, &document, &self.sealing)
+                    StreamFiles::create(&path, &document, &self.server.sealing)
                         .map_err(|e| disk_failed("store directory", &e))?;
                 let store = self.open_store(messages, id, &config)?;
                 let journal = self.open_journal(journal, id, &config.name)?;
@@ -118,7 +122,7 @@ impl JetStream {
         group.begin_journal();
         let inbox = self.stream_inbox(&group.config().name);
         let stream = StreamHandle::new(group, inbox, files);
-        let stream = self.enter(stream);
+        let stream = self.enter(stream)?;
         self.hurry_origins(Some(&stream.name));
         Ok(stream)
     }
@@ -135,12 +139,12 @@ impl JetStream {
             config,
             account: self.account.name.to_string(),
             created,
-            surroundings: self.surroundings(),
+            surroundings: self.server.surroundings(),
             store,
             journal,
-            policy: self.policy(),
-            seed: self.shared.fresh_seed(),
-            max_pending: self.shared.options().max_pending,
+            policy: self.server.policy(),
+            seed: self.server.shared.fresh_seed(),
+            max_pending: self.server.shared.options().max_pending,
         }
     }
 
@@ -154,14 +158,15 @@ impl JetStream {
         let name = &config.name;
         let options = FileStoreOptions {
             boot: recover::boot(),
+            prewrite: self.server.policy() == cognate_group::Policy::Synced,
             compress: config.compression != Compression::None,
-            ..FileStoreOptions::new(id, self.shared.fresh_seed())
+            ..FileStoreOptions::new(id, self.server.shared.fresh_seed())
         };
         let (store, report) =
             FileStore::open(messages, options).map_err(|e| disk_failed("message store", &e))?;
         for line in report_lines(&report) {
             warn!(
-                self.shared.log,
+                self.server.shared.log,
                 "Stream '{} > {name}': {line}", self.account.name
             );
         }
@@ -179,7 +184,7 @@ impl JetStream {
             .map_err(|e| disk_failed("consumer journal", &e))?;
         if recovered.damaged > 0 || recovered.snapshot_lost {
             warn!(
-                self.shared.log,
+                self.server.shared.log,
                 "Stream '{} > {name}': the journal of its consumers is damaged; what they did last \
                  may be forgotten and messages delivered again",
                 self.account.name
@@ -189,18 +194,23 @@ impl JetStream {
     }
 
     /// Puts a stream in service.
-    pub(super) fn enter(self: &Arc<Self>, stream: StreamHandle) -> Arc<StreamHandle> {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        stream: StreamHandle,
+    ) -> Result<Arc<StreamHandle>, ApiError> {
         let stream = Arc::new(stream);
-        stream.note_state(&self.usage, &stream.group.lock());
-        let config = stream.config();
-        self.streams
-            .write()
-            .insert(stream.name.clone(), Arc::clone(&stream));
-        stream.subscribe(&self.account, &config);
+        self.add(&stream)?;
+        stream.note_state(self.usages(), &stream.group.lock());
+        stream.subscribe(&self.account, &stream.config());
+        if self.is_over() {
+            // Whoever ended it may have done so before anything led to the stream.
+            stream.unsubscribe_all(&self.account);
+            stream.inbox.close();
+        }
         tokio::spawn(stream_task::drive(Arc::clone(self), Arc::clone(&stream)));
         // It may have something to do that nobody will tell it.
         stream.inbox.signal();
-        stream
+        Ok(stream)
     }
 
     /// Changes the configuration of a stream whose name the caller has claimed.
@@ -237,8 +247,7 @@ impl JetStream {
         stream: &Arc<StreamHandle>,
         claim: Claim,
     ) -> Result<(), ApiError> {
-        let removed = self.streams.write().remove(&stream.name).is_some();
-        if !removed {
+        if !self.remove(&stream.name) {
             return Err(error::STREAM_NOT_FOUND);
         }
         self.end_origins(stream);
@@ -255,7 +264,7 @@ impl JetStream {
                 let removed = jetstream.remove_closed(&stream);
                 if let Err(cause) = &removed {
                     log_error!(
-                        jetstream.shared.log,
+                        jetstream.server.shared.log,
                         "Stream '{} > {}' could not be removed: {}",
                         jetstream.account.name,
                         stream.name,
@@ -275,7 +284,7 @@ impl JetStream {
     /// Removes the files of a stream whose task has ended.
     fn remove_closed(&self, stream: &StreamHandle) -> Result<(), ApiError> {
         let group = stream.group.lock();
-        stream.share.retire(&self.usage);
+        stream.share.retire(self.usages());
         drop(group);
         stream.files.remove().map_err(|e| error::stream_delete(&e))
     }
@@ -285,7 +294,7 @@ impl JetStream {
     pub(super) async fn close_stream(&self, stream: &Arc<StreamHandle>, code: &[u8]) -> bool {
         let deadline = Instant::now() + CLOSE_WAIT;
         let told = stream.group.try_lock_for(CLOSE_WAIT).map(|mut group| {
-            let now = self.clock.now();
+            let now = self.server.clock.now();
             self.with_locked(stream, &mut group, now, |group, now, outlet| {
                 group.end_pulls(code, now, outlet);
             });
@@ -312,6 +321,14 @@ impl JetStream {
             config,
             created: now,
         };
+        let mut beginning =
+            self.with_group(stream, |group, _, _| group.start_consumer(&spec.config))?;
+        // In steps, because there may be very many subjects and publishes want their turn.
+        while !beginning.is_done() {
+            self.with_group(stream, |group, _, _| {
+                group.continue_consumer(&mut beginning)
+            });
+        }
         // One that is for a mirror or source is made anew after a restart.
         if !spec.config.direct {
             stream
@@ -319,17 +336,11 @@ impl JetStream {
                 .store_consumer(&spec)
                 .map_err(|e| error::consumer_store_failed(&e))?;
         }
-        let kept = spec.clone();
         // Before it is there, so that nothing that is sent to it at once goes astray.
         stream.subscribe_consumer(&self.account, spec.place, &spec.name, &spec.config);
-        let added = self.with_group(stream, |group, now, outlet| {
-            group.add_consumer(spec, now, outlet)
+        self.with_group(stream, |group, now, outlet| {
+            group.add_consumer(spec, beginning, now, outlet);
         });
-        if let Err(cause) = added {
-            stream.unsubscribe_consumer(&self.account, kept.place);
-            self.forget_consumer(stream, &kept);
-            return Err(cause);
-        }
         Ok(())
     }
 
@@ -382,7 +393,7 @@ impl JetStream {
     fn forget_consumer(&self, stream: &StreamHandle, spec: &MemberSpec) {
         if let Err(cause) = stream.files.remove_consumer(spec.place) {
             log_error!(
-                self.shared.log,
+                self.server.shared.log,
                 "Consumer '{} > {} > {}': its configuration could not be removed: {cause}",
                 self.account.name,
                 stream.name,

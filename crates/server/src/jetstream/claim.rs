@@ -37,6 +37,11 @@ impl Claims {
             name: name.to_owned(),
         })
     }
+
+    /// What streams are to be that are not finished.
+    pub(crate) fn unfinished(&self) -> Vec<Arc<StreamConfig>> {
+        self.0.lock().values().flatten().cloned().collect()
+    }
 }
 
 impl Claim {

@@ -34,6 +34,20 @@ impl Directory {
         })
     }
 
+    /// Makes a directory whose name is durable once [`Self::sync_name`] returned. Those above it
+    /// are when this returns.
+    pub(crate) fn make(path: &Path) -> io::Result<()> {
+        if let Some(parent) = path.parent() {
+            create_all(parent)?;
+        }
+        create(path)
+    }
+
+    /// Makes the name of a directory durable.
+    pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
+        path.parent().map_or(Ok(()), sync_directory)
+    }
+
     /// The same, where all that is written is encrypted if there is a vault.
     pub(crate) fn locked(self, vault: Option<Arc<Vault>>) -> Self {
         Directory { vault, ..self }
@@ -43,6 +57,12 @@ impl Directory {
     pub(crate) fn inner(&self, name: &str) -> io::Result<Self> {
         let inner = Self::open(&self.path(name))?;
         Ok(inner.locked(self.vault.clone()))
+    }
+
+    /// The same for a new one, whose name is durable after this one's next sync.
+    pub(crate) fn new_inner(&self, name: &str) -> io::Result<Self> {
+        create(&self.path(name))?;
+        self.inner(name)
     }
 
     /// Removes a directory and everything in it, durably. It is renamed first, so that a crash in
@@ -77,13 +97,17 @@ fn create_all(path: &Path) -> io::Result<()> {
         .filter(|parent| !parent.as_os_str().is_empty())
     {
         create_all(parent)?;
-        match std::fs::create_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => result?,
-        }
+        create(path)?;
         return sync_directory(parent);
     }
-    std::fs::create_dir(path)
+    create(path)
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -121,7 +145,13 @@ impl Disk for Directory {
     }
 
     fn remove(&self, name: &str) -> Result<(), DiskError> {
-        match std::fs::remove_file(self.path(name)) {
+        let path = self.path(name);
+        let file = File::open(&path);
+        let removed = std::fs::remove_file(&path);
+        if let Ok(file) = file {
+            let_go(file);
+        }
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(disk_error(&error)),
             _ => Ok(()),
         }
@@ -208,6 +238,14 @@ impl DiskFile for OpenFile {
             Err(rustix::io::Errno::OPNOTSUPP) => self.set_len(len),
             result => result.map_err(|errno| disk_error(&errno.into())),
         }
+    }
+}
+
+/// Closes a file that has no name any more, where somebody may wait: its space becomes free when the
+/// last one closes it, and with much space that takes some file systems as long as a sync or longer.
+fn let_go(file: File) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn_blocking(move || drop(file));
     }
 }
 

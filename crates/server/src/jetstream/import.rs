@@ -6,7 +6,8 @@
 //!
 //! Nothing of the old directory is changed, no stream of ours is overwritten, and each stream appears
 //! as a whole or not at all. What could not be taken is said stream by stream. Called by the
-//! `nats-server` binary, with no server running. Absent: accounts other than the global one.
+//! `nats-server` binary, with no server running. Every account of the Go server is imported, whether
+//! the configuration has it or not: streams are served as soon as an account of their name is there.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,15 +20,14 @@ use cognate_model::{
     AccountLimits, ServerLimits, StorageType, StreamConfig, StreamContext, Timestamp,
 };
 
+use super::account_path;
+use super::assets::STREAMS_DIR;
 use super::clock::Clock;
 use super::import_report::Teller;
 use super::meta::{self, Opened, StreamFiles};
 use super::recover;
 use super::restore_stage::{Plan, Stage, Unfit, clear};
 use super::sealing::Sealing;
-
-/// The account that is imported.
-const ACCOUNT: &str = "$G";
 
 /// Imports the JetStream store below `from` into the one that `options` say; `say` is told, line by
 /// line, what was taken, left out and damaged. Returns whether everything was taken as it was.
@@ -75,19 +75,9 @@ pub fn import_store(
             .into_iter()
             .filter(|name| !name.starts_with('.'))
             .collect();
-        if account != ACCOUNT {
-            if !names.is_empty() {
-                let what = format!("Account '{account}'");
-                let list = names.join(", ");
-                teller.skipped(
-                    &what,
-                    &format!("only the global account {ACCOUNT} is imported yet; it has {list}"),
-                );
-            }
-            continue;
-        }
         let mut import = Import {
-            to: to.join(ACCOUNT).join("streams"),
+            to: to.join(account_path::directory(&account)).join(STREAMS_DIR),
+            account,
             keys: configured_keys(options),
             sealing: Sealing::of(options),
             limits: ServerLimits::default(),
@@ -148,6 +138,8 @@ fn directories(path: &Path) -> Result<Vec<String>, String> {
 
 /// An import into one account.
 struct Import {
+    /// The name of the account.
+    account: String,
     to: PathBuf,
     keys: Vec<String>,
     sealing: Sealing,
@@ -169,7 +161,7 @@ impl Import {
     }
 
     fn stream(&mut self, from: &Path, name: &str, teller: &mut Teller<'_>) {
-        let what = format!("Stream '{ACCOUNT} > {name}'");
+        let what = format!("Stream '{} > {name}'", self.account);
         if self.to.join(name).exists() {
             return teller.skipped(&what, "a stream of this name is there already");
         }
@@ -194,7 +186,7 @@ impl Import {
         let mut stage = Stage::new(plan, Box::new(decide));
         let configured: Vec<_> = self.keys.iter().map(String::as_str).collect();
         let keys = Keys {
-            account: ACCOUNT,
+            account: &self.account,
             configured: &configured,
         };
         let files = OnDisk(from.to_owned());

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use cognate_api::{ApiStats, ClusterInfo, ConsumerInfo};
 use cognate_model::{DamagedRange, level};
 
-use super::JetStream;
+use super::AccountJetStream;
 use super::api::consumer_info;
 use super::api::stream_info;
 use super::stream::StreamHandle;
@@ -72,7 +72,7 @@ impl StreamHandle {
     }
 }
 
-impl JetStream {
+impl AccountJetStream {
     /// API requests since the start.
     pub(crate) fn api_usage(&self) -> ApiStats {
         ApiStats {
@@ -104,7 +104,7 @@ impl JetStream {
         let listed = stream_info::describe(self, stream, stream_info::Shown::Listed);
         cognate_api::StreamInfo {
             cluster: Some(ClusterInfo {
-                leader: self.shared.facts.server_name.clone(),
+                leader: self.server.shared.facts.server_name.clone(),
                 ..ClusterInfo::default()
             }),
             ..listed

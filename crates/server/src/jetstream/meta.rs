@@ -100,18 +100,21 @@ impl StreamFiles {
         StreamFiles(None)
     }
 
-    /// Makes the files of a new stream.
+    /// Makes the files of a new stream. Everything is written before anything is synced, because the
+    /// first sync then takes most of the rest along.
     pub(crate) fn create(
         path: &Path,
         document: &StreamDocument,
         sealing: &Sealing,
     ) -> io::Result<(Self, Directory, Directory)> {
+        Directory::make(path)?;
         let (root, _) = sealing.open(path)?;
-        let messages = root.inner("messages")?;
-        let journal = root.inner("journal")?;
-        let consumers = root.inner("consumers")?;
+        let messages = root.new_inner("messages")?;
+        let journal = root.new_inner("journal")?;
+        let consumers = root.new_inner("consumers")?;
         let (mut pair, _) = Pair::open(root, STREAM).map_err(other)?;
         pair.store(&json::to_vec(document)).map_err(other)?;
+        Directory::sync_name(path)?;
         let files = OnDisk {
             path: path.to_owned(),
             id: document.id,

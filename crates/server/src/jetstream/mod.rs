@@ -1,18 +1,25 @@
-//! JetStream of one server: which streams there are, and what drives them.
+//! JetStream of one server: which accounts have it, which streams there are, and what drives them.
 //!
 //! ```text
 //! data path ─▶ inbox of a stream ─▶ stream_task ─▶ cognate_group ─▶ outlet ─▶ data path
-//!          └─▶ inbox of the API ─▶ api ─▶ JetStream (create, change, delete) ─▶ meta, groups
+//!          └─▶ inbox of the API ─▶ api ─▶ AccountJetStream (create, change, delete) ─▶ meta, groups
 //! ```
+//!
+//! [`JetStream`] is what a server has once: the directory, working memory, the disk, the limits of the
+//! machine. [`AccountJetStream`] is what each account has for itself.
 //!
 //! The decisions are in the cores (`stream`, `consumer`, `store`, `group`, `api`); here are the
 //! tasks, files, clock and subscriptions. Invariants: a stream or consumer that was announced is on
 //! disk; a stream's group is stepped by its task, and changed by the API under the same lock; what
 //! may wait for the disk uses JetStream's own working memory, so that clients' passes never do.
 //!
-//! Absent until they are built: accounts other than the global one, replication.
+//! Absent until it is built: replication.
 
+mod account;
+mod account_path;
+mod accounts;
 mod advisory;
+mod allowance;
 mod api;
 mod assets;
 mod claim;
@@ -46,20 +53,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cognate_config::options::{JETSTREAM_DIR, JetStreamOptions, SyncPolicy};
 use cognate_group::Policy;
-use cognate_model::{AccountLimits, Nanos, ServerLimits, StorageType, Timestamp};
+use cognate_model::{Nanos, ServerLimits};
 use cognate_process::{info, warn};
 use cognate_stream::{BatchLimits, Surroundings};
-use parking_lot::RwLock;
-use tokio::sync::Semaphore;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Semaphore, watch};
 
-use self::claim::Claims;
+pub(crate) use self::account::AccountJetStream;
+use self::accounts::Heard;
+pub(crate) use self::allowance::Allowance;
 use self::clock::Clock;
 pub use self::import::import_store;
 use self::inbox::{Bounds, Inbox};
-use self::refusal::{CountingRefuser, Refusals, StreamRefuser};
+use self::refusal::{CountingRefuser, Refusals};
 use self::sealing::Sealing;
 use self::snapshot_transfers::Transfers;
-use self::stream::StreamHandle;
 use self::usage::{BatchPlaces, Usage};
 use crate::data::{Account, Outgoing, Outlet, Totals, Workers};
 use crate::shared::Shared;
@@ -80,37 +88,22 @@ const API_BOUNDS: Bounds = Bounds {
 /// What the disk is taken to have if the system does not say.
 const UNKNOWN_DISK: u64 = 1 << 40;
 
-/// Counters of API requests.
-#[derive(Default)]
-pub(crate) struct ApiStats {
-    /// Requests since the start.
-    pub total: AtomicU64,
-    /// Requests that were refused.
-    pub errors: AtomicU64,
-    /// Requests that are being served.
-    pub inflight: AtomicU64,
-}
-
 /// JetStream of one server.
 pub(crate) struct JetStream {
     /// The server.
     pub shared: Arc<Shared>,
-    /// The account that has it.
-    pub account: Arc<Account>,
     /// Its options.
     pub options: JetStreamOptions,
     /// How what is on disk is encrypted.
     pub sealing: Sealing,
     /// The time.
     pub clock: Clock,
-    /// Counters of API requests.
-    pub api_stats: ApiStats,
     /// Where everything is stored.
     pub directory: PathBuf,
     /// Working memory for what JetStream publishes: its users may wait for the disk meanwhile, and
     /// clients' passes must not wait for them.
     pub workers: Workers,
-    /// What all streams hold.
+    /// What all streams of all accounts hold.
     pub usage: Usage,
     /// Places for batches in progress.
     pub batch_places: BatchPlaces,
@@ -120,17 +113,22 @@ pub(crate) struct JetStream {
     memory_max: AtomicU64,
     /// Most bytes on disk.
     store_max: AtomicU64,
-    streams: RwLock<BTreeMap<String, Arc<StreamHandle>>>,
-    /// Streams that are being made, changed or removed.
-    claims: Claims,
+    /// Those that have it, by the number of the account.
+    accounts: RwLock<BTreeMap<u64, Arc<AccountJetStream>>>,
+    /// Accounts in which the API is heard, by number.
+    heard: Mutex<BTreeMap<u64, Heard>>,
+    /// Accounts that have JetStream no longer and whose streams are being closed, by name.
+    closing: Mutex<BTreeMap<String, watch::Receiver<bool>>>,
+    /// Held while it is decided what a stream may reserve of what the server has.
+    settling: Mutex<()>,
     api: Arc<Inbox>,
     /// Copies of streams that are on their way.
     transfers: Transfers,
     /// Requests that found no room in the API's inbox, and were not told of yet.
     api_refused: Arc<AtomicU64>,
     refusals: Arc<Refusals>,
-    /// Holds the lock on the directory.
-    _lock: std::fs::File,
+    /// Holds the lock on the directory, as long as anything may write there.
+    lock: Mutex<Option<std::fs::File>>,
 }
 
 impl JetStream {
@@ -168,21 +166,21 @@ impl JetStream {
             batch_places: BatchPlaces::new(options.limits.batch.max_inflight_total),
             disk_slots: Arc::new(Semaphore::new(usize::from(options.max_concurrent_io))),
             shared: Arc::clone(shared),
-            account: Arc::clone(&shared.account),
             options: options.clone(),
             sealing: Sealing::of(options),
             clock: Clock::default(),
-            api_stats: ApiStats::default(),
             directory,
             memory_max: AtomicU64::new(memory_max),
             store_max: AtomicU64::new(store_max),
-            streams: RwLock::default(),
+            accounts: RwLock::default(),
+            heard: Mutex::default(),
+            closing: Mutex::default(),
+            settling: Mutex::default(),
             transfers: Transfers::default(),
-            claims: Claims::default(),
             api: Arc::new(Inbox::bounded(shared, API_BOUNDS, refuser)),
             api_refused,
             refusals: Arc::default(),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         });
         jetstream.announce();
         jetstream.api.connection().set_names_publishers();
@@ -190,18 +188,11 @@ impl JetStream {
             Arc::downgrade(&jetstream),
             Arc::clone(&jetstream.refusals),
         ));
-        recover::streams(&jetstream)?;
-        for subject in api::SUBJECTS {
-            jetstream
-                .api
-                .subscribe(&jetstream.account, subject.as_bytes(), None, b"api");
-        }
+        jetstream.open_accounts()?;
         tokio::spawn(api::serve(
             Arc::clone(&jetstream),
             Arc::clone(&jetstream.api),
         ));
-        // Streams that began to follow others before all were there.
-        jetstream.hurry_origins(None);
         Ok(jetstream)
     }
 
@@ -241,30 +232,22 @@ impl JetStream {
         self.api.close();
         self.transfers.end().await;
         self.refusals.close();
-        let streams: Vec<_> = self.streams.read().values().cloned().collect();
         // All at the same time: one with a slow disk does not hold up the others.
         let mut closing = tokio::task::JoinSet::new();
-        for stream in streams {
-            stream.unsubscribe_all(&self.account);
-            let jetstream = Arc::clone(self);
-            closing.spawn(async move {
-                if jetstream
-                    .close_stream(&stream, b"409 Server Shutdown")
-                    .await
-                {
-                    return;
-                }
-                warn!(
-                    jetstream.shared.log,
-                    "Stream '{} > {}' did not close within {:?}: its disk does not answer",
-                    jetstream.account.name,
-                    stream.name,
-                    assets::CLOSE_WAIT
-                );
-            });
+        for account in self.accounts() {
+            account.close(&mut closing);
         }
-        while closing.join_next().await.is_some() {}
-        self.streams.write().clear();
+        let mut is_whole = self.closing.lock().is_empty();
+        while let Some(closed) = closing.join_next().await {
+            is_whole &= closed.is_ok_and(|closed| closed);
+        }
+        for account in std::mem::take(&mut *self.accounts.write()).into_values() {
+            account.forget_streams();
+        }
+        if is_whole {
+            // Whoever still holds on to this does nothing in the directory.
+            self.lock.lock().take();
+        }
     }
 
     /// Tells all tasks to end, without waiting for it.
@@ -272,24 +255,12 @@ impl JetStream {
         self.api.close();
         self.transfers.tell_over();
         self.refusals.close();
-        for stream in self.streams() {
-            stream.inbox.close();
+        for account in std::mem::take(&mut *self.accounts.write()).into_values() {
+            for stream in account.end() {
+                stream.inbox.close();
+            }
+            account.forget_streams();
         }
-    }
-
-    /// The stream of a name.
-    pub(crate) fn stream(&self, name: &str) -> Option<Arc<StreamHandle>> {
-        self.streams.read().get(name).cloned()
-    }
-
-    /// All streams, by name.
-    pub(crate) fn streams(&self) -> Vec<Arc<StreamHandle>> {
-        self.streams.read().values().cloned().collect()
-    }
-
-    /// What the account may have: there are no limits of accounts yet.
-    pub(crate) fn account_limits(&self) -> AccountLimits {
-        AccountLimits::UNLIMITED
     }
 
     /// What the server's `limits {}` allow.
@@ -328,88 +299,23 @@ impl JetStream {
         }
     }
 
-    /// How many bytes more `stream` may store.
-    pub(crate) fn room_for(&self, stream: &StreamHandle) -> u64 {
-        let max = match stream.storage {
-            StorageType::Memory => self.memory_max(),
-            StorageType::File => self.store_max(),
-        };
-        max.saturating_sub(self.usage.bytes(stream.storage))
-    }
-
-    /// An inbox for a stream of this name.
-    fn stream_inbox(&self, stream: &str) -> Inbox {
-        let bounds = Bounds {
-            bytes: self.options.max_buffered_size,
-            messages: self.options.max_buffered_msgs,
-        };
-        let refuser = StreamRefuser {
-            stream: stream.into(),
-            refusals: Arc::clone(&self.refusals),
-        };
-        Inbox::bounded(&self.shared, bounds, Box::new(refuser))
-    }
-
-    /// Does something with a stream's group; what it sends leaves, and the stream's task takes over
-    /// from there.
-    pub(crate) fn with_group<R>(
+    /// Publishes a message of the server's own in an account.
+    pub(crate) fn publish(
         &self,
-        stream: &Arc<StreamHandle>,
-        work: impl FnOnce(
-            &mut cognate_group::Group<disk::Directory>,
-            Timestamp,
-            &mut outlet::GroupOutlet<'_>,
-        ) -> R,
-    ) -> R {
-        let mut group = stream.group.lock();
-        let now = self.clock.now();
-        let result = self.with_locked(stream, &mut group, now, work);
-        // Whoever waits for the stream goes first: a caller that comes again at once must not keep
-        // it to itself.
-        parking_lot::MutexGuard::unlock_fair(group);
-        stream.inbox.signal();
-        result
-    }
-
-    /// The same with a group that is locked already; the caller signals the stream's task.
-    fn with_locked<R>(
-        &self,
-        stream: &StreamHandle,
-        group: &mut cognate_group::Group<disk::Directory>,
-        now: Timestamp,
-        work: impl FnOnce(
-            &mut cognate_group::Group<disk::Directory>,
-            Timestamp,
-            &mut outlet::GroupOutlet<'_>,
-        ) -> R,
-    ) -> R {
+        account: &Arc<Account>,
+        subject: &str,
+        headers: &[u8],
+        payload: &[u8],
+    ) {
         let mut desk = self.workers.borrow();
         let watching = self.watching();
-        let outlet = Outlet::new(&self.account, desk.worker(), &watching);
-        let mut outlet = outlet::GroupOutlet::new(outlet, self, &stream.name);
-        let result = work(group, now, &mut outlet);
-        let (sent, _) = outlet.finish();
-        desk.count(Totals::default(), sent);
-        stream.note_state(&self.usage, group);
-        result
-    }
-
-    /// Publishes a message of the server's own.
-    pub(crate) fn publish(&self, subject: &str, headers: &[u8], payload: &[u8]) {
-        let mut desk = self.workers.borrow();
-        let watching = self.watching();
-        let mut outlet = Outlet::new(&self.account, desk.worker(), &watching);
+        let mut outlet = Outlet::new(account, desk.worker(), &watching);
         outlet.publish(&Outgoing {
             headers,
             ..Outgoing::to(subject.as_bytes(), payload)
         });
         let sent = outlet.finish();
         desk.count(Totals::default(), sent);
-    }
-
-    /// Whether anybody would get a message to `subject` now.
-    pub(crate) fn has_interest(&self, subject: &str) -> bool {
-        self.account.has_interest(subject.as_bytes(), None)
     }
 
     /// An id that nobody else has: 22 characters, as NATS's own.

@@ -14,7 +14,7 @@ use cognate_model::{Nanos, StreamConfig};
 use cognate_router::Subscription;
 use parking_lot::Mutex;
 
-use super::JetStream;
+use super::AccountJetStream;
 use super::disk::Directory;
 use super::inbox::{Bounds, Inbox, NoRefuser};
 use super::stream::StreamHandle;
@@ -67,14 +67,14 @@ impl OriginSubscriptions {
         self.0.lock().inbox.clone()
     }
 
-    fn listen(&self, jetstream: &JetStream, origin: u64, subject: &str, sid: &[u8]) {
+    fn listen(&self, jetstream: &AccountJetStream, origin: u64, subject: &str, sid: &[u8]) {
         let mut subscriptions = self.0.lock();
         if subscriptions.is_over {
             return;
         }
         let account = &jetstream.account;
         let inbox = subscriptions.inbox.get_or_insert_with(|| {
-            let inbox = Inbox::bounded(&jetstream.shared, BOUNDS, Box::new(NoRefuser));
+            let inbox = Inbox::bounded(&jetstream.server.shared, BOUNDS, Box::new(NoRefuser));
             Arc::new(inbox)
         });
         let sub = inbox.subscribe(account, subject.as_bytes(), None, sid);
@@ -118,7 +118,7 @@ pub(super) fn read_subjects(stream: &str) -> [(String, u8); 2] {
     [(all, kind::DIRECT), (by_subject, kind::DIRECT_SUBJECT)]
 }
 
-impl JetStream {
+impl AccountJetStream {
     /// Does what a stream wishes of the origins of its messages.
     pub(super) fn fulfil(&self, stream: &StreamHandle, wishes: Vec<Wish>) {
         let (account, inbox, subscriptions) = (&self.account, &stream.inbox, &stream.origins);
@@ -140,7 +140,7 @@ impl JetStream {
                     body,
                 } => {
                     if !self.ask(&subject, &reply, headers, &body) && !reply.is_empty() {
-                        let now = self.clock.now();
+                        let now = self.server.clock.now();
                         stream.group.lock().origin_unanswered(origin, attempt, now);
                         inbox.signal();
                     }
@@ -151,8 +151,8 @@ impl JetStream {
 
     /// Publishes a request; returns whether anybody gets it.
     fn ask(&self, subject: &str, reply: &str, headers: &[u8], body: &[u8]) -> bool {
-        let mut desk = self.workers.borrow();
-        let watching = self.watching();
+        let mut desk = self.server.workers.borrow();
+        let watching = self.server.watching();
         let mut outlet = Outlet::new(&self.account, desk.worker(), &watching);
         let is_heard = outlet.publish(&Outgoing {
             reply: Some(reply.as_bytes()).filter(|reply| !reply.is_empty()),
@@ -167,7 +167,7 @@ impl JetStream {
     /// The stream `name` was created, or (without a name) much may have become reachable: who waits
     /// for an origin need not wait any longer.
     pub(super) fn hurry_origins(&self, name: Option<&str>) {
-        let now = self.clock.now();
+        let now = self.server.clock.now();
         let streams = self.streams();
         for stream in streams.iter().filter(|stream| stream.origins.are_used()) {
             let mut group = stream.group.lock();
@@ -203,7 +203,7 @@ impl JetStream {
         group: &Group<Directory>,
     ) -> (Option<SourceInfo>, Vec<SourceInfo>) {
         let mut infos: Vec<_> = group
-            .origins(self.clock.now())
+            .origins(self.server.clock.now())
             .into_iter()
             .map(info)
             .collect();

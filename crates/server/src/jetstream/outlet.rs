@@ -1,18 +1,19 @@
 //! What groups send, put on the data path; what they have to tell, as advisories.
 
 use cognate_consumer::DeadLetter;
-use cognate_group::{Notice, Outgoing, Place};
+use cognate_group::{Notice, Outgoing, Place, Traced};
 use cognate_stream::BatchKind;
 
-use super::JetStream;
+use super::AccountJetStream;
 use super::advisory;
-use crate::data::{self, Outlet, Totals};
+use crate::data::{self, Outlet, Taken, Totals};
+use crate::system::Event;
 use crate::watching::Watching;
 
 /// The outlet of one stream's group during one step.
 pub(crate) struct GroupOutlet<'a> {
     outlet: Outlet<'a, Watching<'a>>,
-    jetstream: &'a JetStream,
+    jetstream: &'a AccountJetStream,
     stream: &'a str,
     /// Consumers that nobody has used for too long.
     pub inactive: Vec<String>,
@@ -22,7 +23,7 @@ impl<'a> GroupOutlet<'a> {
     /// Puts a group's effects on the data path.
     pub(crate) fn new(
         outlet: Outlet<'a, Watching<'a>>,
-        jetstream: &'a JetStream,
+        jetstream: &'a AccountJetStream,
         stream: &'a str,
     ) -> Self {
         GroupOutlet {
@@ -71,11 +72,22 @@ impl cognate_group::Outlet for GroupOutlet<'_> {
     }
 
     fn begin_batch(&mut self, kind: BatchKind) -> bool {
-        self.jetstream.batch_places.take(kind)
+        self.jetstream.server.batch_places.take(kind)
     }
 
     fn end_batch(&mut self, kind: BatchKind) {
-        self.jetstream.batch_places.give_back(kind);
+        self.jetstream.server.batch_places.give_back(kind);
+    }
+
+    fn traced(&mut self, ticket: u64, outcome: Traced) {
+        let taken = Taken {
+            ticket,
+            subject: String::from_utf8_lossy(&outcome.subject).into_owned(),
+            no_interest: outcome.no_interest,
+            error: outcome.error.unwrap_or_default(),
+        };
+        let shared = &self.jetstream.server.shared;
+        shared.events.note(shared, Event::Taken(Box::new(taken)));
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,19 +15,29 @@ use cognate_process::{error, info, warn};
 use super::disk::Directory;
 use super::meta::{self, FoundStream, Opened, StreamFiles};
 use super::stream::StreamHandle;
-use super::{JetStream, restore_stage, sealing};
+use super::{AccountJetStream, restore_stage, sealing};
 
 /// The file whose lock says that a server uses the directory.
-const LOCK: &str = "LOCK";
+pub(super) const LOCK: &str = "LOCK";
 
 /// Takes the store directory for this process.
 pub(super) fn lock(directory: &Path) -> io::Result<File> {
-    Directory::open(directory)?;
+    let named = |what: &str, cause: &io::Error| {
+        let message = format!("{what} - {}: {cause}", directory.display());
+        io::Error::new(cause.kind(), message)
+    };
+    if let Err(cause) = Directory::open(directory) {
+        return Err(match cause.kind() {
+            io::ErrorKind::NotADirectory => named("storage directory is not a directory", &cause),
+            _ => named("could not create storage directory", &cause),
+        });
+    }
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(directory.join(LOCK))?;
+        .open(directory.join(LOCK))
+        .map_err(|cause| named("storage directory is not writable", &cause))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(io::Error::new(
@@ -63,15 +73,24 @@ pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// The directories in a directory; none if it cannot be read.
+pub(super) fn directories(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| path.is_dir());
+    paths.sort();
+    paths
+}
+
 /// Recovers all streams of the account.
-pub(super) fn streams(jetstream: &Arc<JetStream>) -> io::Result<()> {
-    let log = &jetstream.shared.log;
+pub(super) fn streams(jetstream: &Arc<AccountJetStream>) -> io::Result<()> {
+    let log = &jetstream.server.shared.log;
     let account = &jetstream.account.name;
     restore_stage::clear(&jetstream.streams_path())?;
     for path in meta::stream_directories(&jetstream.streams_path())? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let started = Instant::now();
-        let found = match StreamFiles::open(&path, &jetstream.sealing) {
+        let found = match StreamFiles::open(&path, &jetstream.server.sealing) {
             Ok(Opened::Stream(found)) => *found,
             Ok(Opened::Nothing) => continue,
             Ok(Opened::OfGoServer) => {
@@ -135,7 +154,7 @@ pub(super) fn streams(jetstream: &Arc<JetStream>) -> io::Result<()> {
 }
 
 pub(super) fn stream(
-    jetstream: &Arc<JetStream>,
+    jetstream: &Arc<AccountJetStream>,
     found: FoundStream,
 ) -> Result<Arc<StreamHandle>, cognate_model::ApiError> {
     let FoundStream {
@@ -147,7 +166,7 @@ pub(super) fn stream(
         mut is_whole,
         ..
     } = found;
-    let now = jetstream.clock.now();
+    let now = jetstream.server.clock.now();
     let name = document.config.name.clone();
     let store = jetstream.open_store(messages, document.id, &document.config)?;
     let journal = jetstream.open_journal(journal, document.id, &name)?;
@@ -159,8 +178,8 @@ pub(super) fn stream(
     );
     let group = Group::new(specification, now)?;
     let stream = StreamHandle::new(group, jetstream.stream_inbox(&name), files);
-    let stream = jetstream.enter(stream);
-    let log = &jetstream.shared.log;
+    let stream = jetstream.enter(stream)?;
+    let log = &jetstream.server.shared.log;
     for spec in consumers {
         let (consumer, place) = (spec.name.clone(), spec.place);
         stream.reserve_place(place);

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::JetStream;
-use crate::data::{Connection, Outgoing, Outlet, Refuser, Totals};
+use crate::data::{Account, Connection, Outgoing, Outlet, Refuser, Totals};
 
 /// Answers that may wait.
 const MAX_WAITING: usize = 64 * 1024;
@@ -33,6 +33,14 @@ const LOG_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 /// The status of the answer, for clients that look at headers only.
 const STATUS: &[u8] = b"NATS/1.0 429 Too Many Requests\r\n\r\n";
 
+/// A stream that refuses messages.
+pub(super) struct Refused {
+    /// Its account.
+    pub(super) account: Arc<Account>,
+    /// Its name.
+    pub(super) stream: String,
+}
+
 /// What was refused and not answered yet.
 #[derive(Default)]
 pub(crate) struct Refusals {
@@ -41,12 +49,14 @@ pub(crate) struct Refusals {
     closed: AtomicBool,
 }
 
+/// How many messages were refused, by account and stream.
+type Counts = BTreeMap<(String, String), u64>;
+
 #[derive(Default)]
 struct Waiting {
     /// Whom to answer, for which stream.
-    replies: Vec<(Arc<str>, Box<[u8]>)>,
-    /// How many messages were refused, by stream.
-    refused: BTreeMap<Arc<str>, u64>,
+    replies: Vec<(Arc<Refused>, Box<[u8]>)>,
+    refused: Counts,
 }
 
 impl Refusals {
@@ -56,14 +66,15 @@ impl Refusals {
         self.arrived.notify_one();
     }
 
-    fn note(&self, stream: &Arc<str>, replies: Vec<Box<[u8]>>, refused: u64) {
+    fn note(&self, by: &Arc<Refused>, replies: Vec<Box<[u8]>>, refused: u64) {
         let mut waiting = self.waiting.lock();
         let room = MAX_WAITING.saturating_sub(waiting.replies.len());
         let replies = replies.into_iter().take(room);
         waiting
             .replies
-            .extend(replies.map(|reply| (Arc::clone(stream), reply)));
-        *waiting.refused.entry(Arc::clone(stream)).or_default() += refused;
+            .extend(replies.map(|reply| (Arc::clone(by), reply)));
+        let name = (by.account.name.clone(), by.stream.clone());
+        *waiting.refused.entry(name).or_default() += refused;
         drop(waiting);
         self.arrived.notify_one();
     }
@@ -71,7 +82,7 @@ impl Refusals {
 
 /// Answers what is refused until JetStream is gone.
 pub(super) async fn answer(jetstream: std::sync::Weak<JetStream>, refusals: Arc<Refusals>) {
-    let mut untold = BTreeMap::new();
+    let mut untold = Counts::new();
     let mut log_at = tokio::time::Instant::now();
     loop {
         let arrived = refusals.arrived.notified();
@@ -98,29 +109,30 @@ pub(super) async fn answer(jetstream: std::sync::Weak<JetStream>, refusals: Arc<
     }
 }
 
-fn send(jetstream: &JetStream, replies: &[(Arc<str>, Box<[u8]>)]) {
-    if replies.is_empty() {
-        return;
-    }
-    let mut desk = jetstream.workers.borrow();
-    let watching = jetstream.watching();
-    let mut outlet = Outlet::new(&jetstream.account, desk.worker(), &watching);
+fn send(jetstream: &JetStream, replies: &[(Arc<Refused>, Box<[u8]>)]) {
     let mut body = Vec::new();
-    for (stream, reply) in replies {
-        body.clear();
-        write_pub_ack_error(&mut body, stream, 0, &error::STREAM_TOO_MANY_REQUESTS);
-        outlet.publish(&Outgoing {
-            headers: STATUS,
-            ..Outgoing::to(reply, &body)
-        });
+    for same in replies.chunk_by(|(a, _), (b, _)| Arc::ptr_eq(&a.account, &b.account)) {
+        let Some((first, _)) = same.first() else {
+            return;
+        };
+        let mut desk = jetstream.workers.borrow();
+        let watching = jetstream.watching();
+        let mut outlet = Outlet::new(&first.account, desk.worker(), &watching);
+        for (by, reply) in same {
+            body.clear();
+            write_pub_ack_error(&mut body, &by.stream, 0, &error::STREAM_TOO_MANY_REQUESTS);
+            outlet.publish(&Outgoing {
+                headers: STATUS,
+                ..Outgoing::to(reply, &body)
+            });
+        }
+        let sent = outlet.finish();
+        desk.count(Totals::default(), sent);
     }
-    let sent = outlet.finish();
-    desk.count(Totals::default(), sent);
 }
 
-fn tell(jetstream: &JetStream, refused: BTreeMap<Arc<str>, u64>) {
-    let account = &jetstream.account.name;
-    for (stream, count) in refused {
+fn tell(jetstream: &JetStream, refused: Counts) {
+    for ((account, stream), count) in refused {
         warn!(
             jetstream.shared.log,
             "Dropping messages due to excessive stream ingest rate on '{account}' > '{stream}': \
@@ -131,7 +143,7 @@ fn tell(jetstream: &JetStream, refused: BTreeMap<Arc<str>, u64>) {
 
 /// Takes what one stream's inbox has no room for.
 pub(super) struct StreamRefuser {
-    pub(super) stream: Arc<str>,
+    pub(super) refused: Arc<Refused>,
     pub(super) refusals: Arc<Refusals>,
 }
 
@@ -159,8 +171,12 @@ impl Refuser for StreamRefuser {
             let _ = to.outbound.deliver_reserved(&&kept[..], count);
         }
         if refused > 0 {
-            self.refusals.note(&self.stream, replies, refused);
+            self.refusals.note(&self.refused, replies, refused);
         }
+    }
+
+    fn stream_for(&self, sid: &[u8]) -> Option<String> {
+        (sid == [kind::PUBLISH]).then(|| self.refused.stream.clone())
     }
 }
 

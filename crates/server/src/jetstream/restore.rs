@@ -27,7 +27,7 @@ use super::inbox::{Inbox, Woken};
 use super::meta::{Opened, StreamFiles};
 use super::restore_stage::{Plan, Stage, StageError, Unfit};
 use super::snapshot_transfers::Transfer;
-use super::{JetStream, advisory, recover};
+use super::{AccountJetStream, advisory, recover};
 use crate::data::Connection;
 
 /// How long a client may take for the next chunk.
@@ -35,7 +35,7 @@ const STALL: Duration = Duration::from_secs(5);
 
 /// Begins a restore of a stream with this configuration. Returns where its copy is to be sent.
 pub(super) fn begin(
-    jetstream: &Arc<JetStream>,
+    jetstream: &Arc<AccountJetStream>,
     config: StreamConfig,
     transfer: Transfer,
 ) -> Result<String, ApiError> {
@@ -45,10 +45,13 @@ pub(super) fn begin(
         ));
     }
     let name = config.name.clone();
-    let subject = format!("$JS.SNAPSHOT.RESTORE.{name}.{}", jetstream.fresh_id());
-    let inbox = Inbox::new(&jetstream.shared);
+    let subject = format!(
+        "$JS.SNAPSHOT.RESTORE.{name}.{}",
+        jetstream.server.fresh_id()
+    );
+    let inbox = Inbox::new(&jetstream.server.shared);
     let leading = inbox.subscribe(&jetstream.account, subject.as_bytes(), None, b"restore");
-    let now = jetstream.clock.now();
+    let now = jetstream.server.clock.now();
     let client = advisory::client(jetstream);
     advisory::send(
         jetstream,
@@ -58,18 +61,22 @@ pub(super) fn begin(
             domain: advisory::domain(jetstream),
         },
     );
-    let (account, log) = (&jetstream.account.name, &jetstream.shared.log);
+    let (account, log) = (&jetstream.account.name, &jetstream.server.shared.log);
     info!(log, "Starting restore for stream '{account} > {name}'");
     let plan = Plan {
         streams: jetstream.streams_path(),
-        numbers: (jetstream.shared.fresh_seed(), jetstream.shared.fresh_seed()),
+        numbers: (
+            jetstream.server.shared.fresh_seed(),
+            jetstream.server.shared.fresh_seed(),
+        ),
         room: jetstream
+            .server
             .store_max()
-            .saturating_sub(jetstream.usage.bytes(StorageType::File)),
-        limits: jetstream.server_limits(),
+            .saturating_sub(jetstream.server.usage.bytes(StorageType::File)),
+        limits: jetstream.server.server_limits(),
         now,
         unfit: Unfit::Refuse,
-        sealing: jetstream.sealing.clone(),
+        sealing: jetstream.server.sealing.clone(),
     };
     let decide = move |meta: StreamMeta| {
         let created = if meta.created.is_zero_time() {
@@ -102,7 +109,7 @@ struct Work {
 }
 
 struct Restore {
-    jetstream: Arc<JetStream>,
+    jetstream: Arc<AccountJetStream>,
     inbox: Inbox,
     /// What leads to the inbox.
     leading: Arc<Subscription<Connection>>,
@@ -219,7 +226,7 @@ impl Restore {
             Ok(created) => response(&operation, created),
             Err(cause) => error_response(Some(&operation), cause),
         };
-        let (account, log) = (&jetstream.account.name, &jetstream.shared.log);
+        let (account, log) = (&jetstream.account.name, &jetstream.server.shared.log);
         match &outcome {
             Ok(_) => info!(
                 log,
@@ -245,7 +252,7 @@ impl Restore {
             &RestoreComplete {
                 stream: &self.name,
                 start: self.started,
-                end: self.jetstream.clock.now(),
+                end: self.jetstream.server.clock.now(),
                 bytes: self.received,
                 client: &client,
                 domain: advisory::domain(&self.jetstream),
@@ -254,7 +261,10 @@ impl Restore {
     }
 
     fn complain(&self, what: &str) {
-        let (account, log) = (&self.jetstream.account.name, &self.jetstream.shared.log);
+        let (account, log) = (
+            &self.jetstream.account.name,
+            &self.jetstream.server.shared.log,
+        );
         warn!(log, "restore for stream '{account} > {}' {what}", self.name);
     }
 }
@@ -268,12 +278,12 @@ fn refused(cause: SnapshotError<StageError>) -> ApiError {
 
 /// Gives a restored stream its place and puts it in service.
 fn enter(
-    jetstream: &Arc<JetStream>,
+    jetstream: &Arc<AccountJetStream>,
     name: &str,
     stage: Stage,
     report: &Report,
 ) -> Result<CreatedStream, ApiError> {
-    let log = &jetstream.shared.log;
+    let log = &jetstream.server.shared.log;
     let account = &jetstream.account.name;
     for lost in &report.lost {
         warn!(
@@ -288,12 +298,15 @@ fn enter(
         if jetstream.stream(name).is_some() {
             return Err(error::STREAM_NAME_EXIST_RESTORE_FAILED);
         }
+        if jetstream.is_over() {
+            return Err(error::NOT_ENABLED_FOR_ACCOUNT);
+        }
         // Others may have taken its subjects while it arrived.
         if let Some(config) = stage.config() {
             settle(jetstream, &claim, config)?;
         }
         let path = stage.finish().map_err(error::stream_restore)?;
-        let found = match StreamFiles::open(&path, &jetstream.sealing) {
+        let found = match StreamFiles::open(&path, &jetstream.server.sealing) {
             Ok(Opened::Stream(found)) => *found,
             Ok(_) => return Err(error::stream_restore("the stream cannot be read back")),
             Err(cause) => return Err(error::stream_restore(cause)),

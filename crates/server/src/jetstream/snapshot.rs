@@ -32,7 +32,7 @@ use super::disk::Directory;
 use super::inbox::{Inbox, Woken};
 use super::snapshot_transfers::Transfer;
 use super::stream::StreamHandle;
-use super::{JetStream, advisory};
+use super::{AccountJetStream, advisory};
 use crate::data::{Outgoing, Outlet, Totals};
 
 /// A chunk, if the request does not say; and the least and the most.
@@ -96,13 +96,13 @@ pub(super) fn check(
 
 /// Sends a copy, and tells when it is sent. The answer to the request has left.
 pub(super) async fn send(
-    jetstream: Arc<JetStream>,
+    jetstream: Arc<AccountJetStream>,
     stream: Arc<StreamHandle>,
     frozen: Frozen,
     sending: Sending,
     mut transfer: Transfer,
 ) {
-    let started = jetstream.clock.now();
+    let started = jetstream.server.clock.now();
     let name = frozen.config.name.clone();
     let (chunks, incoming) = mpsc::channel(2);
     let (writing, seconds) = (sending.clone(), started.0.unsigned_abs() / 1_000_000_000);
@@ -114,8 +114,8 @@ pub(super) async fn send(
         };
         producer.run(&frozen, writing.with_consumers, seconds)
     });
-    let tokens = format!("$JS.SNAPSHOT.ACK.{name}.{}", jetstream.fresh_id());
-    let inbox = Inbox::new(&jetstream.shared);
+    let tokens = format!("$JS.SNAPSHOT.ACK.{name}.{}", jetstream.server.fresh_id());
+    let inbox = Inbox::new(&jetstream.server.shared);
     let listening = format!("{tokens}.>");
     let leading = inbox.subscribe(&jetstream.account, listening.as_bytes(), None, b"ack");
     let mut sender = Sender {
@@ -139,7 +139,7 @@ pub(super) async fn send(
     jetstream.account.unsubscribe(&leading);
     inbox.close();
     let unread = producer.await.unwrap_or_default();
-    let (account, log) = (&jetstream.account.name, &jetstream.shared.log);
+    let (account, log) = (&jetstream.account.name, &jetstream.server.shared.log);
     for sequence in stream.group.lock().damaged_among(&unread) {
         warn!(
             log,
@@ -158,14 +158,14 @@ pub(super) async fn send(
     }
 }
 
-fn announce_end(jetstream: &JetStream, name: &str, started: Timestamp) {
+fn announce_end(jetstream: &AccountJetStream, name: &str, started: Timestamp) {
     let client = advisory::client(jetstream);
     advisory::send(
         jetstream,
         &SnapshotComplete {
             stream: name,
             start: started,
-            end: jetstream.clock.now(),
+            end: jetstream.server.clock.now(),
             client: &client,
             domain: advisory::domain(jetstream),
         },
@@ -173,7 +173,7 @@ fn announce_end(jetstream: &JetStream, name: &str, started: Timestamp) {
 }
 
 struct Sender<'a> {
-    jetstream: &'a JetStream,
+    jetstream: &'a AccountJetStream,
     inbox: &'a Inbox,
     sending: &'a Sending,
     /// The beginning of the subjects of acknowledgements.
@@ -244,8 +244,8 @@ impl Sender<'_> {
     }
 
     fn publish(&self, reply: Option<&str>, headers: &[u8], payload: &[u8]) {
-        let mut desk = self.jetstream.workers.borrow();
-        let watching = self.jetstream.watching();
+        let mut desk = self.jetstream.server.workers.borrow();
+        let watching = self.jetstream.server.watching();
         let mut outlet = Outlet::new(&self.jetstream.account, desk.worker(), &watching);
         outlet.publish(&Outgoing {
             reply: reply.map(str::as_bytes),

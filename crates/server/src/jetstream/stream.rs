@@ -187,8 +187,8 @@ impl StreamHandle {
     }
 
     /// Notes what others see without the lock, which the caller holds.
-    pub(crate) fn note_state(&self, usage: &Usage, group: &Group<Directory>) {
-        self.share.note(usage, group.state().bytes);
+    pub(crate) fn note_state(&self, usages: [&Usage; 2], group: &Group<Directory>) {
+        self.share.note(usages, group.state().bytes);
         let consumers = group.consumer_count() as u64;
         self.consumer_count.store(consumers, Relaxed);
     }

@@ -22,13 +22,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use cognate_group::{Finished, SyncWork};
-use cognate_model::Timestamp;
-use cognate_process::error;
+use cognate_model::{DamagedRange, Timestamp};
+use cognate_process::{error, warn};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
-use super::JetStream;
+use super::AccountJetStream;
 use super::disk::Directory;
 use super::inbox::{Inbox, Want, Woken};
 use super::outlet::GroupOutlet;
@@ -48,7 +48,7 @@ const KEEP_BYTES: usize = 1024 * 1024;
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// Drives one stream until it is closed.
-pub(crate) async fn drive(jetstream: Arc<JetStream>, stream: Arc<StreamHandle>) {
+pub(crate) async fn drive(jetstream: Arc<AccountJetStream>, stream: Arc<StreamHandle>) {
     let mut driver = Driver {
         jetstream,
         stream,
@@ -110,7 +110,7 @@ impl Frames {
 }
 
 struct Driver {
-    jetstream: Arc<JetStream>,
+    jetstream: Arc<AccountJetStream>,
     stream: Arc<StreamHandle>,
     /// What was taken out of the inbox.
     frames: Frames,
@@ -171,16 +171,16 @@ impl Driver {
 
     /// One step. Returns whether another should follow at once.
     fn step(&mut self, timer: Pin<&mut Sleep>) -> bool {
-        let now = self.jetstream.clock.now();
-        let shared = &self.jetstream.shared;
+        let now = self.jetstream.server.clock.now();
+        let shared = &self.jetstream.server.shared;
         let signalled = std::mem::take(&mut self.signalled);
         let mut group = self.stream.group.lock();
         if let Some(finished) = self.synced.take() {
             group.finish_sync(finished);
         }
         group.set_room(self.jetstream.room_for(&self.stream));
-        let mut desk = self.jetstream.workers.borrow();
-        let watch = self.jetstream.watching();
+        let mut desk = self.jetstream.server.workers.borrow();
+        let watch = self.jetstream.server.watching();
         let account = &self.jetstream.account;
         let outlet = Outlet::new(account, desk.worker(), &watch);
         let mut outlet = GroupOutlet::new(outlet, &self.jetstream, &self.stream.name);
@@ -199,7 +199,7 @@ impl Driver {
         }
         group.handle_timeouts(now, &mut outlet);
         if let Some(work) = group.flush(now, self.syncing.is_some()) {
-            self.syncing = Some(start_sync(&self.jetstream.disk_slots, work));
+            self.syncing = Some(start_sync(&self.jetstream.server.disk_slots, work));
         }
         let mut more = group.advance(now, &mut outlet);
         if self.syncing.is_none() {
@@ -210,7 +210,7 @@ impl Driver {
         let next = group.next_timeout();
         self.is_full = group.is_full();
         // Before the answers leave: whoever has one may ask.
-        self.stream.note_state(&self.jetstream.usage, &group);
+        self.stream.note_state(self.jetstream.usages(), &group);
         let (sent, inactive) = outlet.finish();
         desk.count(Totals::default(), sent);
         drop(desk);
@@ -220,6 +220,9 @@ impl Driver {
             self.has_told_failure = true;
         }
         let wishes = group.take_wishes();
+        for found in group.take_found_damage() {
+            tell_damage(&self.jetstream, &self.stream, found);
+        }
         drop(group);
         let is_left = self.frames.settle() | self.arrived.settle();
         more |= is_left && !self.is_full;
@@ -242,7 +245,7 @@ impl Driver {
             self.stream.group.lock().finish_sync(finished);
         }
         let mut group = self.stream.group.lock();
-        let now = self.jetstream.clock.now();
+        let now = self.jetstream.server.clock.now();
         self.jetstream
             .with_locked(&self.stream, &mut group, now, |group, _, outlet| {
                 group.close(outlet);
@@ -275,14 +278,26 @@ fn start_sync(slots: &Arc<Semaphore>, work: SyncWork<Directory>) -> Syncing {
 }
 
 /// Says, once, that a stream takes no more writes and what is to be done.
-fn tell_failure(jetstream: &JetStream, stream: &StreamHandle, reason: &str) {
+fn tell_failure(jetstream: &AccountJetStream, stream: &StreamHandle, reason: &str) {
     error!(
-        jetstream.shared.log,
+        jetstream.server.shared.log,
         "Stream '{} > {}' takes no more writes: {reason}. What was acknowledged is on the disk and \
          can be read. Look at the disk below {}, and restart the server when it is well again",
         jetstream.account.name,
         stream.name,
-        jetstream.directory.display()
+        jetstream.server.directory.display()
+    );
+}
+
+/// Says that messages were found to be damaged that had been stored long ago.
+fn tell_damage(jetstream: &AccountJetStream, stream: &StreamHandle, found: DamagedRange) {
+    warn!(
+        jetstream.server.shared.log,
+        "Stream '{} > {}': messages {} to {} are damaged and cannot be read",
+        jetstream.account.name,
+        stream.name,
+        found.first,
+        found.last
     );
 }
 

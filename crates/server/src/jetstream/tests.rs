@@ -4,10 +4,13 @@
 use std::time::Duration;
 
 use cognate_config::options::JetStreamOptions;
+use cognate_model::StorageType;
 use tempfile::TempDir;
 
 use super::*;
 use crate::{LocalClient, LocalMessage, Server};
+
+mod accounts;
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -43,9 +46,10 @@ impl Rig {
         }
     }
 
-    fn jetstream(&self) -> Arc<JetStream> {
+    fn jetstream(&self) -> Arc<AccountJetStream> {
         let jetstream = self.server.shared.jetstream.read().clone();
-        jetstream.expect("JetStream is on")
+        let account = jetstream.expect("JetStream is on").of_name("$G");
+        account.expect("the global account has JetStream")
     }
 
     /// The answer to a request, as text.
@@ -236,7 +240,9 @@ async fn a_sync_waits_for_its_turn_at_the_disk() {
     let rig = Rig::start(settings).await;
     rig.stream("S", "").await;
     let jetstream = rig.jetstream();
-    let others = Arc::clone(&jetstream.disk_slots).acquire_owned().await;
+    let others = Arc::clone(&jetstream.server.disk_slots)
+        .acquire_owned()
+        .await;
     let mut answers = rig.client.subscribe("answers").await.expect("answers");
     let message = LocalMessage {
         subject: "S".to_owned(),

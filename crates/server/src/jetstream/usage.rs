@@ -1,4 +1,4 @@
-//! What all streams of a server use together, as running totals.
+//! What the streams of an account, and all streams of a server, use together, as running totals.
 //!
 //! A stream's task notes what its stream holds after every step; what changed since the last time is
 //! added here, so that asking costs one load. Invariant: each stream that is counted counts for what it
@@ -15,7 +15,7 @@ const MAX_ATOMIC_BATCHES: usize = 1000;
 /// Fast batches in progress in all streams, unless the configuration says otherwise.
 const MAX_FAST_BATCHES: usize = 50_000;
 
-/// Totals of a server.
+/// Totals of an account or a server.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     memory: AtomicU64,
@@ -61,7 +61,7 @@ impl Share {
 
     /// The stream holds this many bytes. Called by one thread at a time: whoever holds the stream's
     /// lock.
-    pub(crate) fn note(&self, usage: &Usage, bytes: u64) {
+    pub(crate) fn note(&self, usages: [&Usage; 2], bytes: u64) {
         let bytes = if self.is_counted.load(Relaxed) {
             bytes
         } else {
@@ -73,15 +73,16 @@ impl Share {
         }
         self.bytes.store(bytes, Relaxed);
         // Totals wrap like the numbers they are made of, and come out right.
-        usage
-            .of(self.storage)
-            .fetch_add(bytes.wrapping_sub(before), Relaxed);
+        for usage in usages {
+            let total = usage.of(self.storage);
+            total.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
     }
 
     /// The stream counts for nothing from now on. Called like [`note`](Self::note).
-    pub(crate) fn retire(&self, usage: &Usage) {
+    pub(crate) fn retire(&self, usages: [&Usage; 2]) {
         self.is_counted.store(false, Relaxed);
-        self.note(usage, 0);
+        self.note(usages, 0);
     }
 }
 
@@ -134,19 +135,21 @@ mod tests {
 
     #[test]
     fn totals_follow_the_streams() {
-        let usage = Usage::default();
+        let (account, usage) = (Usage::default(), Usage::default());
+        let both = [&account, &usage];
         let (a, b) = (Share::new(StorageType::File), Share::new(StorageType::File));
         let memory = Share::new(StorageType::Memory);
-        a.note(&usage, 100);
-        b.note(&usage, 20);
-        memory.note(&usage, 7);
-        a.note(&usage, 30);
+        a.note(both, 100);
+        b.note(both, 20);
+        memory.note(both, 7);
+        a.note(both, 30);
         assert_eq!(usage.bytes(StorageType::File), 50);
         assert_eq!(usage.bytes(StorageType::Memory), 7);
-        a.retire(&usage);
+        a.retire(both);
         // Its task may be in the midst of a last step.
-        a.note(&usage, 500);
+        a.note(both, 500);
         assert_eq!(usage.bytes(StorageType::File), 20);
+        assert_eq!(account.bytes(StorageType::File), 20);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use cognate_auth::nkey::{KeyPair, NkeyError, encode_signature};
+use zeroize::Zeroizing;
 
 use crate::shared::COGNATE_VERSION;
 
@@ -32,9 +33,9 @@ enum Proof {
     Nothing,
     Password {
         user: String,
-        password: String,
+        password: Zeroizing<String>,
     },
-    Token(String),
+    Token(Zeroizing<String>),
     Nkey {
         key: String,
         sign: Sign,
@@ -47,14 +48,14 @@ impl LocalLogin {
     pub fn user(user: &str, password: &str) -> Self {
         LocalLogin(Proof::Password {
             user: user.to_owned(),
-            password: password.to_owned(),
+            password: Zeroizing::new(password.to_owned()),
         })
     }
 
     /// With a token.
     #[must_use]
     pub fn token(token: &str) -> Self {
-        LocalLogin(Proof::Token(token.to_owned()))
+        LocalLogin(Proof::Token(Zeroizing::new(token.to_owned())))
     }
 
     /// As the user of an nkey, whose seed (`SU…`) is at hand.

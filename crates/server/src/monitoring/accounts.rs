@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognate_auth::account_spec::{
     AccountJetStream, AccountSpec, ExportAccess, ResponseType, Sampling, ServiceLatency,
 };
@@ -13,6 +16,9 @@ use cognate_monitor::{
 
 use crate::data::{Account, Totals};
 use crate::shared::Shared;
+
+/// What the API of JetStream listens to.
+const API: &str = "$JS.API.>";
 
 /// All accounts, by name.
 pub(super) fn accounts(shared: &Shared) -> Vec<AccountFacts> {
@@ -61,20 +67,66 @@ pub(super) fn account(
         .find(|facts| facts.name == name)?;
     let spec = account.spec();
     let system = shared.accounts.system();
+    let operator = shared.operator();
+    let token = operator.as_ref().and_then(|operator| operator.token(name));
+    let token = token.unwrap_or_default();
+    let decoded = decoded(&token);
+    let key = cognate_auth::nkey::PublicKey::parse(name).ok();
+    let claims = key.and_then(|key| operator.as_ref()?.account(&key));
     Some(AccountDetail {
         facts,
         updated: account.updated(),
         is_system: system.is_some_and(|system| Arc::ptr_eq(&system, &account)),
-        expired: false,
+        expired: claims
+            .as_ref()
+            .is_some_and(|claims| claims.is_expired(jiff::Timestamp::now().as_second())),
+        complete: claims
+            .as_ref()
+            .is_none_or(|claims| is_complete(&claims.spec, &spec)),
         jetstream: has_jetstream(shared, &account),
         mappings: mappings(&spec),
-        exports: exports(&spec),
+        exports: exports(shared, &spec),
         imports: imports(shared, &spec),
         stats: stats(name),
-        jwt: String::new(),
-        issuer_key: String::new(),
+        jwt: token,
+        revoked: decoded.as_ref().map(revoked).unwrap_or_default(),
+        claims: decoded,
+        issuer_key: claims
+            .as_ref()
+            .map(|claims| claims.issuer.to_string())
+            .unwrap_or_default(),
         tags: spec.tags.clone(),
     })
+}
+
+/// Whether all that is claimed to be imported is.
+fn is_complete(claimed: &AccountSpec, spec: &AccountSpec) -> bool {
+    let (streams, services) = (&claimed.stream_imports, &claimed.service_imports);
+    streams
+        .iter()
+        .all(|import| spec.stream_imports.contains(import))
+        && services
+            .iter()
+            .all(|import| spec.service_imports.contains(import))
+}
+
+/// What a token says. Its signature was checked when it was taken.
+fn decoded(token: &str) -> Option<serde_json::Value> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&claims).ok()
+}
+
+/// Up to when tokens issued to which users are revoked, as claims say.
+fn revoked(claims: &serde_json::Value) -> BTreeMap<String, SystemTime> {
+    let revocations = claims["nats"]["revocations"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    let times = revocations.filter_map(|(user, at)| {
+        let since = Duration::from_secs(at.as_u64()?);
+        Some((user.clone(), UNIX_EPOCH.checked_add(since)?))
+    });
+    times.collect()
 }
 
 fn has_jetstream(shared: &Shared, account: &Account) -> bool {
@@ -93,7 +145,7 @@ fn mappings(spec: &AccountSpec) -> BTreeMap<String, Vec<MappedTo>> {
     mapped.collect()
 }
 
-fn exports(spec: &AccountSpec) -> Vec<ExportFacts> {
+fn exports(shared: &Shared, spec: &AccountSpec) -> Vec<ExportFacts> {
     let services = spec.service_exports.iter().map(|export| ExportFacts {
         subject: export.subject.to_string(),
         service: true,
@@ -112,7 +164,22 @@ fn exports(spec: &AccountSpec) -> Vec<ExportFacts> {
         token_required: matches!(export.access, ExportAccess::Activation(_)),
         ..ExportFacts::default()
     });
-    services.chain(streams).collect()
+    services
+        .chain(streams)
+        .chain(exported_api(shared, spec))
+        .collect()
+}
+
+/// The API of JetStream, which nats-server has the system account export.
+fn exported_api(shared: &Shared, spec: &AccountSpec) -> Option<ExportFacts> {
+    let system = shared.accounts.system()?;
+    shared.jetstream.read().as_ref()?;
+    (system.name == spec.name).then(|| ExportFacts {
+        subject: API.to_owned(),
+        service: true,
+        response_type: "Singleton",
+        ..ExportFacts::default()
+    })
 }
 
 fn imports(shared: &Shared, spec: &AccountSpec) -> Vec<ImportFacts> {
@@ -141,7 +208,22 @@ fn imports(shared: &Shared, spec: &AccountSpec) -> Vec<ImportFacts> {
             latency: measured,
         }
     });
-    streams.chain(services).collect()
+    streams.chain(services).chain(api(shared, spec)).collect()
+}
+
+/// The API of JetStream, which nats-server has the system account serve to all others.
+fn api(shared: &Shared, spec: &AccountSpec) -> Option<ImportFacts> {
+    let system = shared.accounts.system()?;
+    let jetstream = shared.jetstream.read().clone()?;
+    let is_heard = jetstream.is_heard_by(&*shared.accounts.get(&spec.name)?);
+    (is_heard && system.name != spec.name).then(|| ImportFacts {
+        subject: API.to_owned(),
+        account: system.name.clone(),
+        local: API.to_owned(),
+        service: true,
+        share: true,
+        ..ImportFacts::default()
+    })
 }
 
 fn approved(access: &ExportAccess) -> Vec<String> {

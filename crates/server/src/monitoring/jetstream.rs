@@ -1,9 +1,8 @@
 //! JetStream, as monitoring sees it.
-//!
-//! Accounts other than the global one have no JetStream yet; what is here takes the one there is.
 
 use std::sync::Arc;
 
+use cognate_api::ApiStats;
 use cognate_config::options::SyncPolicy;
 use cognate_model::DamagedRange;
 use cognate_monitor::{
@@ -13,7 +12,8 @@ use cognate_monitor::{
 
 use cognate_router::CacheStats;
 
-use crate::jetstream::JetStream;
+use crate::data::Account;
+use crate::jetstream::{AccountJetStream, Allowance, JetStream};
 use crate::shared::Shared;
 
 /// How often nats-server syncs unless it is told to; shown where everything is synced at once.
@@ -22,8 +22,8 @@ const SYNC_INTERVAL: std::time::Duration = std::time::Duration::from_secs(120);
 /// The streams of a server.
 pub(super) struct Assets {
     shared: Arc<Shared>,
-    /// Streams that could not be recovered at the start.
-    not_recovered: Vec<String>,
+    /// Streams that could not be recovered at the start, with their accounts.
+    not_recovered: Vec<(String, String)>,
 }
 
 impl Assets {
@@ -33,13 +33,17 @@ impl Assets {
         Assets {
             shared: Arc::clone(shared),
             not_recovered: jetstream
-                .map(|jetstream| jetstream.streams_not_in_service())
+                .map(|jetstream| not_in_service(&jetstream))
                 .unwrap_or_default(),
         }
     }
 
     fn jetstream(&self) -> Option<Arc<JetStream>> {
         self.shared.jetstream.read().clone()
+    }
+
+    fn of_account(&self, account: &str) -> Option<Arc<AccountJetStream>> {
+        self.jetstream()?.of_name(account)
     }
 
     /// What the caches of JetStream's own working memory did and hold.
@@ -61,6 +65,12 @@ impl Assets {
         let Some(jetstream) = self.jetstream() else {
             return;
         };
+        for of_account in jetstream.accounts() {
+            self.visit_account(&of_account, visit);
+        }
+    }
+
+    fn visit_account(&self, jetstream: &AccountJetStream, visit: &mut dyn FnMut(StreamFacts<'_>)) {
         let account = jetstream.account.name.as_str();
         for stream in jetstream.streams() {
             let seen = stream.glance();
@@ -79,15 +89,14 @@ impl Assets {
                 damaged: &seen.damaged,
             });
         }
-        for name in &self.not_recovered {
-            if jetstream.is_left_out(name) {
-                visit(StreamFacts {
-                    account,
-                    name,
-                    service: StreamService::NotRecovered,
-                    ..StreamFacts::default()
-                });
-            }
+        let own = self.not_recovered.iter().filter(|(of, _)| of == account);
+        for (_, name) in own.filter(|(_, name)| jetstream.is_left_out(name)) {
+            visit(StreamFacts {
+                account,
+                name,
+                service: StreamService::NotRecovered,
+                ..StreamFacts::default()
+            });
         }
     }
 
@@ -98,12 +107,9 @@ impl Assets {
         wanted: WantedConsumers,
         visit: &mut dyn FnMut(StreamDetails),
     ) {
-        let Some(jetstream) = self.jetstream() else {
+        let Some(jetstream) = self.of_account(account) else {
             return;
         };
-        if account != jetstream.account.name {
-            return;
-        }
         for stream in jetstream.streams() {
             let info = jetstream.describe_stream(&stream);
             let seen = stream.glance();
@@ -132,31 +138,58 @@ impl Assets {
 
     /// Whether a stream has a consumer of this name.
     pub(super) fn has_consumer(&self, account: &str, stream: &str, consumer: &str) -> bool {
-        let jetstream = self.jetstream();
-        let jetstream = jetstream.filter(|jetstream| jetstream.account.name == account);
-        jetstream
+        self.of_account(account)
             .and_then(|jetstream| jetstream.stream(stream))
             .is_some_and(|stream| stream.has_consumer(consumer))
     }
 }
 
+/// Streams on disk that are not in service, with their accounts.
+fn not_in_service(jetstream: &JetStream) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for of_account in jetstream.accounts() {
+        let names = of_account.streams_not_in_service().into_iter();
+        found.extend(names.map(|name| (of_account.account.name.clone(), name)));
+    }
+    found
+}
+
 fn facts(jetstream: &JetStream) -> JetStreamFacts {
-    let api = jetstream.api_usage();
-    let allowed = jetstream.account_limits();
-    let account = JetStreamAccount {
-        id: jetstream.account.name.clone(),
-        name: jetstream.account.name.clone(),
-        max_memory: allowed.max_memory,
-        max_storage: allowed.max_storage,
-        api_total: api.total,
-        api_errors: api.errors,
-    };
+    let mut api = ApiStats::default();
+    let mut accounts = Vec::new();
+    for of_account in jetstream.accounts() {
+        let own = of_account.api_usage();
+        api.level = own.level;
+        api.total += own.total;
+        api.errors += own.errors;
+        api.inflight += own.inflight;
+        let (max_memory, max_storage) = match &*of_account.allowance() {
+            Allowance::Flat(limits) => (limits.max_memory, limits.max_storage),
+            // With tiers there are no limits in all.
+            Allowance::Tiers(_) => (0, 0),
+        };
+        accounts.push(JetStreamAccount {
+            id: of_account.account.name.clone(),
+            name: shown_name(&of_account.account),
+            max_memory,
+            max_storage,
+            api_total: own.total,
+            api_errors: own.errors,
+        });
+    }
     JetStreamFacts {
         config: config(jetstream),
         limits: server_limits(jetstream),
         api,
-        accounts: vec![account],
+        accounts,
     }
+}
+
+/// What people call an account.
+fn shown_name(account: &Account) -> String {
+    let spec = account.spec();
+    let tag = spec.name_tag.clone().filter(|tag| !tag.is_empty());
+    tag.unwrap_or_else(|| account.name.clone())
 }
 
 fn config(jetstream: &JetStream) -> JetStreamConfig {

@@ -1,4 +1,4 @@
-//! The directory of a full resolver: one file per account, named after its key.
+//! The directory of a full or a caching resolver: one file per account, named after its key.
 //!
 //! Invariant: a file is replaced as a whole or not at all, and what was said to be stored is on the
 //! disk. Files that cannot be read or are no tokens are left alone and reported.
@@ -6,9 +6,10 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cognate_auth::nkey::PublicKey;
-use cognate_config::options::{DeletePolicy, FullResolver};
+use cognate_config::options::{CacheResolver, DeletePolicy, FullResolver};
 
 /// How names of stored tokens end.
 const EXTENSION: &str = "jwt";
@@ -17,10 +18,10 @@ const EXTENSION: &str = "jwt";
 const UNFINISHED: &str = "new";
 
 /// How names of files end whose accounts were deleted.
-const DELETED: &str = "delete";
+const DELETED: &str = "jwt.deleted";
 
-/// Bytes of a token that are read at most.
-const MAX_TOKEN: u64 = 4 * 1024 * 1024;
+/// Bytes of a token that are taken at most, wherever it comes from.
+pub(super) const MAX_TOKEN: u64 = 4 * 1024 * 1024;
 
 /// Tokens by account, and what could not be read.
 type Stored = (Vec<(PublicKey, String)>, Vec<String>);
@@ -30,15 +31,36 @@ pub(super) struct Directory {
     path: PathBuf,
     delete: DeletePolicy,
     limit: Option<u64>,
+    /// How long an account may be unused before its file goes.
+    pub(super) ttl: Option<Duration>,
+    /// Time between comparisons with other servers.
+    pub(super) interval: Option<Duration>,
+    /// How long others may take to send a token.
+    pub(super) timeout: Duration,
 }
 
 impl Directory {
     /// The directory as configured; it is made when something is stored.
-    pub(super) fn new(resolver: &FullResolver) -> Self {
+    pub(super) fn full(resolver: &FullResolver) -> Self {
         Directory {
             path: PathBuf::from(&resolver.dir),
             delete: resolver.delete,
             limit: resolver.limit,
+            ttl: None,
+            interval: Some(resolver.interval),
+            timeout: resolver.timeout,
+        }
+    }
+
+    /// The same for one that keeps some accounts for a while.
+    pub(super) fn cache(resolver: &CacheResolver) -> Self {
+        Directory {
+            path: PathBuf::from(&resolver.dir),
+            delete: DeletePolicy::Remove,
+            limit: Some(resolver.limit),
+            ttl: resolver.ttl,
+            interval: None,
+            timeout: resolver.timeout,
         }
     }
 
@@ -84,6 +106,14 @@ impl Directory {
             }
         }
         Ok((tokens, problems))
+    }
+
+    /// The token of an account.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be read.
+    pub(super) fn token(&self, key: &PublicKey) -> io::Result<String> {
+        read_token(&self.file(key, EXTENSION))
     }
 
     /// Stores a token in the place of the one before.

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::System;
 use crate::shared::COMPATIBLE_VERSION;
 
-/// The bit of `flags` that says that there is JetStream.
-const JETSTREAM_FLAG: u64 = 1;
+/// `flags` of a server with JetStream, in bits: that it has it, that it reads binary snapshots of
+/// replicated streams, and that accounts may replicate. The latter two are for other servers.
+const JETSTREAM_FLAGS: u64 = 7;
 
 impl System {
     /// The server, as every message describes it.
@@ -31,12 +32,9 @@ impl System {
         if !options.server_metadata.is_empty() {
             server.insert("metadata".to_owned(), json!(options.server_metadata));
         }
-        let mut features = json!({"js_ack_fc_v2": false, "js_raft_delete_range": false});
-        for (name, value) in &options.feature_flags {
-            features[name] = json!(value);
-        }
+        let features = json!(crate::info::feature_flags(&options));
         server.insert("feature_flags".to_owned(), features);
-        let flags = if info.jetstream { JETSTREAM_FLAG } else { 0 };
+        let flags = if info.jetstream { JETSTREAM_FLAGS } else { 0 };
         server.insert("jetstream".to_owned(), info.jetstream.into());
         server.insert("flags".to_owned(), flags.into());
         server.insert("seq".to_owned(), self.next_sequence().into());
@@ -114,8 +112,24 @@ impl System {
         if stale > 0 {
             statsz["stale_connections"] = stale.into();
         }
+        if let Some(jetstream) = self.jetstream_figures() {
+            statsz["jetstream"] = jetstream;
+        }
         let server = self.server_info();
         format!("{{\"server\":{server},\"statsz\":{statsz}}}").into_bytes()
+    }
+
+    /// What `/varz` says of JetStream, without where its files are; `None` while it is off.
+    fn jetstream_figures(&self) -> Option<Value> {
+        self.shared.jetstream.read().as_ref()?;
+        let document = self.documents.document("VARZ", &Map::new()).ok()?;
+        let mut varz: Value = serde_json::from_slice(&document).ok()?;
+        let mut jetstream = varz.get_mut("jetstream")?.take();
+        jetstream
+            .get_mut("config")?
+            .as_object_mut()?
+            .remove("store_dir");
+        Some(jetstream)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cognate_process::text::rfc3339_nano;
 use cognate_wire::CloseReason;
 use serde_json::{Map, Value, json};
@@ -10,10 +12,25 @@ use serde_json::{Map, Value, json};
 use super::{Event, System};
 use crate::client_info::{Telling, client_info};
 use crate::data::{Account, Connection, GLOBAL, Totals};
+use crate::ocsp::peers::{REFUSED, Refused, fingerprint};
 
 const CONNECT: &str = "io.nats.server.advisory.v1.client_connect";
 const DISCONNECT: &str = "io.nats.server.advisory.v1.client_disconnect";
 const CONNECTIONS: &str = "io.nats.server.advisory.v1.account_connections";
+
+const PEER_REJECT: &str = "io.nats.server.advisory.v1.ocsp_peer_reject";
+const LINK_INVALID: &str = "io.nats.server.advisory.v1.ocsp_peer_link_invalid";
+
+/// A certificate in an event.
+fn certificate_info(der: &[u8]) -> Value {
+    let (subject, issuer) = cognate_tls::names_of(der);
+    json!({
+        "subject": subject,
+        "issuer": issuer,
+        "fingerprint": fingerprint(der),
+        "raw": STANDARD.encode(der),
+    })
+}
 
 impl System {
     /// Publishes what an event has to say, where somebody listens.
@@ -21,6 +38,9 @@ impl System {
         match event {
             Event::Connected(connection) => self.connected(&connection),
             Event::Left(connection, reason) => self.left(&connection, reason),
+            Event::Traced(trace) => self.traced(*trace),
+            Event::Taken(taken) => self.taken(&taken),
+            Event::PeerRefused(refused) => self.peer_refused(&refused),
             Event::LameDuck => self.announce("LAMEDUCK"),
             Event::Shutdown(told) => {
                 self.announce("SHUTDOWN");
@@ -92,6 +112,29 @@ impl System {
         }
     }
 
+    /// Tells of a client whose certificate is not good.
+    fn peer_refused(&self, refused: &Refused) {
+        let id = &self.shared.facts.server_id;
+        let subject = format!("$SYS.SERVER.{id}.OCSP.PEER.LINK.INVALID");
+        if let Some((link, reason)) = &refused.link
+            && self.is_heard(&subject)
+        {
+            let mut members = Map::new();
+            members.insert("link".to_owned(), certificate_info(link));
+            members.insert("peer".to_owned(), certificate_info(&refused.peer));
+            members.insert("reason".to_owned(), reason.as_str().into());
+            self.publish(&subject, &self.event(LINK_INVALID, members));
+        }
+        let subject = format!("$SYS.SERVER.{id}.OCSP.PEER.CONN.REJECT");
+        if self.is_heard(&subject) {
+            let mut members = Map::new();
+            members.insert("kind".to_owned(), "Client".into());
+            members.insert("peer".to_owned(), certificate_info(&refused.peer));
+            members.insert("reason".to_owned(), REFUSED.into());
+            self.publish(&subject, &self.event(PEER_REJECT, members));
+        }
+    }
+
     fn disconnect(&self, connection: &Connection, reason: CloseReason) -> Vec<u8> {
         let traffic = |totals: Totals| json!({"msgs": totals.msgs, "bytes": totals.bytes});
         let mut members = Map::new();
@@ -128,7 +171,9 @@ impl System {
     fn client(&self, connection: &Connection, stop: Option<SystemTime>) -> Value {
         let mut info = client_info(&self.shared, connection, Telling::Everything);
         info.server.clear();
-        info.name_tag.clone_from(&info.acc);
+        let account = connection.account();
+        let tag = account.and_then(|account| account.spec().name_tag.clone());
+        info.name_tag = tag.unwrap_or_else(|| info.acc.clone());
         let mut value = serde_json::to_value(&info).unwrap_or_default();
         if let Some(stop) = stop {
             value["stop"] = rfc3339_nano(stop).into();

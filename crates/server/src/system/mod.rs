@@ -15,8 +15,12 @@
 
 mod claims;
 mod documents;
+mod encoding;
 mod events;
+mod request;
 mod requests;
+mod traces;
+mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -26,9 +30,12 @@ use cognate_process::warn;
 use cognate_wire::CloseReason;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use crate::data::{Account, Connection, Fate, Open, Outgoing, Outlet, Totals};
+use crate::data::TraceRoom;
+use crate::data::{Account, Connection, Fate, Open, Outgoing, Outlet, Taken, Totals, Trace};
 use crate::jetstream::inbox::{Inbox, Woken};
+use crate::ocsp::peers::Refused;
 use crate::shared::{Shared, Stage};
 
 /// Events that may wait to be published.
@@ -49,6 +56,12 @@ pub(crate) enum Event {
     Connected(Arc<Connection>),
     /// A client left, and why.
     Left(Arc<Connection>, CloseReason),
+    /// The way of a message that asked for that is known, but for what streams make of it.
+    Traced(Box<Trace>),
+    /// A stream has made something of such a message.
+    Taken(Box<Taken>),
+    /// A client's certificate is not good, says OCSP.
+    PeerRefused(Box<Refused>),
     /// The server begins to send its clients away.
     LameDuck,
     /// The server stops; whoever waits is told when that was said.
@@ -61,6 +74,8 @@ pub(crate) struct Events {
     waiting: Mutex<Option<mpsc::Receiver<Event>>>,
     /// Whether the loss of events was reported.
     lost: AtomicBool,
+    /// Where messages' ways wait to be told.
+    room: TraceRoom,
 }
 
 impl Default for Events {
@@ -70,6 +85,7 @@ impl Default for Events {
             queue,
             waiting: Mutex::new(Some(waiting)),
             lost: AtomicBool::new(false),
+            room: TraceRoom::default(),
         }
     }
 }
@@ -84,7 +100,22 @@ impl Events {
             self.queue.try_send(event),
             Err(mpsc::error::TrySendError::Full(_))
         );
-        if full && !self.lost.swap(true, Relaxed) {
+        if full {
+            self.report_loss(shared);
+        }
+    }
+
+    /// Notes the way of a message, if there is room to keep it until it is told.
+    pub(crate) fn note_trace(&self, shared: &Shared, mut trace: Trace) {
+        if trace.keep(&self.room) {
+            self.note(shared, Event::Traced(Box::new(trace)));
+        } else {
+            self.report_loss(shared);
+        }
+    }
+
+    fn report_loss(&self, shared: &Shared) {
+        if !self.lost.swap(true, Relaxed) {
             warn!(
                 shared.log,
                 "Too many events wait for the system account, some are lost"
@@ -100,6 +131,7 @@ pub(crate) struct System {
     inbox: Inbox,
     documents: cognate_monitor::Documents,
     sequence: AtomicU64,
+    traces: Mutex<traces::Traces>,
 }
 
 /// Serves the system account, if there is one, until the server stops.
@@ -118,6 +150,7 @@ pub(crate) fn start(shared: &Arc<Shared>) {
         inbox: Inbox::new(shared),
         documents: cognate_monitor::Documents::new(source),
         sequence: AtomicU64::new(0),
+        traces: Mutex::default(),
     };
     system.subscribe();
     system.subscribe_claims();
@@ -132,6 +165,11 @@ async fn sweep_answers(shared: Arc<Shared>) {
         let stopped = async { drop(stage.wait_for(|stage| *stage == Stage::Stopped).await) };
         if tokio::time::timeout(SWEEP_INTERVAL, stopped).await.is_ok() {
             return;
+        }
+        if shared.operator().is_some() {
+            let shared = Arc::clone(&shared);
+            // It ends early only if the runtime is shut down.
+            let _ = tokio::task::spawn_blocking(move || crate::operator::tick(&shared)).await;
         }
         let now = shared.now();
         for account in shared.accounts.all() {
@@ -163,6 +201,7 @@ impl System {
         let mut statsz = tokio::time::interval(STATSZ_INTERVAL);
         statsz.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut stage = system.shared.stage.subscribe();
+        let mut comparison = Instant::now() + system.comparison_interval();
         loop {
             tokio::select! {
                 event = events.recv() => {
@@ -177,7 +216,14 @@ impl System {
                     frames.clear();
                     frames.shrink_to(KEEP_BYTES);
                 }
-                _ = statsz.tick() => system.publish_statsz(),
+                _ = statsz.tick() => {
+                    system.publish_statsz();
+                    system.give_up_traces();
+                }
+                () = tokio::time::sleep_until(comparison) => {
+                    system.compare();
+                    comparison = Instant::now() + system.comparison_interval();
+                }
                 // The last events are published before that.
                 () = async { drop(stage.wait_for(|stage| *stage == Stage::Stopped).await) } => break,
             }
@@ -191,10 +237,14 @@ impl System {
     }
 
     fn publish_in(&self, account: &Arc<Account>, subject: &str, payload: &[u8]) {
+        self.publish_message(account, &Outgoing::to(subject.as_bytes(), payload));
+    }
+
+    fn publish_message(&self, account: &Arc<Account>, message: &Outgoing<'_>) {
         let mut desk = self.shared.workers.borrow();
         let watch = crate::watching::Watching::new(&self.shared);
         let mut outlet = Outlet::new(account, desk.worker(), &watch);
-        outlet.publish(&Outgoing::to(subject.as_bytes(), payload));
+        outlet.publish(message);
         let sent = outlet.finish();
         desk.count(Totals::default(), sent);
     }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cognate_router::Matched;
-use cognate_wire::{CloseReason, Delivered, headers::HeaderBlock, parse_delivered};
+use cognate_subject::validate;
+use cognate_wire::headers;
+use cognate_wire::{CloseReason, parse_delivered};
 use serde_json::{Map, Value, json};
 
 use super::System;
-use crate::data::{Connection, Control};
-
-/// What clients of other accounts are known by.
-const REQUEST_INFO: &[u8] = b"Nats-Request-Info";
+use super::encoding::encoded;
+use super::request::Request;
+use crate::data::{Connection, Control, Outgoing};
 
 /// What can be asked of all servers, or of one by its id.
-const SERVER_REQUESTS: [&str; 14] = [
+const SERVER_REQUESTS: [&str; 15] = [
     "IDZ",
     "STATSZ",
     "VARZ",
@@ -30,6 +31,7 @@ const SERVER_REQUESTS: [&str; 14] = [
     "EXPVARZ",
     "IPQUEUESZ",
     "RAFTZ",
+    "PROFILEZ",
 ];
 
 /// What can be asked about an account.
@@ -48,7 +50,7 @@ impl System {
                 format!("{own}.{what}"),
             ]
         });
-        let orders = ["RELOAD", "KICK", "LDM", "PROFILEZ"];
+        let orders = ["RELOAD", "KICK", "LDM"];
         let orders = orders.iter().map(|order| format!("{own}.{order}"));
         let of_account = ACCOUNT_REQUESTS
             .iter()
@@ -61,28 +63,6 @@ impl System {
         ];
         let others = others.iter().map(ToString::to_string);
         for subject in of_server.chain(orders).chain(of_account).chain(others) {
-            self.inbox
-                .subscribe(&self.account, subject.as_bytes(), None, b"sys");
-        }
-    }
-
-    /// Listens for accounts that are pushed, if they can be.
-    pub(super) fn subscribe_claims(&self) {
-        if !self
-            .shared
-            .operator()
-            .is_some_and(|operator| operator.takes_pushes())
-        {
-            return;
-        }
-        for subject in [
-            "$SYS.REQ.CLAIMS.UPDATE",
-            "$SYS.REQ.CLAIMS.LIST",
-            "$SYS.REQ.CLAIMS.DELETE",
-            "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
-            "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
-            "$SYS.ACCOUNT.*.CLAIMS.UPDATE",
-        ] {
             self.inbox
                 .subscribe(&self.account, subject.as_bytes(), None, b"sys");
         }
@@ -108,11 +88,28 @@ impl System {
     }
 
     fn handle(&self, request: &Request) {
+        if request.subject == self.packs_arrive_at() {
+            return self.merge_pack(request);
+        }
         let Some(answer) = self.answer_to(request) else {
             return;
         };
-        if let Some(reply) = &request.reply {
-            self.publish(reply, &answer);
+        let Some(reply) = request.reply() else {
+            return;
+        };
+        let encoding = request.accepted_encoding();
+        match encoding.name() {
+            None => self.publish(reply, &answer),
+            Some(name) => {
+                let mut headers = Vec::new();
+                headers::write_with(&mut headers, &[], b"Content-Encoding", name.as_bytes());
+                let body = encoded(answer, encoding);
+                let message = Outgoing {
+                    headers: &headers,
+                    ..Outgoing::to(reply.as_bytes(), &body)
+                };
+                self.publish_message(&self.account, &message);
+            }
         }
     }
 
@@ -151,7 +148,10 @@ impl System {
         if !self.is_meant(&options) {
             return None;
         }
-        self.document(what, &options)
+        match what {
+            "PROFILEZ" => Some(self.no_profile(&options)),
+            what => self.document(what, &options),
+        }
     }
 
     /// A request to this server by its id.
@@ -164,7 +164,6 @@ impl System {
                 let give = |connection: &Connection| connection.close(CloseReason::Kicked);
                 self.order(&options, "no such client or leafnode id", give)
             }
-            "PROFILEZ" => Some(self.no_profile(request)),
             "LDM" => {
                 let options = request.options().ok()?;
                 let give = |connection: &Connection| connection.request(Control::LameDuckInfo);
@@ -175,8 +174,7 @@ impl System {
     }
 
     /// This server has no profiles of a Go program; tools are told so in the words they know.
-    fn no_profile(&self, request: &Request) -> Vec<u8> {
-        let options = request.options().unwrap_or_default();
+    fn no_profile(&self, options: &Map<String, Value>) -> Vec<u8> {
         let name = options
             .get("name")
             .and_then(Value::as_str)
@@ -248,33 +246,42 @@ impl System {
             Ok(options) => options,
             Err(problem) => return Some(self.not_understood(&problem)),
         };
-        if account == "PING" {
-            return match what {
-                "CONNZ" if self.is_meant(&options) => self.document(what, &options),
-                "STATZ" if self.is_meant(&options) => {
-                    let answer = self.document(what, &options)?;
-                    // Who has nothing to say stays silent.
-                    let empty = b"\"account_statz\":[]";
-                    (!answer.windows(empty.len()).any(|part| part == empty)).then_some(answer)
-                }
-                _ => None,
-            };
+        if what == "CONNS" {
+            // Its own form of request, without a filter.
+            return self.connections_of(account);
+        }
+        if !self.is_meant(&options) {
+            return None;
+        }
+        if what == "STATZ" {
+            if account != "PING" {
+                options.insert("accounts".to_owned(), json!([account]));
+            }
+            let answer = self.document(what, &options)?;
+            // Who has nothing to say stays silent.
+            let empty = b"\"account_statz\":[]";
+            let nothing = answer.windows(empty.len()).any(|part| part == empty);
+            return (!nothing).then_some(answer);
         }
         match what {
             "INFO" => Some(match self.documents.account(account) {
                 Some(detail) => self.answer(&detail),
                 None => self.refusal(500, &format!("Account {account} does not exist")),
             }),
-            "CONNS" => self.account_connections(account),
-            "STATZ" => {
-                options.insert("accounts".to_owned(), json!([account]));
-                options.insert("include_unused".to_owned(), true.into());
-                self.document(what, &options)
-            }
             "JSZ" if self.shared.jetstream.read().is_none() => {
                 Some(self.refusal(500, "jetstream not enabled"))
             }
-            "CONNZ" | "JSZ" | "LEAFZ" => {
+            "JSZ" => {
+                let document = self.documents.jetstream_account(account, &options);
+                Some(match document {
+                    Ok(document) => self.answer(&document),
+                    Err(cognate_monitor::NoDocument::Unknown) => return None,
+                    Err(cognate_monitor::NoDocument::Refused(_, reason)) => {
+                        self.refused(what, &reason)
+                    }
+                })
+            }
+            "CONNZ" | "LEAFZ" => {
                 options.insert("account".to_owned(), account.into());
                 options.remove("acc");
                 self.document(what, &options)
@@ -286,6 +293,12 @@ impl System {
             }
             _ => None,
         }
+    }
+
+    /// How many connections an account has, if it has any.
+    fn connections_of(&self, account: &str) -> Option<Vec<u8>> {
+        let is_used = self.shared.accounts.get(account)?.clients() > 0;
+        is_used.then(|| self.account_connections(account))?
     }
 
     /// Whether the options of a request to all servers leave this one in.
@@ -381,40 +394,36 @@ impl System {
     /// The same for the account that asks, as text.
     fn debug_subscribers(&self, request: &Request) -> Option<Vec<u8>> {
         let account = match request.asker() {
-            Some(info) => self.shared.accounts.get(info.get("acc")?.as_str()?)?,
+            Some(info) => {
+                // Of several accounts on the way, the last one.
+                let asker = info.get("svc").or(info.get("acc"))?;
+                self.shared.accounts.get(asker.as_str()?)?
+            }
             None => Arc::clone(&self.account),
         };
         let body = String::from_utf8_lossy(&request.body);
         let mut words = body.split_ascii_whitespace();
-        let subject = words.next()?;
+        let subject = words.next().unwrap_or_default();
         let number = count(&account, subject, words.next().map(str::as_bytes));
         Some(number.to_string().into_bytes())
     }
-
-    /// Who asks, and what they may do.
-    fn user_info(&self, request: &Request) -> Option<Vec<u8>> {
-        let info = request.asker()?;
-        let cid = info.get("id")?.as_u64()?;
-        let connection = self.shared.registry.find(cid)?;
-        let account = connection.account()?;
-        let detail = connection.detail();
-        let mut data = json!({"user": detail.user, "account": account.name});
-        data["account_name"] = account
-            .spec()
-            .name_tag
-            .as_ref()
-            .unwrap_or(&account.name)
-            .as_str()
-            .into();
-        if let Some(permissions) = &detail.permissions {
-            data["permissions"] = permissions_json(permissions.config());
-        }
-        Some(self.answer(data.to_string().as_bytes()))
-    }
 }
 
-/// How many subscriptions in `account` a subject reaches; with `queue`, members of that group.
+/// How many subscriptions in `account` a subject reaches, or lie within a filter; with `queue`,
+/// members of that group.
 fn count(account: &crate::data::Account, subject: &str, queue: Option<&[u8]>) -> usize {
+    if subject.is_empty() {
+        return 0;
+    }
+    if validate::has_wildcard(subject.as_bytes()) {
+        let mut count = 0;
+        account.interest().for_each(|sub| {
+            let is_member = queue.is_none_or(|name| sub.queue() == Some(name));
+            let within = validate::covers(subject.as_bytes(), sub.subject());
+            count += usize::from(is_member && within);
+        });
+        return count;
+    }
     let mut matched = Matched::default();
     account.interest().collect(subject.as_bytes(), &mut matched);
     let groups = matched.groups().iter();
@@ -422,70 +431,4 @@ fn count(account: &crate::data::Account, subject: &str, queue: Option<&[u8]>) ->
     let members: usize = wanted.map(|group| group.members().len()).sum();
     let plain = matched.plain().len() + matched.tied().len();
     members + if queue.is_none() { plain } else { 0 }
-}
-
-fn permissions_json(config: &cognate_auth::permissions::PermissionsConfig) -> Value {
-    let rules = |rules: &cognate_auth::permissions::SubjectRules| {
-        let mut value = Map::new();
-        for (name, list) in [("allow", &rules.allow), ("deny", &rules.deny)] {
-            if !list.is_empty() {
-                value.insert(name.to_owned(), json!(list));
-            }
-        }
-        (!value.is_empty()).then_some(Value::Object(value))
-    };
-    let mut permissions = Map::new();
-    for (name, list) in [
-        ("publish", &config.publish),
-        ("subscribe", &config.subscribe),
-    ] {
-        if let Some(list) = rules(list) {
-            permissions.insert(name.to_owned(), list);
-        }
-    }
-    if let Some(responses) = &config.responses {
-        let ttl = responses.expires.map_or(-1, |time| {
-            i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
-        });
-        let max = responses.max_messages.map_or(-1, i64::from);
-        permissions.insert("responses".to_owned(), json!({"max": max, "ttl": ttl}));
-    }
-    Value::Object(permissions)
-}
-
-/// A request, copied out of the inbox.
-pub(super) struct Request {
-    subject: String,
-    reply: Option<String>,
-    headers: Vec<u8>,
-    /// The payload.
-    pub(super) body: Vec<u8>,
-}
-
-impl From<Delivered<'_>> for Request {
-    fn from(frame: Delivered<'_>) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Request {
-            subject: text(frame.subject),
-            reply: frame.reply.map(text),
-            headers: frame.headers.to_vec(),
-            body: frame.payload.to_vec(),
-        }
-    }
-}
-
-impl Request {
-    /// The options in the body; none if it is empty.
-    fn options(&self) -> Result<Map<String, Value>, String> {
-        if self.body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Map::new());
-        }
-        serde_json::from_slice(&self.body).map_err(|error| format!("invalid JSON: {error}"))
-    }
-
-    /// Who asks, if the request came through an import.
-    fn asker(&self) -> Option<Map<String, Value>> {
-        let info = HeaderBlock::parse(&self.headers)?.first(REQUEST_INFO)?;
-        serde_json::from_slice(info).ok()
-    }
 }

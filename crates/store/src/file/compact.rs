@@ -149,13 +149,14 @@ impl<D: Disk> FileStore<D> {
                     Some(next) => compaction.stage = Stage::Copying(next),
                     None => {
                         self.put_end(compaction, at, &mut out);
-                        self.log.mark_dirty(compaction.key, compaction.file.clone());
                         self.log.dir_dirty = true;
                         compaction.stage = Stage::Written(self.marks.next_sync());
                     }
                 }
                 compaction.file.write_at(&out, compaction.at)?;
                 compaction.at += out.len() as u64;
+                // With every sync some of it, so that no publish waits for all of it.
+                self.log.mark_dirty(compaction.key, compaction.file.clone());
                 Ok(false)
             }
             Stage::Written(sync) if self.marks.is_synced(sync) => {

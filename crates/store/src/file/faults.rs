@@ -97,6 +97,7 @@ fn step(store: &mut FileStore<SimDisk>, model: &mut Model, random: &mut Random) 
         }
         17 => store.flush().expect("there is space"),
         18 => {
+            store.settle().expect("the disk is well");
             store.maintain(16 << 10).expect("the disk is well");
         }
         19 => {
@@ -261,6 +262,7 @@ fn finish(store: &mut FileStore<SimDisk>, random: &mut Random) -> &'static str {
         }
         1 => {
             store.sync().expect("the disk is well");
+            store.settle().expect("the disk is well");
             store.maintain(0).expect("the disk is well");
             "quiet"
         }
@@ -441,6 +443,7 @@ fn a_full_disk_refuses_keeps_what_it_has_and_goes_on_when_there_is_space() {
             if n % 50 == 0 {
                 // What was taken was taken with its space.
                 let _ = store.sync();
+                let _ = store.settle();
                 let _ = store.maintain(16 << 10);
             }
             if refused == 20 {

@@ -209,6 +209,7 @@ mod tests {
         store.remove_below(1990).expect("there is room");
         store.sync().expect("the disk works");
         for _ in 0..200 {
+            store.settle().expect("the disk works");
             store.maintain(1 << 20).expect("the disk works");
             store.sync().expect("the disk works");
         }

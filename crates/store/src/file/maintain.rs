@@ -12,8 +12,7 @@ use crate::log::{Purpose, failed};
 
 impl<D: Disk> FileStore<D> {
     /// Does a little of what can wait, about `budget` bytes of it. Returns whether there is more;
-    /// some of that waits for a sync. To be called now and then while the store is used, and once
-    /// when it goes quiet.
+    /// some of that waits for a sync. To be called now and then while the store is used.
     pub fn maintain(&mut self, budget: usize) -> Result<bool, StoreError> {
         self.check_writable()?;
         let done = self.maintain_now(budget).map_err(failed);
@@ -24,8 +23,18 @@ impl<D: Disk> FileStore<D> {
         }
     }
 
+    /// With nothing to write, says what is durable where a restart will find it. That is worth a sync
+    /// of its own, of up to three files: to be called when the store has been quiet for a while, and
+    /// again after each sync until there is nothing to sync.
+    pub fn settle(&mut self) -> Result<(), StoreError> {
+        self.check_writable()?;
+        match self.note_quiet().map_err(failed) {
+            Err(StoreError::Full) => Ok(()),
+            other => self.poison_if_failed(other),
+        }
+    }
+
     fn maintain_now(&mut self, budget: usize) -> Result<bool, DiskError> {
-        self.note_quiet()?;
         self.erase_due()?;
         if let Some(file) = self
             .checkpoints
@@ -46,7 +55,6 @@ impl<D: Disk> FileStore<D> {
         Ok(dropped || compacting || self.checkpoints.is_busy() || erasing)
     }
 
-    /// With nothing to write, says what is durable where a restart will find it.
     fn note_quiet(&mut self) -> Result<(), DiskError> {
         if self.marks.durable != self.marks.written || !self.log.tail.unwritten().is_empty() {
             return Ok(());

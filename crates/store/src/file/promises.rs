@@ -28,6 +28,7 @@ fn erased_bytes_are_not_on_the_disk_any_more() {
     store.remove(erased, true).expect("there is space");
     for _ in 0..4 {
         store.sync().expect("the disk is well");
+        store.settle().expect("the disk is well");
         store.maintain(0).expect("the disk is well");
     }
     store.sync().expect("the disk is well");
@@ -246,6 +247,7 @@ fn erasing_in_a_file_that_is_gone_does_not_end_the_store() {
     disk.delete(LOG);
     let (mut store, _) = open(&disk);
     for _ in 0..10 {
+        store.settle().expect("it goes on");
         store.maintain(1 << 20).expect("it goes on");
         store.sync().expect("the disk is well");
     }

@@ -43,6 +43,19 @@ impl<D: Disk> MessageStore for FileStore<D> {
             .for_each_match(filter, &mut |subject, entry| visit(subject, entry.state()));
     }
 
+    fn for_each_last(
+        &mut self,
+        filter: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], Sequence) -> ControlFlow<()>,
+    ) {
+        let _ = self
+            .subjects
+            .for_each_match_after(filter, after, &mut |subject, entry| {
+                visit(subject, entry.last)
+            });
+    }
+
     fn cursor(&mut self, filters: &[Filter]) -> FileCursor {
         self.new_cursor(filters)
     }

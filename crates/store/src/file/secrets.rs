@@ -43,6 +43,7 @@ fn fill(disk: &SimDisk, form: Form) -> FileStore<SimDisk> {
         }
         if n % 50 == 0 {
             store.sync().expect("the disk is well");
+            store.settle().expect("the disk is well");
             store.maintain(64 << 10).expect("the disk is well");
         }
     }

@@ -91,6 +91,13 @@ impl<D: Disk> FileStore<D> {
     fn flush_now(&mut self) -> Result<(), DiskError> {
         if self.limit.needs(self.counters.last) || self.limit_lags_behind() {
             self.write_limit(false)?;
+        } else if self.limit.lagging {
+            // The same once more: something newer would have to be written twice in its turn.
+            let closed = false;
+            self.put_limit(Promise {
+                closed,
+                ..self.limit.now
+            })?;
         }
         self.put_mark();
         self.log.write_out()?;
@@ -120,9 +127,7 @@ impl<D: Disk> FileStore<D> {
     }
 
     fn limit_lags_behind(&self) -> bool {
-        self.limit.lagging
-            || self.marks.synced.0 > self.limit.now.newest
-            || self.limit.now.boot != self.boot
+        self.marks.synced.0 > self.limit.now.newest || self.limit.now.boot != self.boot
     }
 
     /// Writes the promise if it is not what it should be.
@@ -144,6 +149,10 @@ impl<D: Disk> FileStore<D> {
         if promise == limit.now && !limit.lagging {
             return Ok(());
         }
+        self.put_limit(promise)
+    }
+
+    fn put_limit(&mut self, promise: Promise) -> Result<(), DiskError> {
         let (side, file, new_name) = self.limit.write(&self.log.disk, promise)?;
         let key = match side {
             Side::A => LIMIT_A,
@@ -227,11 +236,19 @@ impl<D: Disk> FileStore<D> {
         let due = self
             .erasures
             .partition_point(|(mark, _)| *mark <= self.marks.durable);
-        let due: Vec<_> = self.erasures.drain(..due).collect();
-        for (_, sequence) in due {
-            self.overwrite(sequence)?;
-        }
-        Ok(())
+        // Those that have to wait come before the others again.
+        let mut waiting: Vec<_> = self.erasures.drain(..due).collect();
+        let mut result = Ok(());
+        waiting.retain(|(_, sequence)| {
+            result.is_err() || {
+                let overwritten = self.overwrite(*sequence);
+                let is_done = matches!(overwritten, Ok(true));
+                result = overwritten.map(|_| ());
+                !is_done
+            }
+        });
+        self.erasures.splice(0..0, waiting);
+        result
     }
 
     /// Whether it is done; it may have to wait.

@@ -52,6 +52,7 @@ impl Source for Files {
         store.sync().expect("the disk is well");
         for step in 0.. {
             assert!(step < 10_000, "maintenance comes to an end");
+            store.settle().expect("the disk is well");
             if !store.maintain(16 << 10).expect("the disk is well") {
                 break;
             }

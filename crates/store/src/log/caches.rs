@@ -30,7 +30,7 @@ impl<D: Disk> Log<D> {
         index.ok_or_else(|| DiskError::Other("a segment has no index".to_owned()))
     }
 
-    /// One entry, without reading the whole index for it.
+    /// One entry, without reading the whole index for it, unless one after the other is read.
     #[inline]
     pub(crate) fn entry(
         &mut self,
@@ -44,7 +44,9 @@ impl<D: Disk> Log<D> {
         if let Some(index) = &segment.index {
             return Ok(index.find(delta).map(|found| index.entries[found]));
         }
-        if let Some(sidecar) = self.sidecar(at)?
+        let reads_on = self.segments[at].reads_on(delta);
+        if !reads_on
+            && let Some(sidecar) = self.sidecar(at)?
             && let Some(entry) = sidecar.entry(delta as usize)?
             && entry.delta == delta
         {
@@ -128,7 +130,7 @@ impl<D: Disk> Log<D> {
     }
 
     /// Lets indexes go, the longest unused first, but never that of `keep` or of the last segment.
-    fn limit_indexes(&mut self, keep: usize) {
+    pub(crate) fn limit_indexes(&mut self, keep: usize) {
         let last = self.segments.len().saturating_sub(1);
         loop {
             let held = self

@@ -39,6 +39,8 @@ pub(crate) struct Segment<F> {
     pub(crate) index: Option<Box<SegmentIndex>>,
     /// When it was last used, in uses of the log.
     pub(crate) used: u64,
+    /// The entry that was read last without the index, and how many were read one after the other.
+    pub(crate) strides: (u32, u32),
 }
 
 impl<F> Segment<F> {
@@ -64,6 +66,7 @@ impl<F> Segment<F> {
             sidecar: None,
             index: None,
             used: 0,
+            strides: (0, 0),
         }
     }
 
@@ -115,6 +118,18 @@ impl<F> Segment<F> {
         let from = from.max(self.base) - self.base;
         let found = self.gone.first_absent(from, self.end - self.base);
         found.map(|delta| self.base + delta)
+    }
+
+    /// Somebody reads an entry without the index; whether this one reads on and had better have it.
+    pub(crate) fn reads_on(&mut self, delta: u32) -> bool {
+        /// How far apart the entries of one who reads on are at most.
+        const NEAR: u32 = 64;
+        /// So many entries cost about what the index costs.
+        const MANY: u32 = 64;
+        let (last, count) = self.strides;
+        let is_near = (1..=NEAR).contains(&delta.wrapping_sub(last));
+        self.strides = (delta, if is_near { count.saturating_add(1) } else { 0 });
+        self.strides.1 >= MANY
     }
 
     /// The time range of the messages.

@@ -17,6 +17,9 @@ use crate::disk::{Disk, DiskError, DiskFile, OpenMode};
 /// few messages shall not take what a busy one needs.
 const FIRST_STEP: u64 = 16 << 10;
 const LAST_STEP: u64 = 4 << 20;
+/// The largest step where zeros are written first, and how many of them at a time.
+const LAST_WRITTEN_STEP: u64 = 1 << 20;
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// What is always left free: a mark, and zeros that show where records end.
 const SLACK: u64 = 64;
 /// What messages leave free for other records, so that a full disk can be relieved by removing.
@@ -52,7 +55,9 @@ impl<D: Disk> Log<D> {
         };
         let is_full = end > self.options.segment_bytes || next - segment.base >= SPAN;
         if is_full && segment.data_end > HEADER_LEN {
-            return self.start_segment(next, len);
+            self.start_segment(next, len)?;
+            self.limit_indexes(self.segments.len() - 1);
+            return Ok(());
         }
         if end > self.allocated {
             return self.take_space(end);
@@ -61,12 +66,32 @@ impl<D: Disk> Log<D> {
     }
 
     fn take_space(&mut self, end: u64) -> Result<(), StoreError> {
-        let step = self.allocated.clamp(FIRST_STEP, LAST_STEP);
+        let last_step = match self.options.prewrite {
+            true => LAST_WRITTEN_STEP,
+            false => LAST_STEP,
+        };
+        let step = self.allocated.clamp(FIRST_STEP, last_step);
         let want = end.max(self.allocated + step).next_multiple_of(4096);
         let last = self.segments.len() - 1;
         let file = self.file(last).map_err(failed)?;
         file.allocate(want).map_err(failed)?;
+        if self.options.prewrite {
+            self.write_zeros(&file, want).map_err(failed)?;
+        }
         self.allocated = want;
+        Ok(())
+    }
+
+    /// Writes zeros to space that was taken. A sync of what is written there later finds nothing about
+    /// the file changed but its contents, which saves a write of the file's own description and, on
+    /// most file systems, of a journal.
+    fn write_zeros(&self, file: &D::File, end: u64) -> Result<(), DiskError> {
+        let mut at = self.allocated;
+        while at < end {
+            let len = (end - at).min(ZEROS.len() as u64);
+            file.write_at(&ZEROS[..len as usize], at)?;
+            at += len;
+        }
         Ok(())
     }
 
@@ -116,6 +141,9 @@ impl<D: Disk> Log<D> {
             .max(FIRST_STEP)
             .next_multiple_of(4096);
         file.allocate(want)?;
+        if self.options.prewrite {
+            file.write_at(&ZEROS[..(want as usize).min(ZEROS.len())], 0)?;
+        }
         let header = Header {
             stream: self.stream,
             number,
@@ -141,6 +169,8 @@ impl<D: Disk> Log<D> {
         }
         let place = (&self.disk, &self.folder);
         let _ = Self::write_index(place, stream, segment, floor, false);
+        // One that is open is of the file as it was before.
+        segment.sidecar = None;
         if let Some(index) = segment.index.as_deref_mut() {
             // They are needed after a restart only, and then they are in the file.
             index.controls = Default::default();

@@ -138,6 +138,20 @@ impl Postings {
         });
     }
 
+    /// Visits the last sequences of the subjects that a filter matches and that come after one.
+    pub(super) fn for_each_last(
+        &self,
+        filter: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], Sequence) -> ControlFlow<()>,
+    ) {
+        let _ = self
+            .index
+            .for_each_match_after(filter, after, &mut |subject, entry| {
+                visit(subject, entry.last)
+            });
+    }
+
     /// Visits the entries of the subjects that a set matches.
     pub(super) fn for_each_entry(
         &self,

@@ -52,6 +52,26 @@ fn check_filter(index: &SubjectIndex<u64>, model: &BTreeMap<Vec<u8>, u64>, filte
         .collect();
     assert_eq!(found, expected, "filter {}", filter.escape_ascii());
     assert_eq!(index.count_matches(filter), expected.len() as u64);
+    check_steps(index, filter, expected);
+}
+
+/// A walk in steps of three sees the same.
+#[track_caller]
+fn check_steps(index: &SubjectIndex<u64>, filter: &[u8], expected: Vec<(Vec<u8>, u64)>) {
+    let mut found: Vec<(Vec<u8>, u64)> = Vec::new();
+    let mut flow = ControlFlow::Break(());
+    while flow.is_break() {
+        let after = found.last().map(|(subject, _)| subject.clone());
+        let until = found.len() + 3;
+        flow = index.for_each_match_after(filter, after.as_deref(), &mut |subject, value| {
+            found.push((subject.to_vec(), *value));
+            if found.len() == until {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    assert_eq!(found, expected, "filter {} in steps", filter.escape_ascii());
 }
 
 proptest! {

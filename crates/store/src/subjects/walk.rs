@@ -20,10 +20,21 @@ impl<V: Default + Clone> SubjectIndex<V> {
         filter: &[u8],
         visit: &mut dyn FnMut(&[u8], &V) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        self.for_each_match_after(filter, None, visit)
+    }
+
+    /// The same for those that come after the subject `after`, by their bytes, so that a long walk can
+    /// be made in steps. Costs what is left, and the way to `after`.
+    pub fn for_each_match_after(
+        &self,
+        filter: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &V) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         if !has_wildcard(filter) {
             return match self.get(filter) {
-                Some(value) => visit(filter, value),
-                None => ControlFlow::Continue(()),
+                Some(value) if after.is_none_or(|after| filter > after) => visit(filter, value),
+                _ => ControlFlow::Continue(()),
             };
         }
         let mut path = Vec::new();
@@ -34,7 +45,7 @@ impl<V: Default + Clone> SubjectIndex<V> {
             byte: None,
         }];
         while let Some(step) = pending.pop() {
-            self.visit_step(filter, step, &mut path, &mut pending, visit)?;
+            self.visit_step((filter, after), step, &mut path, &mut pending, visit)?;
         }
         ControlFlow::Continue(())
     }
@@ -57,7 +68,7 @@ impl<V: Default + Clone> SubjectIndex<V> {
     #[inline]
     fn visit_step(
         &self,
-        filter: &[u8],
+        (filter, after): (&[u8], Option<&[u8]>),
         step: Step,
         path: &mut Vec<u8>,
         pending: &mut Vec<Step>,
@@ -77,8 +88,13 @@ impl<V: Default + Clone> SubjectIndex<V> {
         let Some(place) = place else {
             return ControlFlow::Continue(());
         };
+        if after.is_some_and(|after| path.as_slice() < &after[..after.len().min(path.len())]) {
+            // So is everything below.
+            return ControlFlow::Continue(());
+        }
         if is_leaf(step.link) {
-            if place.accepts(filter) {
+            let is_after = after.is_none_or(|after| path.as_slice() > after);
+            if is_after && place.accepts(filter) {
                 visit(path, &self.leaves.at(step.link >> 1).value)?;
             }
             return ControlFlow::Continue(());

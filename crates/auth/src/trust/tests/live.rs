@@ -64,7 +64,7 @@ fn revocations_cut_users_off() {
 
 #[test]
 fn signing_keys_that_go_or_change_cut_their_users_off() {
-    let violation = CloseCause::AuthenticationViolation;
+    let violation = CloseCause::SigningKey;
     let user = connected(&signing_key(), |_| {});
     closed(&user, |a| a.nats.signing_keys.0.clear(), violation);
     let user = connected(&scoped_key(), |_| {});

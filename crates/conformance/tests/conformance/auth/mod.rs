@@ -3,6 +3,7 @@
 mod credentials;
 mod nkeys;
 mod permissions;
+mod proxy_protocol;
 mod secrets;
 mod tls;
 mod tls_clients;

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
+    cognate_process::redact::hide_arguments();
     match flags::parse_args(&arguments) {
         Ok(Command::Run(flags)) => run::run(&flags),
         Ok(Command::ImportStore { directory, flags }) => import::run(&directory, &flags),

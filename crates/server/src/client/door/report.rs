@@ -26,6 +26,20 @@ impl ClientDoor {
                     text(subject)
                 );
             }
+            Report::TraceDestination(destination) => {
+                let destination = text(destination);
+                error!(
+                    log,
+                    "{label} - Destination {destination:?} is not valid, won't be able to trace events"
+                );
+            }
+            Report::TraceVoid(value) => {
+                let value = text(value);
+                error!(
+                    log,
+                    "{label} - Message tracing disabled because of header \"Nats-Trace-Origin-Account\" with value={value:?}"
+                );
+            }
             Report::ReplyViolation(reply) => {
                 error!(log, "{label} - Publish Violation - Reply {:?}", text(reply));
             }

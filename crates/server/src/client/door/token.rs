@@ -1,95 +1,94 @@
-//! Logins with tokens: operator mode.
+//! Logins with tokens: operator mode. The account that a token names may have to be fetched first.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cognate_auth::trust::{CloseCause, JwtDenial, UserFate};
-use cognate_auth::users::Authenticator;
-use cognate_process::{debug, error};
-use cognate_session::Verdict;
-use cognate_wire::{CloseReason, ConnectOptions, error_text};
+use cognate_auth::trust::ClaimedUser;
+use cognate_wire::ConnectOptions;
 
 use super::ClientDoor;
-use crate::info::plain_ip;
-use crate::operator::{Admitted, Caller, OperatorMode};
+use super::admission::{Admitted, Login, Refusal};
+use super::callout::Question;
+use super::entrant::Entrant;
+use crate::operator::{self, Caller, OperatorMode};
+
+/// Somebody whose token was read, and whose account is to be asked.
+pub(super) struct Bearer {
+    entrant: Entrant,
+    options: Box<ConnectOptions>,
+    claimed: ClaimedUser,
+}
 
 impl ClientDoor {
-    /// Judges a token.
+    /// Begins to judge a token.
     pub(super) fn begin_with_token(
-        &mut self,
-        operator: &OperatorMode,
-        authenticator: Arc<Authenticator>,
+        &self,
+        operator: &Arc<OperatorMode>,
         options: &ConnectOptions,
-    ) -> Verdict {
-        let caller = Caller {
-            options,
-            nonce: self.nonce.as_bytes(),
-            connection_type: self.connection_type(),
-            address: self.connection.peer.map(|peer| plain_ip(peer.ip())),
-            proxy: self.proxy,
+    ) -> Login {
+        let entrant = self.entrant();
+        let claimed = match operator.claim(&entrant.caller(options)) {
+            Ok(claimed) => claimed,
+            Err(denial) => return Login::Decided(Err(Refusal::Token(denial))),
         };
-        match operator.admit(&caller) {
-            Ok(Admitted { user, expires }) => {
-                self.expiry = expires.map(|(at, text)| {
-                    let left = at.duration_since(jiff::Timestamp::now());
-                    let left = Duration::try_from(left).unwrap_or_default();
-                    (tokio::time::Instant::now() + left, text)
-                });
-                self.admit(authenticator, user)
+        let account = claimed.account();
+        let bearer = Bearer {
+            entrant,
+            options: Box::new(options.clone()),
+            claimed,
+        };
+        if operator::is_at_hand(&self.shared, operator, account) {
+            return bearer.judged();
+        }
+        let shared = Arc::clone(&self.shared);
+        Login::Finding(Box::pin(async move {
+            // If it is not to be had, that is found out where it is asked.
+            let _ = operator::bring(&shared, account).await;
+            Box::new(bearer.judged())
+        }))
+    }
+}
+
+impl Bearer {
+    /// Goes on with what the account claims.
+    pub(super) fn judged(self) -> Login {
+        let Bearer {
+            entrant,
+            options,
+            claimed,
+        } = self;
+        let shared = &entrant.shared;
+        let authenticator = shared.authenticator();
+        let Some(operator) = shared.operator() else {
+            return Login::Decided(Err(Refusal::NoOperator));
+        };
+        match operator.admit(&claimed, &entrant.caller(&options)) {
+            Ok(operator::Admitted {
+                user,
+                delegated: Some(delegated),
+                ..
+            }) => {
+                let question = Question::new(&entrant, &options).about_token(&user, delegated);
+                question.ask(authenticator)
             }
-            Err(denial) => {
-                let (log, label) = (&self.shared.log, self.connection.label());
-                if denial.is_logged_as_error() {
-                    error!(log, "{label} - {denial}");
-                } else {
-                    debug!(log, "{label} - {denial}");
-                }
-                let reason = match denial {
-                    JwtDenial::ProxyRequired => CloseReason::ProxyRequired,
-                    JwtDenial::ProxyNotTrusted => CloseReason::ProxyNotTrusted,
-                    _ => CloseReason::AuthenticationFailure,
-                };
-                Verdict::Refused(error_text::AUTHORIZATION_VIOLATION, reason)
-            }
+            Ok(operator::Admitted { user, expires, .. }) => Login::Decided(Ok(Admitted {
+                user,
+                expires,
+                authenticator,
+            })),
+            Err(denial) => Login::Decided(Err(Refusal::Token(denial))),
         }
     }
+}
 
-    /// Judges a user with a token anew, with the accounts' present claims.
-    pub(super) fn reexamine_token(
-        &mut self,
-        operator: &OperatorMode,
-        new: Arc<Authenticator>,
-    ) -> Verdict {
-        let violation = Verdict::Refused(
-            error_text::AUTHORIZATION_VIOLATION,
-            CloseReason::AuthenticationFailure,
-        );
-        let Some((_, user)) = self.known.take() else {
-            return violation;
-        };
-        match operator.fate_of(&user) {
-            Some(UserFate::Unchanged) => self.admit(new, user),
-            Some(UserFate::Updated(user)) => self.admit(new, user),
-            Some(UserFate::Closed(cause)) => match cause {
-                CloseCause::Revoked => Verdict::Refused(
-                    error_text::USER_AUTHENTICATION_REVOKED,
-                    CloseReason::CredentialsRevoked,
-                ),
-                CloseCause::AccountExpired => Verdict::Refused(
-                    error_text::ACCOUNT_AUTHENTICATION_EXPIRED,
-                    CloseReason::AuthenticationExpired,
-                ),
-                CloseCause::UserExpired => Verdict::Refused(
-                    error_text::USER_AUTHENTICATION_EXPIRED,
-                    CloseReason::AuthenticationExpired,
-                ),
-                CloseCause::AuthenticationViolation => violation,
-            },
-            // The account is not there any more.
-            None => Verdict::Refused(
-                error_text::ACCOUNT_AUTHENTICATION_EXPIRED,
-                CloseReason::AuthenticationExpired,
-            ),
+impl Entrant {
+    /// The client, as operator mode sees it.
+    fn caller<'a>(&'a self, options: &'a ConnectOptions) -> Caller<'a> {
+        Caller {
+            options,
+            nonce: self.nonce.as_bytes(),
+            connection_type: self.connection_type,
+            address: self.address,
+            proxy: self.proxy,
         }
     }
 }

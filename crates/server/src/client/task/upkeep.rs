@@ -50,6 +50,8 @@ impl Client {
             Verdict::Accepted(access) => {
                 self.session.update_access(access);
                 self.revoke_subscriptions();
+                // The account's claims may end at another time now.
+                self.arm_timer(shared);
                 Ok(())
             }
             Verdict::Refused(text, reason) => {

@@ -19,7 +19,7 @@ use super::consumer_info::{Shown, describe};
 use super::{Answer, Call};
 use crate::jetstream::disk::Directory;
 use crate::jetstream::stream::StreamHandle;
-use crate::jetstream::{JetStream, advisory};
+use crate::jetstream::{AccountJetStream, advisory};
 
 /// Characters of a name that the server chooses.
 const CHOSEN_NAME_LEN: usize = 8;
@@ -40,8 +40,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
     }
     request.config.set_required_level();
     let config = request.config.checked(&ConsumerContext {
-        server: &jetstream.server_limits(),
-        account: &jetstream.account_limits(),
+        server: &jetstream.server.server_limits(),
+        account: &jetstream.account_limits(stream_config.num_replicas),
         pedantic: request.pedantic,
         stream: &stream_config,
     })?;
@@ -59,7 +59,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         Some(existing) => target.update(existing, config)?,
         None => target.make(config)?,
     };
-    let now = jetstream.clock.now();
+    let now = jetstream.server.clock.now();
     if let Some(until) = paused.filter(|&until| until > now) {
         advisory::consumer_paused(jetstream, &stream.name, &name, until);
     }
@@ -94,7 +94,7 @@ pub(super) fn pause(call: &Call<'_>, stream: &str, name: &str) -> Result<Answer,
     let mut config = consumer_config(&stream, name)?;
     config.pause_until = request.pause_until;
     config.set_required_level();
-    let now = jetstream.clock.now();
+    let now = jetstream.server.clock.now();
     jetstream.update_consumer(&stream, name, config)?;
     Ok(call.answer(&PauseState::new(request.pause_until, now)))
 }
@@ -151,7 +151,11 @@ fn parse(call: &Call<'_>) -> Result<ConsumerRequest, ApiError> {
 
 /// A consumer for another stream's source becomes a durable one where messages wait to be
 /// acknowledged; elsewhere it gets a name of its own each time.
-fn settle_sourcing(jetstream: &JetStream, config: &mut ConsumerConfig, stream: &StreamConfig) {
+fn settle_sourcing(
+    jetstream: &AccountJetStream,
+    config: &mut ConsumerConfig,
+    stream: &StreamConfig,
+) {
     if !config.direct || !config.sourcing || config.name.is_empty() {
         return;
     }
@@ -197,8 +201,8 @@ fn consumer_config(stream: &StreamHandle, name: &str) -> Result<ConsumerConfig, 
 }
 
 /// A random name, of digits and letters.
-fn chosen_name(jetstream: &JetStream) -> String {
-    let mut name = jetstream.fresh_id();
+fn chosen_name(jetstream: &AccountJetStream) -> String {
+    let mut name = jetstream.server.fresh_id();
     name.truncate(CHOSEN_NAME_LEN);
     name
 }
@@ -213,7 +217,7 @@ fn neighbours(group: &Group<Directory>) -> Vec<(&str, &ConsumerConfig)> {
 
 /// Where a consumer is to be.
 struct Target<'a> {
-    jetstream: &'a JetStream,
+    jetstream: &'a AccountJetStream,
     stream: &'a Arc<StreamHandle>,
     stream_config: &'a StreamConfig,
     action: ConsumerAction,
@@ -252,12 +256,15 @@ impl Target<'_> {
                 "" => self.free_name(&group),
                 name => name.to_owned(),
             };
-            let limit = self.jetstream.account_limits().max_consumers;
+            let limits = self
+                .jetstream
+                .account_limits(self.stream_config.num_replicas);
+            let limit = limits.max_consumers;
             config.check_beside(&name, self.stream_config, limit, neighbours(&group))?;
             name
         };
         config.fill_inactive_threshold();
-        let now = self.jetstream.clock.now();
+        let now = self.jetstream.server.clock.now();
         self.jetstream
             .create_consumer(self.stream, name.clone(), config, now)?;
         let stream = &self.stream.name;

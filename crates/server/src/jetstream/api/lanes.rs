@@ -14,6 +14,9 @@ use tokio::sync::Semaphore;
 
 use super::queue::{Limits, Request};
 
+/// The account, and what [`lane_of`] says.
+type Lane = (u64, Box<str>);
+
 /// The lanes of one server.
 pub(super) struct Lanes {
     state: Mutex<State>,
@@ -24,7 +27,7 @@ pub(super) struct Lanes {
 
 #[derive(Default)]
 struct State {
-    lanes: HashMap<Box<str>, VecDeque<Request>>,
+    lanes: HashMap<Lane, VecDeque<Request>>,
     waiting: Limits,
 }
 
@@ -58,25 +61,26 @@ impl Lanes {
 
     /// Puts a request into its lane.
     pub(super) fn enter(&self, request: Request) -> Next {
-        let lane = lane_of(&request.subject);
+        let lane = (request.account, lane_of(&request.subject).into());
         let mut state = self.state.lock();
         let state = &mut *state;
-        if let Some(queue) = state.lanes.get_mut(lane) {
+        if let Some(queue) = state.lanes.get_mut(&lane) {
             *state.waiting.of(&request.subject) += 1;
             queue.push_back(request);
             return Next::Queued;
         }
-        state.lanes.insert(lane.into(), VecDeque::new());
+        state.lanes.insert(lane, VecDeque::new());
         Next::Serve(request)
     }
 
-    /// The next request of the lane in which `served` was; none if the lane is empty, and then closed.
-    pub(super) fn next(&self, served: &[u8]) -> Option<Request> {
-        let lane = lane_of(served);
+    /// The next request of the lane in which a request of `account` for `served` was; none if the lane
+    /// is empty, and then closed.
+    pub(super) fn next(&self, account: u64, served: &[u8]) -> Option<Request> {
+        let lane = (account, lane_of(served).into());
         let mut state = self.state.lock();
         let state = &mut *state;
-        let Some(request) = state.lanes.get_mut(lane).and_then(VecDeque::pop_front) else {
-            state.lanes.remove(lane);
+        let Some(request) = state.lanes.get_mut(&lane).and_then(VecDeque::pop_front) else {
+            state.lanes.remove(&lane);
             return None;
         };
         *state.waiting.of(&request.subject) -= 1;
@@ -158,10 +162,10 @@ mod tests {
         assert_eq!(lanes.enter(account.clone()), Next::Serve(account));
 
         let served = slow().subject;
-        assert_eq!(lanes.next(&served), Some(request(consumer, "2")));
-        assert_eq!(lanes.next(&served), Some(request(info, "3")));
+        assert_eq!(lanes.next(0, &served), Some(request(consumer, "2")));
+        assert_eq!(lanes.next(0, &served), Some(request(info, "3")));
         assert_eq!(lanes.room().infos, 1);
-        assert_eq!(lanes.next(&served), None);
+        assert_eq!(lanes.next(0, &served), None);
         assert_eq!(
             lanes.enter(slow()),
             Next::Serve(slow()),

@@ -36,6 +36,8 @@ pub(in crate::jetstream) struct Request {
     pub headers: Box<[u8]>,
     /// Its payload.
     pub body: Box<[u8]>,
+    /// The number of the account it came in.
+    pub account: u64,
     /// The number of the connection it came from; 0 if it did not come from one.
     pub cid: u64,
 }
@@ -97,21 +99,31 @@ fn is_info(subject: &[u8]) -> bool {
 
 impl From<&Delivered<'_>> for Request {
     fn from(delivered: &Delivered<'_>) -> Self {
+        let (account, cid) = origin(delivered.sid);
         Self {
+            account,
+            cid,
             subject: delivered.subject.into(),
             reply: delivered.reply.unwrap_or_default().into(),
             headers: delivered.headers.into(),
             body: delivered.payload.into(),
-            cid: publisher(delivered.sid),
         }
     }
 }
 
-/// The publisher in a sid that names it.
-fn publisher(sid: &[u8]) -> u64 {
-    let digits = sid.rsplit(|&b| b == b'.').next().unwrap_or_default();
-    let digits = std::str::from_utf8(digits).unwrap_or_default();
-    digits.parse().unwrap_or(0)
+/// What the API's subscriptions are known by in an account.
+pub(in crate::jetstream) fn sid(account: u64) -> String {
+    format!("api.{account}")
+}
+
+/// The account in a sid, and the publisher, if it is named there too.
+fn origin(sid: &[u8]) -> (u64, u64) {
+    let mut numbers = sid.split(|&b| b == b'.').skip(1).map(|digits| {
+        let digits = std::str::from_utf8(digits).unwrap_or_default();
+        digits.parse().unwrap_or(0)
+    });
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next())
 }
 
 #[cfg(test)]
@@ -166,7 +178,7 @@ mod tests {
         write_msg(
             &mut frames,
             b"$JS.API.INFO",
-            b"api.12",
+            b"api.7.12",
             None,
             Some(12),
             body,
@@ -180,6 +192,7 @@ mod tests {
             reply: [].into(),
             headers: b"NATS/1.0\r\n\r\n"[..].into(),
             body: b"{}"[..].into(),
+            account: 7,
             cid: 12,
         };
         assert_eq!(cut(&frames, limits).requests, [expected]);

@@ -27,10 +27,10 @@ pub(super) fn snapshot(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> 
     let stream = call.stream(name)?;
     let request = request?;
     request.check()?;
-    let transfer = jetstream.transfers.begin_snapshot()?;
+    let transfer = jetstream.server.transfers.begin_snapshot()?;
     let frozen = stream.group.lock().freeze();
     let frozen = frozen.map_err(error::stream_snapshot)?;
-    let (account, log) = (&jetstream.account.name, &jetstream.shared.log);
+    let (account, log) = (&jetstream.account.name, &jetstream.server.shared.log);
     info!(log, "Starting snapshot for stream '{account} > {name}'");
     if request.jsck {
         // It reads everything, which others are not to wait for.
@@ -47,7 +47,7 @@ pub(super) fn snapshot(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> 
 
 /// What is left of a request that is answered later than those that came after it.
 struct OwnCall {
-    jetstream: Arc<crate::jetstream::JetStream>,
+    jetstream: Arc<crate::jetstream::AccountJetStream>,
     request: super::Request,
 }
 
@@ -71,7 +71,7 @@ impl OwnCall {
         let jetstream = &self.jetstream;
         let name = &frozen.config.name;
         if let Err(reason) = checked {
-            let (account, log) = (&jetstream.account.name, &jetstream.shared.log);
+            let (account, log) = (&jetstream.account.name, &jetstream.server.shared.log);
             warn!(
                 log,
                 "Snapshot of stream '{account} > {name}' failed: {reason}"
@@ -143,7 +143,7 @@ pub(super) fn restore(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
         return Err(error::STREAM_REPLICAS_NOT_SUPPORTED);
     }
     stream::check_subjects_free(jetstream, &config, &[])?;
-    let transfer = jetstream.transfers.begin_restore()?;
+    let transfer = jetstream.server.transfers.begin_restore()?;
     let deliver_subject = restore::begin(jetstream, config, transfer)?;
     Ok(call.answer(&RestoreStarted { deliver_subject }))
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use cognate_api::event::Action;
 use cognate_api::{CreatedStream, StreamRequest, Success, expect_empty};
 use cognate_model::{
-    AccountLimits, ApiError, Reservation, StorageType, StreamConfig, StreamContext,
-    check_reservation, check_reservation_update, error,
+    ApiError, Reservation, StorageType, StreamConfig, StreamContext, check_reservation,
+    check_reservation_update, error,
 };
 use tokio::runtime::Handle;
 
@@ -16,7 +16,7 @@ use super::stream_info::{Shown, describe};
 use super::{Answer, Call};
 use crate::jetstream::assets::CLOSE_WAIT;
 use crate::jetstream::claim::Claim;
-use crate::jetstream::{JetStream, advisory};
+use crate::jetstream::{AccountJetStream, advisory};
 
 /// `STREAM.CREATE`.
 pub(super) fn create(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
@@ -35,7 +35,7 @@ pub(super) fn create(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
         None => {
             let claim = claim(jetstream, name)?;
             settle(jetstream, &claim, &config)?;
-            let now = jetstream.clock.now();
+            let now = jetstream.server.clock.now();
             (jetstream.create_stream(config, now)?, true)
         }
     };
@@ -58,7 +58,7 @@ pub(super) fn update(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     }
     let stream = call.stream(name)?;
     config.set_required_level();
-    let limits = jetstream.account_limits();
+    let limits = jetstream.allowance().limits(config.num_replicas)?;
     let reservation = reservation(jetstream, config.storage, name, &[]);
     let config = {
         let group = stream.group.lock();
@@ -111,16 +111,17 @@ pub(super) fn delete(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
 
 /// Fills in the defaults of a requested configuration and checks it.
 pub(super) fn checked(
-    jetstream: &JetStream,
+    jetstream: &Arc<AccountJetStream>,
     request: StreamRequest,
 ) -> Result<StreamConfig, ApiError> {
     let find = |name: &str| {
         let stream = jetstream.stream(name)?;
         Some(StreamConfig::clone(&stream.config()))
     };
+    let account = jetstream.account_limits(request.config.num_replicas);
     request.config.checked(&StreamContext {
-        server: &jetstream.server_limits(),
-        account: &jetstream.account_limits(),
+        server: &jetstream.server.server_limits(),
+        account: &account,
         pedantic: request.pedantic,
         find: &find,
     })
@@ -128,7 +129,7 @@ pub(super) fn checked(
 
 /// Whether the account may have another stream, and has room for it. `config` is as requested.
 pub(super) fn check_room(
-    jetstream: &JetStream,
+    jetstream: &Arc<AccountJetStream>,
     config: &StreamConfig,
     name: &str,
 ) -> Result<(), ApiError> {
@@ -137,12 +138,12 @@ pub(super) fn check_room(
 
 /// The same, with what others are making.
 fn check_room_beside(
-    jetstream: &JetStream,
+    jetstream: &Arc<AccountJetStream>,
     config: &StreamConfig,
     name: &str,
     unfinished: &[Arc<StreamConfig>],
 ) -> Result<(), ApiError> {
-    let limits: AccountLimits = jetstream.account_limits();
+    let limits = jetstream.allowance().limits(config.num_replicas)?;
     let streams = jetstream.streams();
     let others = streams.iter().filter(|stream| stream.name != name);
     let is_new = |config: &&Arc<StreamConfig>| jetstream.stream(&config.name).is_none();
@@ -153,7 +154,10 @@ fn check_room_beside(
 }
 
 /// Claims the name of a stream that is to be made, changed or removed.
-pub(in crate::jetstream) fn claim(jetstream: &JetStream, name: &str) -> Result<Claim, ApiError> {
+pub(in crate::jetstream) fn claim(
+    jetstream: &AccountJetStream,
+    name: &str,
+) -> Result<Claim, ApiError> {
     let taken = "another request is making, changing or removing this stream; try again later";
     jetstream
         .claims
@@ -163,10 +167,12 @@ pub(in crate::jetstream) fn claim(jetstream: &JetStream, name: &str) -> Result<C
 
 /// Says what a claimed stream is to be, if nobody else is in the way, finished or not.
 pub(in crate::jetstream) fn settle(
-    jetstream: &JetStream,
+    jetstream: &Arc<AccountJetStream>,
     claim: &Claim,
     config: &StreamConfig,
 ) -> Result<(), ApiError> {
+    // What streams of all accounts reserve of the server is looked at by one at a time.
+    let _turn = jetstream.server.settling.lock();
     claim.settle(config, |others| {
         check_room_beside(jetstream, config, &config.name, others)?;
         check_subjects_free(jetstream, config, others)
@@ -176,7 +182,7 @@ pub(in crate::jetstream) fn settle(
 /// What is reserved in this kind of storage; in the account without the stream called `name`.
 /// `unfinished` are those that others are making.
 fn reservation(
-    jetstream: &JetStream,
+    jetstream: &Arc<AccountJetStream>,
     storage: StorageType,
     name: &str,
     unfinished: &[Arc<StreamConfig>],
@@ -185,32 +191,39 @@ fn reservation(
         account: 0,
         server: 0,
         server_max: match storage {
-            StorageType::Memory => jetstream.memory_max(),
-            StorageType::File => jetstream.store_max(),
+            StorageType::Memory => jetstream.server.memory_max(),
+            StorageType::File => jetstream.server.store_max(),
         }
         .try_into()
         .unwrap_or(i64::MAX),
     };
-    let is_new = |config: &&Arc<StreamConfig>| jetstream.stream(&config.name).is_none();
-    let coming = unfinished.iter().filter(is_new).cloned();
-    let streams = jetstream.streams();
-    let there = streams.iter().map(|stream| stream.config());
-    for config in there.chain(coming) {
-        if config.storage != storage {
-            continue;
-        }
-        let bytes = config.max_bytes.max(0);
-        reservation.server = reservation.server.saturating_add(bytes);
-        if config.name != name {
-            let bytes = bytes.saturating_mul(config.num_replicas.max(1));
-            reservation.account = reservation.account.saturating_add(bytes);
+    for other in jetstream.server.accounts() {
+        let is_own = Arc::ptr_eq(&other, jetstream);
+        let unfinished = match is_own {
+            true => unfinished.to_vec(),
+            false => other.claims.unfinished(),
+        };
+        let is_new = |config: &Arc<StreamConfig>| other.stream(&config.name).is_none();
+        let coming = unfinished.into_iter().filter(is_new);
+        let streams = other.streams();
+        let there = streams.iter().map(|stream| stream.config());
+        for config in there
+            .chain(coming)
+            .filter(|config| config.storage == storage)
+        {
+            let bytes = config.max_bytes.max(0);
+            reservation.server = reservation.server.saturating_add(bytes);
+            if is_own && config.name != name {
+                let bytes = bytes.saturating_mul(config.num_replicas.max(1));
+                reservation.account = reservation.account.saturating_add(bytes);
+            }
         }
     }
     reservation
 }
 
 pub(super) fn check_subjects_free(
-    jetstream: &JetStream,
+    jetstream: &AccountJetStream,
     config: &StreamConfig,
     unfinished: &[Arc<StreamConfig>],
 ) -> Result<(), ApiError> {

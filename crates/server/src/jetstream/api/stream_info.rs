@@ -13,7 +13,7 @@ use cognate_store::disk::Disk;
 use cognate_subject::validate::{is_valid_filter, overlaps};
 
 use super::{Answer, Call};
-use crate::jetstream::JetStream;
+use crate::jetstream::AccountJetStream;
 use crate::jetstream::stream::StreamHandle;
 use crate::shared::COMPATIBLE_VERSION;
 
@@ -35,17 +35,17 @@ pub(in crate::jetstream) enum Shown {
 
 /// What there is to say about a stream.
 pub(in crate::jetstream) fn describe(
-    jetstream: &JetStream,
+    jetstream: &AccountJetStream,
     stream: &StreamHandle,
     shown: Shown,
 ) -> StreamInfo {
     let group = stream.group.lock();
-    let domain = match (&jetstream.options.domain, shown) {
+    let domain = match (&jetstream.server.options.domain, shown) {
         (Some(domain), Shown::Updated | Shown::Alone | Shown::Listed) => domain.clone(),
         _ => String::new(),
     };
     let cluster = (shown == Shown::Alone).then(|| ClusterInfo {
-        leader: jetstream.shared.facts.server_name.clone(),
+        leader: jetstream.server.shared.facts.server_name.clone(),
         ..ClusterInfo::default()
     });
     let (mirror, sources) = jetstream.origin_infos(&group);
@@ -60,7 +60,7 @@ pub(in crate::jetstream) fn describe(
         state: state(&group),
         domain,
         cluster,
-        ts: jetstream.clock.now(),
+        ts: jetstream.server.clock.now(),
         ..StreamInfo::default()
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 /// The streams with a subject that `filter` overlaps, by name; all if it is empty.
-fn wanted(jetstream: &JetStream, filter: &str) -> Vec<std::sync::Arc<StreamHandle>> {
+fn wanted(jetstream: &AccountJetStream, filter: &str) -> Vec<std::sync::Arc<StreamHandle>> {
     let mut streams = jetstream.streams();
     if !filter.is_empty() {
         streams.retain(|stream| {
