@@ -51,6 +51,26 @@ enum Command {
     Counter(commands::counter::CounterArgs),
     #[command(visible_alias = "ctx")]
     Context(commands::context::ContextArgs),
+    #[command(visible_aliases = ["str", "st", "ms", "s"])]
+    Stream(commands::stream::StreamArgs),
+    Schema(commands::schema::SchemaArgs),
+    #[command(visible_aliases = ["err", "error"])]
+    Errors(commands::errors::ErrorsArgs),
+    #[command(visible_aliases = ["srv", "sys", "system"])]
+    Server(commands::server::ServerArgs),
+    Auth(commands::auth::AuthArgs),
+    #[command(visible_aliases = ["con", "obs", "c"])]
+    Consumer(commands::consumer::ConsumerArgs),
+    #[command(visible_aliases = ["event", "e"])]
+    Events(commands::events::EventsArgs),
+    Top(commands::top::TopArgs),
+    #[command(visible_alias = "dash")]
+    Dashboard(commands::dashboard::DashboardArgs),
+    #[command(visible_alias = "a")]
+    Account(commands::account::AccountArgs),
+    #[command(visible_alias = "micro")]
+    Service(commands::service::ServiceArgs),
+    Trace(commands::trace::TraceArgs),
     Cheat(commands::cheat::CheatArgs),
     Completion(commands::completion::CompletionArgs),
     Man(commands::man::ManArgs),
@@ -68,6 +88,18 @@ impl Command {
             Command::Counter(args) => args.run(app).await,
             Command::Latency(args) => args.run(app).await,
             Command::Bench(args) => args.run(app).await,
+            Command::Stream(args) => args.run(app).await,
+            Command::Schema(args) => args.run(app).await,
+            Command::Errors(args) => args.run().await,
+            Command::Server(args) => args.run(app).await,
+            Command::Auth(args) => args.run(app).await,
+            Command::Consumer(args) => args.run(app).await,
+            Command::Events(args) => args.run(app).await,
+            Command::Top(args) => args.run(app).await,
+            Command::Dashboard(args) => args.run(app).await,
+            Command::Account(args) => args.run(app).await,
+            Command::Service(args) => args.run(app).await,
+            Command::Trace(args) => args.run(app).await,
             Command::Cheat(args) => args.run().await,
             Command::Completion(args) => args.run().await,
             Command::Man(args) => args.run().await,

@@ -31,15 +31,15 @@ pub(crate) struct RequestArgs {
 
     /// Show just the output received
     #[arg(short, long)]
-    raw: bool,
+    pub(crate) raw: bool,
 
     /// Adds headers to the message using K:V format
     #[arg(short = 'H', long = "header", value_name = "K:V")]
-    headers: Vec<String>,
+    pub(crate) headers: Vec<String>,
 
     /// Publish multiple messages
     #[arg(long, default_value_t = 1)]
-    count: u64,
+    pub(crate) count: u64,
 
     /// Wait for multiple replies from services. 0 waits until timeout
     #[arg(long, default_value_t = 1)]
@@ -55,10 +55,25 @@ pub(crate) struct RequestArgs {
 
     /// Translate the message data by running it through the given command before output
     #[arg(long)]
-    translate: Option<String>,
+    pub(crate) translate: Option<String>,
 }
 
 impl RequestArgs {
+    /// A request with one reply, as other commands make it.
+    pub(crate) fn one(subject: impl Into<String>, body: BodyArgs) -> Self {
+        RequestArgs {
+            subject: subject.into(),
+            body,
+            raw: false,
+            headers: Vec::new(),
+            count: 1,
+            replies: 1,
+            reply_timeout: Duration::from_millis(300),
+            wait_for_empty: false,
+            translate: None,
+        }
+    }
+
     pub(crate) async fn run(self, app: &App) -> Result<()> {
         let client = app.connect().await?;
         let timeout = app.timeout()?;

@@ -18,11 +18,13 @@ pub(crate) struct ConsumerConfig {
     pub(crate) durable_name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) description: String,
+    #[serde(skip_serializing_if = "Choice::is_unset")]
     pub(crate) deliver_policy: Choice,
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) opt_start_seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) opt_start_time: Option<String>,
+    #[serde(skip_serializing_if = "Choice::is_unset")]
     pub(crate) ack_policy: Choice,
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) ack_wait: i64,
@@ -34,6 +36,7 @@ pub(crate) struct ConsumerConfig {
     pub(crate) filter_subject: String,
     #[serde(skip_serializing_if = "is_empty", deserialize_with = "null_is_default")]
     pub(crate) filter_subjects: Vec<String>,
+    #[serde(skip_serializing_if = "Choice::is_unset")]
     pub(crate) replay_policy: Choice,
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) rate_limit_bps: u64,

@@ -10,6 +10,7 @@ mod config_file;
 mod consumer;
 mod consumers;
 mod delivery;
+mod manage;
 mod pull;
 mod stream;
 mod streams;
@@ -18,6 +19,7 @@ pub(crate) use api_error::{ApiError, code};
 pub(crate) use config_file::{read_consumer_config, read_stream_config};
 pub(crate) use consumer::{ConsumerConfig, ConsumerInfo, PriorityGroupState, SequencePair};
 pub(crate) use delivery::Delivery;
+pub(crate) use manage::{Pause, StreamList};
 pub(crate) use pull::Messages;
 pub(crate) use stream::{
     Alternate, Choice, ClusterInfo, ConsumerLimits, ExternalStream, LostMessages, PeerInfo,

@@ -15,6 +15,7 @@ pub(crate) struct StreamConfig {
     pub(crate) description: String,
     #[serde(skip_serializing_if = "is_empty", deserialize_with = "null_is_default")]
     pub(crate) subjects: Vec<String>,
+    #[serde(skip_serializing_if = "Choice::is_unset")]
     pub(crate) retention: Choice,
     pub(crate) max_consumers: i64,
     pub(crate) max_msgs_per_subject: i64,
@@ -22,7 +23,9 @@ pub(crate) struct StreamConfig {
     pub(crate) max_bytes: i64,
     pub(crate) max_age: i64,
     pub(crate) max_msg_size: i64,
+    #[serde(skip_serializing_if = "Choice::is_unset")]
     pub(crate) storage: Choice,
+    #[serde(skip_serializing_if = "Choice::is_unset")]
     pub(crate) discard: Choice,
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) discard_new_per_subject: bool,

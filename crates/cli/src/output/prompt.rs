@@ -26,6 +26,20 @@ pub(crate) fn confirm(question: &str, force: bool) -> Result<bool> {
     }
 }
 
+/// Asks a question whose usual answer is known. `flag` answers without asking.
+pub(crate) fn yes_or_no(question: &str, default: bool, flag: &str) -> Result<bool> {
+    let shown = if default { "[Y/n]" } else { "[y/N]" };
+    loop {
+        let answer = line(&format!("{question} {shown} "), flag)?;
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => return Ok(true),
+            "n" | "no" => return Ok(false),
+            "" => return Ok(default),
+            _ => super::remark("Please answer y or n."),
+        }
+    }
+}
+
 /// [`confirm`], with an error for "no", so that scripts see that nothing happened.
 pub(crate) fn confirm_or_stop(question: &str, force: bool) -> Result<()> {
     if confirm(question, force)? {

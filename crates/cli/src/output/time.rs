@@ -33,6 +33,18 @@ pub(crate) fn local_text(text: &str) -> String {
 
 /// How long ago a time was; zero for the future.
 pub(crate) fn since(at: Timestamp) -> Duration {
-    let elapsed = Timestamp::now().duration_since(at);
-    Duration::try_from(elapsed).unwrap_or_default()
+    since_at(at, Timestamp::now())
+}
+
+/// How long before `now` a time was; zero for the future.
+pub(crate) fn since_at(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(at)).unwrap_or_default()
+}
+
+/// How long ago a time of a server's JSON was, or `never`.
+pub(crate) fn ago(text: &str) -> String {
+    parse(text).map_or_else(
+        || "never".to_owned(),
+        |at| super::duration::human(since(at)),
+    )
 }

@@ -18,6 +18,11 @@ fn help_names_every_command() {
         "object",
         "counter",
         "context",
+        "dashboard",
+        "top",
+        "events",
+        "auth",
+        "server",
         "completion",
         "man",
     ] {

@@ -3,14 +3,28 @@
 //! The server is the `nats-server` of this workspace's build, or the one `NATS_SERVER_BIN` names.
 //! Everything goes over loopback; every test has a server and a home directory of its own.
 
+mod account;
+mod auth;
+mod auth_accounts;
 mod bench;
 mod buckets;
+mod catalogue;
+mod check;
 mod connect;
+mod consumers;
+mod consumers_asked;
 mod context;
 mod counter;
 mod help;
 mod identity;
+mod live;
 mod messages;
+mod server;
+mod services;
 mod streamed;
+mod streams;
+mod streams_asked;
+mod streams_backup;
+mod streams_changed;
 mod support;
 mod terminal;

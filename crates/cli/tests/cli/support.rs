@@ -71,6 +71,24 @@ impl World {
         Self::with(builder.args(&["-js", "-sd", &store]).start())
     }
 
+    /// A server with JetStream and a system account, whose user [`World::sys`] is.
+    pub(crate) fn with_system() -> Self {
+        let builder = Server::builder();
+        let store = builder.dir().join("store");
+        let config = format!(
+            "server_name: n1\njetstream {{ store_dir: \"{}\" }}\nsystem_account: SYS\n\
+             accounts {{ SYS: {{ users: [{{ user: sys, password: secret }}] }} }}\n",
+            store.display()
+        );
+        Self::with(builder.config(&config).start())
+    }
+
+    /// Runs `nats` to its end as the user of the system account.
+    pub(crate) fn sys(&self, args: &[&str]) -> Ended {
+        let login = ["--user", "sys", "--password", "secret"];
+        self.nats(&[args, &login].concat())
+    }
+
     /// A server with this configuration.
     pub(crate) fn configured(text: &str) -> Self {
         Self::with(Server::builder().config(text).start())
@@ -110,6 +128,7 @@ impl World {
             .args(args)
             .current_dir(self.dir())
             .env("XDG_CONFIG_HOME", self.dir().join("config"))
+            .env("XDG_DATA_HOME", self.dir().join("data"))
             .env("HOME", self.dir())
             .env("NATS_URL", self.url())
             .env("COLUMNS", "120")
@@ -168,6 +187,30 @@ impl Running {
             self.child.try_wait().expect("a child can be waited for")
         });
         assert!(code.success(), "{}", self.printed());
+        self.printed()
+    }
+
+    /// Interrupts it where that is how it is meant to end; the exit code must be 0.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) -> String {
+        let pid = i32::try_from(self.child.id()).expect("a process id is small");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a process has an id");
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is ours");
+        self.wait()
+    }
+
+    /// Interrupts it as Ctrl-C does, waits for its end, which must have code 130, and returns
+    /// everything it printed.
+    #[track_caller]
+    pub(crate) fn interrupt(&mut self) -> String {
+        let pid = i32::try_from(self.child.id()).expect("a process id is small");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a process id is not 0");
+        rustix::process::kill_process(pid, rustix::process::Signal::INT)
+            .expect("a child can be signalled");
+        let code = wait::until("the end of nats", || {
+            self.child.try_wait().expect("a child can be waited for")
+        });
+        assert_eq!(code.code(), Some(130), "{}", self.printed());
         self.printed()
     }
 

@@ -11,7 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::support::World;
 
 /// A command at a terminal of 100 columns.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     keyboard: File,
     screen: Receiver<Vec<u8>>,
@@ -19,7 +19,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let controller =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal can be made");
         grantpt(&controller).expect("it is ours");
@@ -68,7 +68,7 @@ impl Terminal {
 
     /// Waits until `text` was shown.
     #[track_caller]
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         wait::until(&format!("{text:?} on the terminal"), || {
             self.look();
             self.seen.contains(text).then_some(())
@@ -81,7 +81,7 @@ impl Terminal {
         }
     }
 
-    fn answer(&mut self, line: &str) {
+    pub(crate) fn answer(&mut self, line: &str) {
         self.keyboard
             .write_all(format!("{line}\n").as_bytes())
             .expect("a terminal takes a line");
@@ -89,7 +89,7 @@ impl Terminal {
 
     /// Waits for the end; the exit code.
     #[track_caller]
-    fn end(&mut self) -> i32 {
+    pub(crate) fn end(&mut self) -> i32 {
         let status = wait::until("the end of nats", || {
             self.child.try_wait().expect("a child can be waited for")
         });

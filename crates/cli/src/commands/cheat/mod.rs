@@ -20,15 +20,18 @@ pub(crate) struct CheatArgs {
 
 /// The sheets, sorted by topic.
 const SHEETS: &[(&str, &str)] = &[
+    ("auth", include_str!("auth.txt")),
     ("bench", include_str!("bench.txt")),
     ("consumer", include_str!("consumer.txt")),
     ("context", include_str!("context.txt")),
     ("counter", include_str!("counter.txt")),
+    ("events", include_str!("events.txt")),
     ("kv", include_str!("kv.txt")),
     ("latency", include_str!("latency.txt")),
     ("object", include_str!("object.txt")),
     ("publish", include_str!("publish.txt")),
     ("reply", include_str!("reply.txt")),
+    ("server", include_str!("server.txt")),
     ("stream", include_str!("stream.txt")),
     ("subscribe", include_str!("subscribe.txt")),
 ];

@@ -73,6 +73,11 @@ impl Raw {
         Err(last)
     }
 
+    /// What the server proved, if the connection has TLS.
+    pub(crate) fn tls_peer(&self) -> Option<socket::Peer> {
+        self.socket.peer()
+    }
+
     /// Appends a publish, and writes when enough has gathered. `headers` is a whole header block
     /// (`NATS/1.0\r\n…\r\n\r\n`), or empty.
     pub(crate) fn publish(

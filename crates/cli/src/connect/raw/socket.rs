@@ -6,6 +6,16 @@ use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 
+/// What is known about a connection's TLS.
+pub(crate) struct Peer {
+    /// The protocol's version.
+    pub(crate) version: String,
+    /// The cipher suite.
+    pub(crate) cipher: String,
+    /// The server's certificates, its own first, as DER.
+    pub(crate) certificates: Vec<Vec<u8>>,
+}
+
 /// The two kinds.
 pub(super) enum Socket {
     Plain(TcpStream),
@@ -18,6 +28,27 @@ impl Socket {
             Socket::Plain(tcp) => tcp,
             Socket::Tls(tls) => &tls.sock,
         }
+    }
+
+    /// What the other side of a TLS connection proved.
+    pub(super) fn peer(&self) -> Option<Peer> {
+        let Socket::Tls(tls) = self else { return None };
+        let session = &tls.conn;
+        let certificates = session.peer_certificates().unwrap_or_default();
+        let name = |value: Option<String>| value.unwrap_or_default();
+        Some(Peer {
+            version: name(
+                session
+                    .protocol_version()
+                    .map(|version| format!("{version:?}")),
+            ),
+            cipher: name(
+                session
+                    .negotiated_cipher_suite()
+                    .map(|suite| format!("{:?}", suite.suite())),
+            ),
+            certificates: certificates.iter().map(|der| der.to_vec()).collect(),
+        })
     }
 
     /// How long a read waits.

@@ -1,0 +1,326 @@
+//! `nats auth account imports`: what an account takes from others.
+
+use cognate_auth::jwt::{ExportKind, Import};
+
+use super::exports::kind_text;
+use crate::commands::auth::select::{Chosen, OperatorFlag};
+use crate::commands::auth::store::{self, AccountEntity};
+use crate::error::{Context, Error, Result};
+use crate::output::columns::Columns;
+use crate::output::table::Table;
+use crate::output::{json, prompt};
+use crate::say;
+
+#[derive(clap::Subcommand)]
+pub(super) enum ImportsCommand {
+    /// Adds an Import
+    #[command(visible_aliases = ["new", "a", "n"])]
+    Add(AddArgs),
+    /// Show information for an Import
+    #[command(visible_aliases = ["i", "show", "view"])]
+    Info {
+        /// Import to view by local subject
+        subject: Option<String>,
+        /// Account to act on
+        account: Option<String>,
+        #[command(flatten)]
+        operator: OperatorFlag,
+        /// Produce JSON output
+        #[arg(short, long)]
+        json: bool,
+    },
+    /// Edits an Import
+    #[command(visible_alias = "update")]
+    Edit(EditArgs),
+    /// List Imports
+    #[command(visible_alias = "list")]
+    Ls {
+        /// Account to act on
+        account: Option<String>,
+        /// Operator to act on
+        operator: Option<String>,
+    },
+    /// Removes an Import
+    Rm {
+        /// Import to remove by local subject
+        subject: String,
+        /// Account to act on
+        account: Option<String>,
+        #[command(flatten)]
+        operator: OperatorFlag,
+        /// Removes without prompting
+        #[arg(short, long)]
+        force: bool,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct AddArgs {
+    /// A unique name for the import
+    name: String,
+    /// The Subject to import
+    subject: String,
+    /// Account to import into
+    account: Option<String>,
+    /// The account to import from, by public key or name
+    #[arg(long)]
+    source: String,
+    /// The local Subject to use for the import
+    #[arg(long)]
+    local: Option<String>,
+    /// Shares connection information with the exporter
+    #[arg(long)]
+    share: bool,
+    /// Enable tracing messages across Stream imports
+    #[arg(long)]
+    traceable: bool,
+    /// Sets the import to be a Service rather than a Stream
+    #[arg(long)]
+    service: bool,
+    /// A file with the activation token of a private export
+    #[arg(long, value_name = "FILE")]
+    activation: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    operator: OperatorFlag,
+}
+
+#[derive(clap::Args)]
+pub(super) struct EditArgs {
+    /// The Local import Subject to edit
+    subject: String,
+    /// Account to act on
+    account: Option<String>,
+    /// The local Subject to use for the import
+    #[arg(long)]
+    local: Option<String>,
+    /// Shares connection information with the exporter
+    #[arg(long, overrides_with = "no_share")]
+    share: bool,
+    /// Keeps connection information from the exporter
+    #[arg(long, overrides_with = "share")]
+    no_share: bool,
+    /// Enable tracing messages across Stream imports
+    #[arg(long, overrides_with = "no_traceable")]
+    traceable: bool,
+    /// Disable tracing messages across Stream imports
+    #[arg(long, overrides_with = "traceable")]
+    no_traceable: bool,
+    #[command(flatten)]
+    operator: OperatorFlag,
+}
+
+impl ImportsCommand {
+    pub(super) fn run(self) -> Result<()> {
+        match self {
+            ImportsCommand::Add(args) => args.run(),
+            ImportsCommand::Info {
+                subject,
+                account,
+                operator,
+                json: is_json,
+            } => {
+                let (chosen, account) = operator.account(account.as_deref())?;
+                let import = find(&account, subject.as_deref())?;
+                match is_json {
+                    true => json::print(import),
+                    false => {
+                        page(&chosen, import)?.print();
+                        Ok(())
+                    }
+                }
+            }
+            ImportsCommand::Edit(args) => args.run(),
+            ImportsCommand::Ls { account, operator } => {
+                let chosen = Chosen::named(operator.as_deref())?;
+                let account = chosen.account(account.as_deref())?;
+                list(&chosen, &account)
+            }
+            ImportsCommand::Rm {
+                subject,
+                account,
+                operator,
+                force,
+            } => {
+                let (chosen, mut account) = operator.account(account.as_deref())?;
+                find(&account, Some(&subject))?;
+                prompt::confirm_or_stop(&format!("Really remove the Import {subject}"), force)?;
+                account
+                    .claims
+                    .nats
+                    .imports
+                    .retain(|import| local_subject(import) != subject);
+                chosen.save_account(&mut account)?;
+                say!("Removed import of subject {subject:?}");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What an import is called in the account.
+fn local_subject(import: &Import) -> &str {
+    match import.local_subject.as_str() {
+        "" => &import.subject,
+        local => local,
+    }
+}
+
+impl AddArgs {
+    fn run(self) -> Result<()> {
+        let (chosen, mut account) = self.operator.account(self.account.as_deref())?;
+        let local = self.local.unwrap_or_else(|| self.subject.clone());
+        let imports = &mut account.claims.nats.imports;
+        if imports.iter().any(|import| local_subject(import) == local) {
+            return Err(
+                Error::new(format!("something is already imported as {local}"))
+                    .hint("Choose another name for it here with --local."),
+            );
+        }
+        let is_key = self.source.len() == 56 && self.source.starts_with('A');
+        let source = match is_key {
+            true => self.source,
+            false => chosen.account(Some(&self.source))?.subject().to_owned(),
+        };
+        let token = match &self.activation {
+            Some(path) => store::read_text(path)?.trim().to_owned(),
+            None => String::new(),
+        };
+        let import = Import {
+            name: self.name,
+            subject: self.subject,
+            account: source,
+            token,
+            local_subject: local,
+            kind: Some(match self.service {
+                true => ExportKind::Service,
+                false => ExportKind::Stream,
+            }),
+            share: self.share,
+            allow_trace: self.traceable,
+            ..Import::default()
+        };
+        imports.push(import.clone());
+        chosen.save_account(&mut account)?;
+        page(&chosen, &import)?.print();
+        Ok(())
+    }
+}
+
+impl EditArgs {
+    fn run(self) -> Result<()> {
+        let (chosen, mut account) = self.operator.account(self.account.as_deref())?;
+        find(&account, Some(&self.subject))?;
+        let imports = &mut account.claims.nats.imports;
+        let import = imports
+            .iter_mut()
+            .find(|import| local_subject(import) == self.subject)
+            .context("the import is gone")?;
+        if let Some(local) = self.local {
+            import.local_subject = local;
+        }
+        if self.share || self.no_share {
+            import.share = self.share;
+        }
+        if self.traceable || self.no_traceable {
+            import.allow_trace = self.traceable;
+        }
+        let import = import.clone();
+        chosen.save_account(&mut account)?;
+        page(&chosen, &import)?.print();
+        Ok(())
+    }
+}
+
+/// The import of a local subject, or the only one.
+fn find<'a>(account: &'a AccountEntity, subject: Option<&str>) -> Result<&'a Import> {
+    let imports = &account.claims.nats.imports;
+    let found = match (subject, imports.as_slice()) {
+        (Some(subject), _) => imports
+            .iter()
+            .find(|import| local_subject(import) == subject),
+        (None, [only]) => Some(only),
+        (None, _) => return Err(Error::new("which import?").hint("Give its local subject.")),
+    };
+    found.ok_or_else(|| {
+        Error::new(format!(
+            "subject {:?} is not imported",
+            subject.unwrap_or_default()
+        ))
+        .hint(format!(
+            "`nats auth account imports ls {}` shows what is.",
+            account.name
+        ))
+    })
+}
+
+/// The name of an account of the same operator, else its key.
+fn source_name(chosen: &Chosen, key: &str) -> Result<String> {
+    let accounts = chosen.store.all_accounts(&chosen.operator.name)?;
+    let found = accounts
+        .into_iter()
+        .find(|account| account.subject() == key);
+    Ok(found.map_or_else(|| key.to_owned(), |account| account.name))
+}
+
+fn page(chosen: &Chosen, import: &Import) -> Result<Columns> {
+    let source = match source_name(chosen, &import.account)? {
+        name if name == import.account => name,
+        name => format!("{name} ({})", import.account),
+    };
+    let mut page = Columns::new(format!(
+        "Import info for import {:?} importing {:?}",
+        import.name, import.subject
+    ));
+    page.section("Configuration")
+        .row("Name", &import.name)
+        .row("From Account", source)
+        .row("Local Subject", local_subject(import))
+        .row("Kind", kind_text(import.kind))
+        .row("Remote Subject", &import.subject);
+    if import.kind == Some(ExportKind::Stream) {
+        page.row("Allows Message Tracing", import.allow_trace);
+    }
+    page.row("Sharing Connection Info", import.share);
+    if !import.token.is_empty() {
+        page.row("Activation Token", "yes");
+    }
+    Ok(page)
+}
+
+fn list(chosen: &Chosen, account: &AccountEntity) -> Result<()> {
+    let imports = &account.claims.nats.imports;
+    if imports.is_empty() {
+        say!("No Imports defined");
+        return Ok(());
+    }
+    let mut table = Table::new(
+        format!("Imports for account {}", account.name),
+        &[
+            "Name",
+            "Kind",
+            "Source",
+            "Local Subject",
+            "Remote Subject",
+            "Allows Tracing",
+            "Sharing Connection Info",
+        ],
+    );
+    for import in imports {
+        let is_stream = import.kind == Some(ExportKind::Stream);
+        table.row([
+            import.name.clone(),
+            kind_text(import.kind).to_owned(),
+            source_name(chosen, &import.account)?,
+            local_subject(import).to_owned(),
+            import.subject.clone(),
+            if is_stream {
+                import.allow_trace.to_string()
+            } else {
+                String::new()
+            },
+            import.share.to_string(),
+        ]);
+    }
+    table.print();
+    Ok(())
+}

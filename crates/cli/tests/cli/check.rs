@@ -1,0 +1,426 @@
+//! `nats server check`: what monitoring systems see, and the exit codes they go by.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use cognate_conformance::wait;
+
+use crate::support::World;
+
+/// The check must have ended with `code`, saying `text` on standard output.
+#[track_caller]
+fn says(world: &World, args: &[&str], code: i32, text: &str) -> String {
+    let ended = world.nats(&[&["server", "check"], args].concat());
+    assert_eq!(ended.code, code, "{ended:?}");
+    assert!(ended.stdout.contains(text), "{text:?} is not in {ended:?}");
+    ended.stdout
+}
+
+#[test]
+fn connections_are_checked() {
+    let world = World::new();
+    let text = says(
+        &world,
+        &["connection"],
+        0,
+        "OK Connection OK:connected to nats://127.0.0.1:",
+    );
+    for measure in [
+        " | connect_time=",
+        "s;0.5000;1.0000",
+        " rtt=",
+        " request_time=",
+    ] {
+        assert!(text.contains(measure), "{measure} is not in {text}");
+    }
+    says(
+        &world,
+        &["conn", "--connect-critical", "1ns", "--connect-warn", "1ns"],
+        2,
+        "CRITICAL Connection Crit:",
+    );
+    says(
+        &world,
+        &["conn", "--rtt-warn", "1ns"],
+        1,
+        "WARNING Connection Warn:rtt time exceeded",
+    );
+    says(
+        &world,
+        &["conn", "-s", "127.0.0.1:1"],
+        2,
+        "CRITICAL Connection Crit:connection failed:",
+    );
+}
+
+#[test]
+fn every_format_is_spoken() {
+    let world = World::new();
+    let json = world
+        .nats(&["server", "check", "conn", "--format", "json"])
+        .ok()
+        .json();
+    assert_eq!(
+        (json["status"].as_str(), json["check_suite"].as_str()),
+        (Some("OK"), Some("connections"))
+    );
+    assert_eq!(json["perf_data"][0]["name"], "connect_time");
+    let text = says(
+        &world,
+        &["conn", "--format", "prometheus", "--namespace", "x"],
+        0,
+        "",
+    );
+    assert!(
+        text.contains("x_connections_status_code{item=\"Connection\",status=\"OK\"} 0\n"),
+        "{text}"
+    );
+    // A scraper reads the status from the text.
+    says(
+        &world,
+        &["conn", "--format", "prometheus", "-s", "127.0.0.1:1"],
+        0,
+        "status=\"CRITICAL\"} 2",
+    );
+    says(
+        &world,
+        &["conn", "--format", "text"],
+        0,
+        "Connection: OK\n\nStatus Detail\n",
+    );
+    let file = world.dir().join("check.prom");
+    let path = file.to_str().expect("a path that is text");
+    assert_eq!(says(&world, &["conn", "--outfile", path], 0, ""), "");
+    assert!(
+        std::fs::read_to_string(file)
+            .expect("a file")
+            .starts_with("OK Connection")
+    );
+}
+
+// tidy: long-function: a table of checks and what they say
+#[test]
+fn jetstream_is_checked() {
+    let world = World::new();
+    world.nats(&["kv", "add", "B"]).ok();
+    world.nats(&["kv", "put", "B", "k", "v"]).ok();
+    says(&world, &["jetstream"], 0, "OK JetStream | memory=0B");
+    says(
+        &world,
+        &["js", "--mem-warn", "90", "--mem-critical", "75"],
+        2,
+        "Crit:memory: invalid thresholds",
+    );
+    says(
+        &world,
+        &["stream", "--stream", "KV_B"],
+        0,
+        "OK KV_B OK:0 sources",
+    );
+    says(
+        &world,
+        &["stream", "--stream", "KV_B", "--msgs-critical", "1"],
+        2,
+        "Crit:1 messages",
+    );
+    says(
+        &world,
+        &["stream", "--stream", "KV_B", "--msgs-warn", "1"],
+        1,
+        "Warn:1 messages",
+    );
+    says(
+        &world,
+        &["stream", "--stream", "KV_B", "--peer-expect", "3"],
+        2,
+        "Crit:Stream is not clustered",
+    );
+    says(
+        &world,
+        &[
+            "stream",
+            "--stream",
+            "KV_B",
+            "--subjects-warn",
+            "1",
+            "--subjects-critical",
+            "5",
+        ],
+        1,
+        "Warn:1 subjects",
+    );
+    says(
+        &world,
+        &["stream", "--stream", "NONE"],
+        2,
+        "Crit:could not load info: ",
+    );
+    says(
+        &world,
+        &["kv", "--bucket", "B", "--key", "k"],
+        0,
+        "OK:bucket B OK:key k found | values=1",
+    );
+    says(
+        &world,
+        &["kv", "--bucket", "B", "--key", "x"],
+        2,
+        "Crit:key x not found",
+    );
+    says(
+        &world,
+        &[
+            "kv",
+            "--bucket",
+            "B",
+            "--values-warn",
+            "1",
+            "--values-critical",
+            "2",
+        ],
+        1,
+        "Warn:1 values",
+    );
+    says(
+        &world,
+        &["kv", "--bucket", "NONE"],
+        2,
+        "Crit:bucket NONE not found",
+    );
+    world.nats(&["kv", "del", "B", "k", "-f"]).ok();
+    says(
+        &world,
+        &["kv", "--bucket", "B", "--key", "k"],
+        2,
+        "Crit:key k is deleted",
+    );
+}
+
+// tidy: long-function: a table of checks and what they say
+#[test]
+fn messages_and_consumers_are_checked() {
+    let world = World::new();
+    world.nats(&["kv", "add", "B"]).ok();
+    world.nats(&["kv", "put", "B", "k", "hello"]).ok();
+    let message = ["message", "--stream", "KV_B", "--subject", "$KV.B.k"];
+    let with = |more: &[&'static str]| [&message[..], more].concat();
+    says(
+        &world,
+        &with(&["--content", "^hel+o$"]),
+        0,
+        "OK:Valid message on KV_B > $KV.B.k | age=",
+    );
+    says(
+        &world,
+        &with(&["--content", "bye"]),
+        2,
+        "Crit:does not match regex: bye",
+    );
+    says(&world, &with(&["--age-critical", "1ns"]), 2, " old");
+    says(
+        &world,
+        &with(&["--body-timestamp"]),
+        2,
+        "invalid timestamp body",
+    );
+    says(
+        &world,
+        &["message", "--stream", "KV_B", "--subject", "none"],
+        2,
+        "Crit:no message found",
+    );
+    let usage = world.nats(&[
+        "server",
+        "check",
+        "message",
+        "--stream",
+        "S",
+        "--content",
+        "(",
+    ]);
+    usage.fails_with("regex parse error");
+    let watcher = world.spawn(&["sub", "--stream", "KV_B", "--durable", "D", "--count", "1"]);
+    watcher.wait_for("hello");
+    let consumer = ["consumer", "--stream", "KV_B", "--consumer", "D"];
+    let with = |more: &[&'static str]| [&consumer[..], more].concat();
+    says(
+        &world,
+        &with(&["--unprocessed-critical", "1"]),
+        0,
+        "OK:Unprocessed Messages: 0",
+    );
+    says(
+        &world,
+        &with(&["--last-delivery-critical", "1h"]),
+        0,
+        "OK:Last delivery ",
+    );
+    says(
+        &world,
+        &with(&["--pinned"]),
+        2,
+        "Crit:Not pinned client priority mode",
+    );
+    says(
+        &world,
+        &["consumer", "--stream", "KV_B", "--consumer", "X"],
+        2,
+        "Crit:could not load info",
+    );
+}
+
+#[test]
+fn services_are_checked() {
+    let world = World::new();
+    let responder = world.spawn(&["reply", "echo", "pong"]);
+    responder.wait_for("Listening on");
+    wait::until("an answer", || {
+        let ended = world.nats(&["server", "check", "req", "--subject", "echo"]);
+        (ended.code == 0).then_some(())
+    });
+    says(
+        &world,
+        &["request", "--subject", "echo", "--match-payload", "^p"],
+        0,
+        "OK echo OK:Valid response | time=",
+    );
+    says(
+        &world,
+        &["req", "--subject", "echo", "--match-payload", "^x"],
+        2,
+        "Crit:response does not match regexp",
+    );
+    says(
+        &world,
+        &["req", "--subject", "echo", "--match-headers", "A=b"],
+        2,
+        "Crit:invalid header \"A\" = \"\"",
+    );
+    says(
+        &world,
+        &["req", "--subject", "nobody"],
+        2,
+        "Crit:could not send request",
+    );
+}
+
+#[test]
+fn servers_are_checked() {
+    let world = World::with_system();
+    let sys = ["--user", "sys", "--password", "secret"];
+    let with = |args: &[&'static str]| [args, &sys[..]].concat();
+    says(
+        &world,
+        &with(&["server", "--name", "n1", "--js-required"]),
+        0,
+        "OK n1 OK:JetStream enabled | uptime=",
+    );
+    says(
+        &world,
+        &with(&["server", "--name", "n1", "--tls-required"]),
+        2,
+        "Crit:TLS not required",
+    );
+    says(
+        &world,
+        &with(&[
+            "server",
+            "--name",
+            "n1",
+            "--conn-warn",
+            "1",
+            "--conn-critical",
+            "100",
+        ]),
+        1,
+        "Warn:Connections ",
+    );
+    says(
+        &world,
+        &with(&[
+            "server",
+            "--name",
+            "n1",
+            "--uptime-warn",
+            "1d",
+            "--uptime-critical",
+            "1h",
+        ]),
+        2,
+        "Crit:Up ",
+    );
+    says(
+        &world,
+        &with(&["server", "--name", "n9", "--timeout", "300ms"]),
+        2,
+        "Crit:varz failed: ",
+    );
+    says(
+        &world,
+        &with(&[
+            "meta",
+            "--expect",
+            "3",
+            "--lag-critical",
+            "1",
+            "--seen-critical",
+            "1s",
+        ]),
+        2,
+        "Crit:no cluster information",
+    );
+}
+
+#[test]
+fn prometheus_scrapes_the_exporter() {
+    let world = World::new();
+    world
+        .nats(&["context", "add", "here", "--server", &world.url()])
+        .ok();
+    let config = "context: here\nchecks:\n  - name: shop\n    kind: connection\n  - name: js\n    kind: jetstream\n    properties:\n      check_replicas: false\n  - name: gone\n    kind: kv\n    properties:\n      bucket: NONE\n";
+    let config = world.file("exporter.yaml", config.as_bytes());
+    let mut command = world.command(&[
+        "server",
+        "check",
+        "exporter",
+        "--config",
+        &config,
+        "--port",
+        "0",
+        "--address",
+        "127.0.0.1",
+    ]);
+    let log = world.dir().join("exporter.log");
+    let mut exporter = command
+        .stderr(std::fs::File::create(&log).expect("a file"))
+        .spawn()
+        .expect("nats can be run");
+    let address = wait::until("the exporter", || {
+        let text = std::fs::read_to_string(&log).expect("its log");
+        Some(text.split("http://").nth(1)?.split('/').next()?.to_owned())
+    });
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(&address).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    };
+    let metrics = get("/metrics");
+    let missing = get("/");
+    exporter.kill().expect("it can be ended");
+    exporter.wait().expect("it ends");
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
+    for line in [
+        "nats_server_check_connections_status_code{item=\"shop\",status=\"OK\"} 0",
+        "nats_server_check_jetstream_streams{item=\"js\"} 0",
+        "nats_server_check_kv_status_code{item=\"gone\",status=\"CRITICAL\"} 2",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    assert!(missing.starts_with("HTTP/1.1 404 "), "{missing}");
+    let broken = world.file("broken.yaml", b"checks:\n  - name: x\n    kind: tea\n");
+    world
+        .nats(&["server", "check", "exporter", "--config", &broken])
+        .fails_with("check \"x\": ");
+}
