@@ -195,12 +195,8 @@ pub struct ConfigError {
     pub is_syntax: bool,
 }
 
-/// Syntax errors are announced with the words of nats-server, which scripts look for.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(first) = self.errors.first().filter(|_| self.is_syntax) {
-            writeln!(f, "Parse error on line {}: {}", first.line, first.message)?;
-        }
         for (at, diagnostic) in self.warnings.iter().chain(&self.errors).enumerate() {
             if at > 0 {
                 f.write_str("\n")?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use cognate_config::flags::Flags;
-use cognate_config::{Diagnostic, Options, Source};
+use cognate_config::{ConfigError, Diagnostic, Options, Source};
 use cognate_process::text::io_error_text;
 
 /// Configuration files and the environment of this process.
@@ -42,7 +42,7 @@ pub(crate) fn resolve(flags: &Flags) -> Result<Resolved, String> {
     let (mut options, warnings) = match &flags.config {
         None => (Options::default(), Vec::new()),
         Some(path) => {
-            let loaded = cognate_config::load(path, &System).map_err(|error| error.to_string())?;
+            let loaded = cognate_config::load(path, &System).map_err(|error| told(&error))?;
             (loaded.options, loaded.warnings)
         }
     };
@@ -59,6 +59,15 @@ pub(crate) fn resolve(flags: &Flags) -> Result<Resolved, String> {
         None => problem,
     })?;
     Ok(Resolved { options, warnings })
+}
+
+/// What is wrong with a file. A text that is no configuration is announced with the words of
+/// nats-server, which scripts look for.
+fn told(error: &ConfigError) -> String {
+    match error.errors.first().filter(|_| error.is_syntax) {
+        Some(first) => format!("Parse error on line {}:\n{error}", first.line),
+        None => error.to_string(),
+    }
 }
 
 /// `-t`: checks the configuration, certificates included, and says what it found.
