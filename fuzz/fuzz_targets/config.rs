@@ -95,7 +95,11 @@ fn file(main: &str, included: &str, env: &str) {
 }
 
 fn check_error(error: &ConfigError, main: &str, included: &str) {
-    let ConfigError { errors, warnings } = error;
+    let ConfigError {
+        errors,
+        warnings,
+        is_syntax: _,
+    } = error;
     assert!(!errors.is_empty() && errors.len() <= 101 && warnings.len() <= 400);
     for finding in errors.iter().chain(warnings) {
         check_finding(finding, main, included);

@@ -188,7 +188,11 @@ impl JetStream {
             Arc::downgrade(&jetstream),
             Arc::clone(&jetstream.refusals),
         ));
-        jetstream.open_accounts()?;
+        if let Err(cause) = jetstream.open_accounts() {
+            jetstream.abandon();
+            jetstream.lock.lock().take();
+            return Err(cause);
+        }
         tokio::spawn(api::serve(
             Arc::clone(&jetstream),
             Arc::clone(&jetstream.api),
