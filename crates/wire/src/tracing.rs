@@ -37,6 +37,9 @@ const FIRST_LINE: &[u8] = b"NATS/1.0\r\n";
 /// No header that asks for a trace is shorter, with its line end.
 const SHORTEST: usize = CONTEXT.len() + 3;
 
+/// How many bytes of a line are searched word by word.
+const SHORT_LINE: usize = 64;
+
 /// Whether a header block may ask for a trace. It may say yes where [`Ask::read`] says no, but not the
 /// other way round.
 #[inline]
@@ -49,12 +52,31 @@ pub fn may_ask(block: &[u8]) -> bool {
         if may_be_trace_line(rest) {
             return true;
         }
-        let Some(end) = memchr::memchr(b'\n', rest) else {
+        let Some(end) = line_end(rest) else {
             return false;
         };
-        rest = &rest[end + 1..];
+        rest = rest.get(end + 1..).unwrap_or_default();
     }
     false
+}
+
+/// Where the first line feed is. Headers are mostly so short that calling a search for long texts
+/// costs more than the search.
+#[inline]
+fn line_end(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let (words, _) = text.as_chunks::<8>();
+    for (at, word) in words.iter().take(SHORT_LINE / 8).enumerate() {
+        let zero_if_feed = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
+        let found = zero_if_feed.wrapping_sub(ONES) & !zero_if_feed & HIGH;
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let searched = words.len().min(SHORT_LINE / 8) * 8;
+    let rest = text.get(searched..)?;
+    memchr::memchr(b'\n', rest).map(|at| searched + at)
 }
 
 #[inline]

@@ -125,3 +125,18 @@ fn the_event_is_as_documented() {
          \"nointerest\":true}]}"
     );
 }
+
+#[test]
+fn a_line_ends_at_its_first_feed_wherever_that_is() {
+    for before in 0..200 {
+        for fill in [b'x', b'\t', 0x0b, 0x8a, 0xff, 0] {
+            let mut text = vec![fill; before];
+            assert_eq!(line_end(&text), None, "{before} of {fill:#x}");
+            text.extend_from_slice(b"\n\n\x0b\n");
+            for more in 0..9 {
+                text.extend(std::iter::repeat_n(b'\n', more));
+                assert_eq!(line_end(&text), Some(before), "{before} of {fill:#x}");
+            }
+        }
+    }
+}
