@@ -85,6 +85,16 @@ pub trait DiskFile: Clone + Send + 'static {
     /// Reads as much as there is and fits; fewer bytes than asked for only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, DiskError>;
 
+    /// Like [`read_at`](Self::read_at), if that does not have to wait for a disk. `None` if it has to,
+    /// or if nobody can tell.
+    fn read_at_once(
+        &self,
+        _buffer: &mut [u8],
+        _offset: u64,
+    ) -> Result<Option<usize>, DiskError> {
+        Ok(None)
+    }
+
     /// Writes all of it; a gap before it reads as zeros.
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), DiskError>;
 

@@ -204,6 +204,19 @@ impl DiskFile for OpenFile {
         Ok(read)
     }
 
+    /// What the page cache has. Where there is no such call, or the file system does not have it,
+    /// nobody can tell.
+    #[cfg(target_os = "linux")]
+    fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> Result<Option<usize>, DiskError> {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        let mut pieces = [io::IoSliceMut::new(buffer)];
+        match preadv2(&*self.0, &mut pieces, offset, ReadWriteFlags::NOWAIT) {
+            Ok(read) => Ok(Some(read)),
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
+            Err(errno) => Err(disk_error(&errno.into())),
+        }
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), DiskError> {
         self.0
             .write_all_at(bytes, offset)
@@ -274,6 +287,11 @@ mod tests {
         let mut buffer = [1; 200];
         assert_eq!(file.read_at(&mut buffer, 0)?, 100);
         assert_eq!(&buffer[..8], b"\0\0\0hello");
+        // What was just written need not be read from a disk, where that can be told.
+        let mut again = [1; 8];
+        if let Some(read) = file.read_at_once(&mut again, 0)? {
+            assert_eq!(&again[..read], &b"\0\0\0hello"[..read]);
+        }
         disk.rename("x", "y")?;
         assert_eq!(disk.list()?, ["y"]);
         disk.remove("y")?;

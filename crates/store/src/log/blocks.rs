@@ -1,7 +1,9 @@
 //! A bounded cache of pieces of files, for those who read one message after the other.
 //!
 //! Who reads forwards gets whole blocks, who jumps about gets exactly what was asked for and leaves
-//! no trace. Blocks are found by file (a number the segment got when it was opened) and position.
+//! no trace. Who reads a little here and there on the way forwards, as a consumer of one subject among
+//! many does, also gets exactly that while the system has it in memory: most of a block would be
+//! copied for nothing. Blocks are found by file (a number the segment got when it was opened) and position.
 //! Everything can be dropped at any time.
 
 use crate::disk::{DiskError, DiskFile};
@@ -9,6 +11,8 @@ use crate::disk::{DiskError, DiskFile};
 const BLOCK: u64 = 128 << 10;
 /// How far behind the end of one read the next may start to count as reading on.
 const NEAR: u64 = 256 << 10;
+/// From how many bytes on between two reads copying them costs more than a call to the system.
+const SPARSE: u64 = 4 << 10;
 /// How many readers are told apart.
 const READERS: usize = 16;
 
@@ -72,12 +76,19 @@ impl Blocks {
         } else {
             None
         };
-        let slot = match cached {
-            Some(slot) => Some(slot),
-            None if fits && self.reads_on(file, offset, len) => {
-                Some(self.fill(file, handle, start, limit)?)
-            }
-            None => None,
+        let passed = match cached {
+            None if fits => self.reads_on(file, offset, len),
+            _ => None,
+        };
+        if passed.is_some_and(|passed| passed >= SPARSE)
+            && self.read_at_once(handle, offset, len)?
+        {
+            return Ok(&self.scratch);
+        }
+        let slot = match (cached, passed) {
+            (Some(slot), _) => Some(slot),
+            (None, Some(_)) => Some(self.fill(file, handle, start, limit)?),
+            (None, None) => None,
         };
         if let Some(slot) = slot {
             self.clock += 1;
@@ -94,11 +105,22 @@ impl Blocks {
             return Ok(bytes.get(within..end).unwrap_or_default());
         }
         self.note_reader(file, offset, len);
-        self.scratch.clear();
         self.scratch.resize(len, 0);
         let read = handle.read_at(&mut self.scratch, offset)?;
         let bytes = self.scratch.get(..read).unwrap_or_default();
         Ok(bytes)
+    }
+
+    /// Reads exactly what was asked for, if all of it is there without waiting for a disk.
+    fn read_at_once<F: DiskFile>(
+        &mut self,
+        handle: &F,
+        offset: u64,
+        len: usize,
+    ) -> Result<bool, DiskError> {
+        self.scratch.resize(len, 0);
+        let read = handle.read_at_once(&mut self.scratch, offset)?;
+        Ok(read == Some(len))
     }
 
     #[inline]
@@ -111,19 +133,18 @@ impl Blocks {
         self.blocks.iter().position(is_it)
     }
 
-    /// Whether somebody has just read shortly before; moves that reader on.
-    fn reads_on(&mut self, file: u64, offset: u64, len: usize) -> bool {
+    /// How many bytes were passed over since somebody read shortly before, if anybody did; moves that
+    /// reader on.
+    fn reads_on(&mut self, file: u64, offset: u64, len: usize) -> Option<u64> {
         let reader = self
             .readers
             .iter_mut()
             .find(|(of, end)| *of == file && *end <= offset && offset - *end < NEAR);
-        match reader {
-            Some((_, end)) => {
-                *end = offset + len as u64;
-                true
-            }
-            None => false,
-        }
+        reader.map(|(_, end)| {
+            let passed = offset - *end;
+            *end = offset + len as u64;
+            passed
+        })
     }
 
     fn note_reader(&mut self, file: u64, offset: u64, len: usize) {
@@ -175,7 +196,7 @@ impl Blocks {
         let len = limit.saturating_sub(start).min(BLOCK) as usize;
         if let Some(block) = self.blocks.get_mut(slot) {
             block.file = u64::MAX;
-            block.bytes.clear();
+            // Not cleared first: what is read over need not be zeros.
             block.bytes.resize(len, 0);
             let read = handle.read_at(&mut block.bytes, start)?;
             block.bytes.truncate(read);
@@ -183,5 +204,96 @@ impl Blocks {
             block.start = start;
         }
         Ok(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A file that notes how it was read. Each byte is the lowest one of its place.
+    #[derive(Clone)]
+    struct Noting {
+        in_memory: bool,
+        reads: Arc<Mutex<Vec<usize>>>,
+    }
+
+    impl Noting {
+        fn new(in_memory: bool) -> Self {
+            let reads = Arc::default();
+            Noting { in_memory, reads }
+        }
+
+        fn note(&self, buffer: &mut [u8], offset: u64) -> usize {
+            for (byte, place) in buffer.iter_mut().zip(offset..) {
+                *byte = place as u8;
+            }
+            let mut reads = self.reads.lock().expect("nobody panicked");
+            reads.push(buffer.len());
+            buffer.len()
+        }
+    }
+
+    impl DiskFile for Noting {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, DiskError> {
+            Ok(self.note(buffer, offset))
+        }
+
+        fn read_at_once(&self, buffer: &mut [u8], at: u64) -> Result<Option<usize>, DiskError> {
+            Ok(self.in_memory.then(|| self.note(buffer, at)))
+        }
+
+        fn write_at(&self, _: &[u8], _: u64) -> Result<(), DiskError> {
+            Ok(())
+        }
+
+        fn sync_data(&self) -> Result<(), DiskError> {
+            Ok(())
+        }
+
+        fn size(&self) -> Result<u64, DiskError> {
+            Ok(u64::MAX)
+        }
+
+        fn set_len(&self, _: u64) -> Result<(), DiskError> {
+            Ok(())
+        }
+
+        fn allocate(&self, _: u64) -> Result<(), DiskError> {
+            Ok(())
+        }
+    }
+
+    /// Reads 100 bytes 40 times, `apart` bytes between them; returns how long the reads of the file were.
+    fn walk(file: &Noting, apart: u64) -> Vec<usize> {
+        let mut blocks = Blocks::new(4 << 20);
+        for number in 0..40 {
+            let offset = 77 + number * apart;
+            let bytes = blocks.read((1, file), offset, 100, 1 << 30);
+            let wanted: Vec<u8> = (offset..offset + 100).map(|place| place as u8).collect();
+            assert_eq!(bytes, Ok(&wanted[..]));
+        }
+        file.reads.lock().expect("nobody panicked").clone()
+    }
+
+    #[test]
+    fn who_reads_everything_gets_blocks() {
+        let block = BLOCK as usize;
+        assert_eq!(walk(&Noting::new(true), 100), [100, block]);
+        assert_eq!(walk(&Noting::new(false), 100), [100, block]);
+    }
+
+    #[test]
+    fn who_reads_little_gets_no_more_than_that_if_it_is_in_memory() {
+        assert_eq!(walk(&Noting::new(true), 5000), [100; 40]);
+        let (first, rest) = (100, BLOCK as usize);
+        assert_eq!(walk(&Noting::new(false), 5000), [first, rest, rest]);
+    }
+
+    #[test]
+    fn who_jumps_about_gets_no_more_than_that() {
+        assert_eq!(walk(&Noting::new(false), NEAR + 100), [100; 40]);
     }
 }
