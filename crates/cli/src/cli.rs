@@ -175,4 +175,22 @@ mod tests {
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
     }
+
+    /// An argument with the id of a global flag would take its place, or be taken for it.
+    #[test]
+    fn no_argument_is_mistaken_for_a_global_flag() {
+        fn check(command: &clap::Command, globals: &[&str]) {
+            for command in command.get_subcommands() {
+                for argument in command.get_arguments() {
+                    let id = argument.get_id().as_str();
+                    let name = command.get_name();
+                    assert!(!globals.contains(&id), "{name} has an argument {id}");
+                }
+                check(command, globals);
+            }
+        }
+        let root = Cli::command();
+        let globals: Vec<&str> = root.get_arguments().map(|a| a.get_id().as_str()).collect();
+        check(&root, &globals);
+    }
 }

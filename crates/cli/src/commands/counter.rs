@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::commands::publish::store;
-use crate::commands::shared::headers;
+use crate::commands::shared::{headers, subjects};
 use crate::error::{Context, Error, Result};
 use crate::jsm::{Jsm, StreamInfo, code};
 use crate::output::columns::Columns;
@@ -62,6 +62,9 @@ struct AddArgs {
     /// The value to add or take away
     #[arg(allow_hyphen_values = true)]
     value: String,
+    /// The stream that has to hold it
+    #[arg(long)]
+    stream: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -193,6 +196,17 @@ impl AddArgs {
         let mut increment = HeaderMap::new();
         headers::add(&mut increment, "Nats-Incr", &format!("{sign}{digits}"))?;
         let client = app.connect().await?;
+        if let Some(stream) = &self.stream {
+            let jsm = app.jsm_on(client.clone())?;
+            let info = counters(&jsm, Some(stream), None).await?;
+            let is_held = |filter: &String| subjects::matches(filter, &self.subject);
+            if !info.config.subjects.iter().any(is_held) {
+                return Err(Error::new(format!(
+                    "stream {stream} does not listen to {}",
+                    self.subject
+                )));
+            }
+        }
         let ack = store(app, &client, &self.subject, increment, Vec::new(), true).await?;
         let value = ack
             .value
@@ -204,30 +218,11 @@ impl AddArgs {
 
 impl ListArgs {
     async fn run(self, app: &App) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Answer {
-            state: State,
-        }
-        #[derive(Deserialize)]
-        struct State {
-            subjects: Option<BTreeMap<String, u64>>,
-        }
         let jsm = app.jsm().await?;
         let info = counters(&jsm, self.stream.as_deref(), self.subject.as_deref()).await?;
-        let mut subjects: Vec<String> = Vec::new();
-        loop {
-            let filter = self.subject.as_deref().unwrap_or(">");
-            let body = json!({ "subjects_filter": filter, "offset": subjects.len() });
-            let page: Answer = jsm
-                .call(&format!("STREAM.INFO.{}", info.config.name), &body)
-                .await?;
-            let found = page.state.subjects.unwrap_or_default();
-            if found.is_empty() || found.keys().all(|subject| subjects.contains(subject)) {
-                break;
-            }
-            subjects.extend(found.into_keys());
-        }
-        subjects.sort();
+        let filter = self.subject.as_deref().unwrap_or(">");
+        let found = jsm.stream_subjects(&info.config.name, filter).await?;
+        let subjects: Vec<String> = found.into_keys().collect();
         if self.json {
             return json_output::print(&subjects);
         }

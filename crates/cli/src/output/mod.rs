@@ -15,6 +15,7 @@ pub(crate) mod prompt;
 pub(crate) mod table;
 pub(crate) mod terminal;
 pub(crate) mod time;
+pub(crate) mod yaml;
 
 use std::io::{self, Write};
 

@@ -101,7 +101,7 @@ fn consumers_are_listed_found_and_reported() {
     assert_eq!(find(&["--bound"]), "");
     world
         .nats(&["con", "find", "S", "--expression", "x"])
-        .fails_with("not built in");
+        .fails_with("there is no \"x\"");
     let out = world.nats(&["consumer", "report", "S"]).ok().stdout;
     let title = "Consumer report for S with 2 consumers";
     assert!(out.contains(title) && out.contains("│ 3 / 100%"), "{out}");

@@ -35,6 +35,14 @@ fn counters_count() {
             .json(),
         serde_json::json!(["c.a"])
     );
+    let held = ["counter", "incr", "c.a", "1", "--stream", "C"];
+    assert_eq!(world.nats(&held).ok().stdout, "0\n");
+    world
+        .nats(&["counter", "decr", "x.a", "1", "--stream", "C"])
+        .fails_with("stream C does not listen to x.a");
+    world
+        .nats(&["counter", "view", "c.none"])
+        .fails_with("counter not initialized");
     world
         .nats(&["counter", "get", "c.none"])
         .fails_with("counter not initialized for subject: c.none");

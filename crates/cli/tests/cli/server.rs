@@ -186,6 +186,22 @@ fn documents_are_passed_on() {
     }
     let stats = world.sys(&["server", "req", "statz"]).ok().json();
     assert!(stats["statsz"]["connections"].as_u64() > Some(0), "{stats}");
+    for (what, field) in [("leafnodes", "leafnodes"), ("gateways", "server_id")] {
+        let answer = world.sys(&["server", "request", what]).ok().json();
+        assert!(answer["data"].get(field).is_some(), "{what}: {answer}");
+    }
+    world
+        .sys(&["server", "request", "profile", "tea"])
+        .fails_with("tea");
+    // 2.14.5 makes profiles, this server has none to give.
+    let ended = world.sys(&["server", "request", "profile", "heap"]);
+    match ended.code {
+        0 => assert!(ended.stdout.contains("profile written: "), "{ended:?}"),
+        _ => ended.fails_with("Profile \"heap\" not found"),
+    }
+    world
+        .sys(&["server", "request", "profile", "heap", "nowhere"])
+        .fails_with("nowhere is no directory");
     for what in ["raft", "ipqueue"] {
         let answer = world.sys(&["server", "req", what]).ok().json();
         assert!(answer["data"].is_object(), "{answer}");
@@ -253,6 +269,13 @@ fn accounts_are_described() {
     world
         .sys(&["server", "acct", "purge", "$G"])
         .fails_with("cannot ask without a terminal");
+    // 2.14.5 purges an account, this server does not yet.
+    let purge = ["server", "acct", "purge", "$G", "-f", "--timeout", "1s"];
+    let ended = world.sys(&purge);
+    match ended.code {
+        0 => assert!(ended.stdout.contains("initiated"), "{ended:?}"),
+        _ => ended.fails_with("the account was not purged"),
+    }
 }
 
 #[test]
@@ -267,12 +290,43 @@ fn servers_are_watched() {
         ],
     );
     has(
+        world.sys(&["server", "watch", "jetstream", "--updates", "1"]),
+        &["Server activity by HA Asset", "│ n1 "],
+    );
+    for what in ["jetstream", "accounts"] {
+        world
+            .nats(&["server", "watch", what])
+            .fails_with("no server answers in this account");
+    }
+    world
+        .sys(&["server", "watch", "api", "requests", "--account", "("])
+        .fails_with("regex");
+    has(
         world.sys(&["server", "watch", "api", "requests", "--updates", "1"]),
         &["Waiting for requests..."],
     );
     world
         .nats(&["server", "watch", "servers"])
         .fails_with("no server answers in this account");
+}
+
+/// A server tells of an account whose connections come and go.
+#[test]
+fn accounts_are_watched() {
+    let config = "system_account: SYS\nno_auth_user: app\naccounts {\n\
+                  SYS: { users: [{ user: sys, password: secret }] }\n\
+                  APP: { users: [{ user: app, password: app }] } }\n";
+    let world = World::configured(config);
+    let login = ["--user", "sys", "--password", "secret"];
+    let watch = ["server", "watch", "accounts", "--updates", "1"];
+    let mut accounts = world.spawn(&[&watch[..], &login].concat());
+    wait::until("an update about an account", || {
+        world.nats(&["pub", "a", "b"]).ok();
+        accounts.has_ended().then_some(())
+    });
+    let text = accounts.wait();
+    assert!(text.contains("Account activity by Connections"), "{text}");
+    assert!(text.contains("│ APP "), "{text}");
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn streams_are_reported_and_found() {
     );
     world
         .nats(&["stream", "find", "--expression", "x"])
-        .fails_with("not built in");
+        .fails_with("there is no \"x\"");
     world
         .nats(&["stream", "find", "--server-name", "("])
         .fails_with("regex");

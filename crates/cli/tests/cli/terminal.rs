@@ -87,6 +87,14 @@ impl Terminal {
             .expect("a terminal takes a line");
     }
 
+    /// Presses Ctrl-C, as far as the command is concerned: this terminal controls no process group.
+    pub(crate) fn interrupt(&mut self) {
+        let pid = i32::try_from(self.child.id()).expect("a process id is small");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a process id is not 0");
+        rustix::process::kill_process(pid, rustix::process::Signal::INT)
+            .expect("a child can be signalled");
+    }
+
     /// Waits for the end; the exit code.
     #[track_caller]
     pub(crate) fn end(&mut self) -> i32 {

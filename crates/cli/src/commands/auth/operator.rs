@@ -35,7 +35,7 @@ enum OperatorCommand {
     Info {
         /// Operator to view
         name: Option<String>,
-        /// Produce JSON output
+        /// Produce JSON output, with the secret seeds
         #[arg(short, long)]
         json: bool,
     },

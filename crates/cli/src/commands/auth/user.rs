@@ -36,7 +36,7 @@ enum UserCommand {
     Info {
         #[command(flatten)]
         which: Which,
-        /// Produce JSON output
+        /// Produce JSON output, with the secret seeds
         #[arg(short, long)]
         json: bool,
     },

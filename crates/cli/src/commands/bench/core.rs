@@ -6,7 +6,7 @@ use super::job::{Client, CommonArgs, Job};
 use super::message::{ContentArgs, MessageArgs};
 use crate::app::App;
 use crate::commands::shared::template;
-use crate::connect::raw::{Frame, Raw};
+use crate::connect::raw::{Block, Frame, Raw};
 use crate::error::{Error, Result};
 use crate::note;
 use crate::output::histogram::Histogram;
@@ -71,9 +71,6 @@ impl PubArgs {
         let mut settings = self.message.settings();
         settings.push(("subject", self.subject.clone()));
         let label = "Core NATS publisher";
-        // One subject is one frame, made once.
-        let frame = (!self.message.multisubject)
-            .then(|| Raw::frame(self.subject.as_bytes(), &headers, &body));
         let job = Job {
             label,
             letter: 'P',
@@ -85,11 +82,14 @@ impl PubArgs {
         job.run(app, |mut client| {
             let mut subjects = self.message.subjects(&self.subject, client.offset);
             let mut latencies = Histogram::default();
+            // One subject is one frame, made once.
+            let mut block = (!self.message.multisubject)
+                .then(|| Block::new(self.subject.as_bytes(), &headers, &body));
             let mut heard = client.start();
             for at in 0..client.msgs {
                 let before = (at % TIME_EVERY == 0).then(Instant::now);
-                match &frame {
-                    Some(frame) => client.raw.publish_frame(frame)?,
+                match &mut block {
+                    Some(block) => client.raw.publish_block(block)?,
                     None => client.raw.publish(subjects.next(), b"", &headers, &body)?,
                 }
                 if let Some(before) = before {
@@ -97,12 +97,18 @@ impl PubArgs {
                 }
                 if self.common.sleep.is_some() {
                     client.raw.flush()?;
+                    if let Some(block) = &mut block {
+                        client.raw.flush_block(block)?;
+                    }
                     if heard.elapsed() > LISTEN_EVERY {
                         client.raw.round_trip()?;
                         heard = Instant::now();
                     }
                 }
                 client.done(1);
+            }
+            if let Some(block) = &mut block {
+                client.raw.flush_block(block)?;
             }
             client.raw.round_trip()?;
             let bytes = client.msgs * body.len() as u64;

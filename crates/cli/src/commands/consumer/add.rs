@@ -6,14 +6,10 @@ use super::ask::Questions;
 use super::flags::{ConfigFlags, NewFlags};
 use super::show;
 use crate::app::App;
-use crate::commands::schema;
+use crate::commands::shared::configured::CONSUMER;
 use crate::commands::shared::pick::{self, Choice};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::jsm::ConsumerConfig;
-use crate::say;
-
-/// What the schema of a consumer's configuration is called.
-const SCHEMA: &str = "io.nats.jetstream.api.v1.consumer_configuration";
 
 #[derive(clap::Args)]
 pub(super) struct AddArgs {
@@ -39,7 +35,8 @@ pub(super) struct AddArgs {
 impl AddArgs {
     pub(super) async fn run(self, app: &App, choice: Choice) -> Result<()> {
         if self.validate || self.output.is_some() {
-            return self.save(&self.config()?);
+            let output = self.output.as_deref();
+            return CONSUMER.save(&self.config()?, self.validate, output);
         }
         let jsm = app.jsm().await?;
         let stream = pick::stream(&jsm, self.stream.as_deref(), choice)
@@ -74,24 +71,5 @@ impl AddArgs {
         self.flags.apply(&mut config)?;
         self.new.apply(&mut config)?;
         Ok(config)
-    }
-
-    fn save(&self, config: &ConsumerConfig) -> Result<()> {
-        let text = serde_json::to_string_pretty(config)?;
-        let faults = schema::faults(SCHEMA, &serde_json::to_value(config)?)?;
-        if self.validate {
-            say!("{text}\n");
-        }
-        if !faults.is_empty() {
-            return Err(Error::new(format!(
-                "Validation Failed: {}",
-                faults.join("\n\t")
-            )));
-        }
-        if let Some(path) = &self.output {
-            return std::fs::write(path, text).context(path.display());
-        }
-        say!("Configuration is a valid Consumer matching {SCHEMA}");
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::show;
 use crate::app::App;
 use crate::commands::shared::cluster::{group, leader, wait_for_leader};
 use crate::commands::shared::pick::{self, Choice};
-use crate::commands::stream::{balance, refuse_expression};
+use crate::commands::stream::balance;
 use crate::error::{Error, Result};
 use crate::{note, say};
 
@@ -79,12 +79,11 @@ impl StepDownArgs {
 
 impl BalanceArgs {
     async fn run(self, app: &App, choice: Choice) -> Result<()> {
-        refuse_expression(self.criteria.expression.as_deref())?;
         let jsm = app.jsm().await?;
         let stream = pick::stream_name(&jsm, self.stream.as_deref(), choice).await?;
         let mut groups = Vec::new();
         for info in jsm.consumers(&stream).await? {
-            if !self.criteria.meets(&info, None) {
+            if !self.criteria.meets(&info, None)? {
                 continue;
             }
             let Some(cluster) = info.cluster.filter(|group| !group.replicas.is_empty()) else {

@@ -4,13 +4,12 @@ use super::Target;
 use super::flags::{ConfigFlags, NewFlags};
 use super::show;
 use crate::app::App;
+use crate::commands::shared::configured::{CONSUMER, tell_difference};
 use crate::commands::shared::describe::drop_reserved;
 use crate::commands::shared::pick::{Choice, check_name};
-use crate::commands::shared::{diff, editor};
 use crate::error::{Context, Error, Result};
 use crate::jsm::ConsumerConfig;
-use crate::output::{self, prompt};
-use crate::say;
+use crate::output::prompt;
 
 #[derive(clap::Args)]
 pub(super) struct EditArgs {
@@ -50,22 +49,11 @@ impl EditArgs {
         let mut old = info.config.clone();
         drop_reserved(&mut old.metadata);
         let new = self.edited(&old)?;
-        let difference = diff::diff(&old, &new)?;
-        if difference.is_empty() {
-            if self.flags.json {
-                return show::print(&info, false, true);
-            }
-            say!("No difference in configuration");
-            return Ok(());
-        }
-        let told = format!("Differences (-old +new):\n{difference}");
-        match self.flags.json {
-            true => output::remark(&told),
-            false => say!("{told}"),
-        }
-        if self.dry_run {
-            // The differences have been told; scripts look at the code.
-            return Err(Error::new(""));
+        if !tell_difference(&old, &new, self.flags.json, self.dry_run)? {
+            return match self.flags.json {
+                true => show::print(&info, false, true),
+                false => Ok(()),
+            };
         }
         let what = format!("{} > {}", info.stream_name, info.name);
         prompt::confirm_or_stop(&format!("Really edit Consumer {what}?"), self.force)?;
@@ -83,14 +71,7 @@ impl EditArgs {
             return Ok(config);
         }
         if self.interactive {
-            let text = editor::edit(&serde_json::to_string_pretty(old)?, "json")?;
-            let config: ConsumerConfig = serde_json::from_str(&text)
-                .context("what the editor left is not a consumer's configuration")?;
-            if config.name != old.name {
-                return Err(Error::new("a consumer cannot be renamed")
-                    .hint("`nats consumer copy` makes another one."));
-            }
-            return Ok(config);
+            return CONSUMER.by_hand(old, |config| &config.name);
         }
         let mut config = old.clone();
         self.flags.apply(&mut config)?;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::show::is_pinned;
 use crate::commands::shared::describe;
+use crate::commands::shared::expr::Expression;
+use crate::commands::stream::{expression, subject_of_expressions};
+use crate::error::Result;
 use crate::jsm::ConsumerInfo;
 use crate::output::{duration, time};
 
@@ -46,14 +49,14 @@ pub(super) struct Criteria {
     /// Invert the check: before becomes after, with becomes without
     #[arg(long)]
     invert: bool,
-    /// Not built in: refused
-    #[arg(long, hide = true)]
-    pub(super) expression: Option<String>,
+    /// Match consumers using an expression, as in 'info.num_pending > 10 and config.name matches "^a"'
+    #[arg(long, value_parser = expression)]
+    expression: Option<Expression>,
 }
 
 impl Criteria {
     /// Whether a consumer meets all criteria, and the level given.
-    pub(super) fn meets(&self, info: &ConsumerInfo, api_level: Option<u64>) -> bool {
+    pub(super) fn meets(&self, info: &ConsumerInfo, api_level: Option<u64>) -> Result<bool> {
         let is_push = !info.config.deliver_subject.is_empty();
         let cluster = info.cluster.as_ref();
         let older = |text: &str, period: Duration| {
@@ -79,9 +82,14 @@ impl Criteria {
             self.pinned.then(|| is_pinned(info)),
             api_level.map(|wanted| level().is_ok_and(|level| level >= wanted)),
         ];
-        answers
-            .into_iter()
-            .flatten()
-            .all(|answer| answer != self.invert)
+        let mut answers = answers.into_iter().flatten();
+        match &self.expression {
+            _ if !answers.all(|answer| answer != self.invert) => Ok(false),
+            None => Ok(true),
+            Some(expression) => {
+                let document = subject_of_expressions(serde_json::to_value(info)?, "");
+                expression.is_true_of(&document)
+            }
+        }
     }
 }

@@ -5,7 +5,6 @@ use super::show::title;
 use crate::app::App;
 use crate::commands::shared::describe;
 use crate::commands::shared::pick::{self, Choice};
-use crate::commands::stream::refuse_expression;
 use crate::error::Result;
 use crate::jsm::ConsumerInfo;
 use crate::output::{duration, json, number, table::Table, time};
@@ -97,11 +96,10 @@ impl LsArgs {
 
 impl FindArgs {
     pub(super) async fn run(self, app: &App, choice: Choice) -> Result<()> {
-        refuse_expression(self.criteria.expression.as_deref())?;
         let jsm = app.jsm().await?;
         let stream = pick::stream_name(&jsm, self.stream.as_deref(), choice).await?;
         for info in jsm.consumers(&stream).await? {
-            if self.criteria.meets(&info, self.api_level) {
+            if self.criteria.meets(&info, self.api_level)? {
                 say!("{}", info.name);
             }
         }

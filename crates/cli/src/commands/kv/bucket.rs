@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::entry::{Entry, Operation};
 use crate::app::App;
 use crate::commands::publish::{PubAck, store};
+use crate::commands::shared::buckets::KEY_VALUE;
 use crate::commands::shared::headers;
 use crate::error::{Error, Result};
 use crate::jsm::{ConsumerConfig, ConsumerInfo, Jsm, StreamInfo, code};
@@ -147,7 +148,7 @@ impl Bucket {
             .config
             .mirror
             .as_ref()
-            .map(|mirror| mirror.name.trim_start_matches("KV_"));
+            .map(|mirror| KEY_VALUE.bucket(&mirror.name));
         format!("$KV.{}.{key}", origin.unwrap_or(&self.name))
     }
 

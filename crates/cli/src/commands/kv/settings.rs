@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bucket::{Bucket, check_bucket};
 use super::show::print_info;
 use crate::app::App;
-use crate::commands::shared::buckets::{metadata, placement, storage};
+use crate::commands::shared::buckets::{KEY_VALUE, metadata, placement, storage};
 use crate::error::{Error, Result};
 use crate::jsm::{ExternalStream, Republish, StreamConfig, StreamSource, SubjectTransform};
 use crate::output::{duration, number};
@@ -205,7 +205,7 @@ impl CommonArgs {
 
 /// Another bucket's keys under this bucket's subjects.
 fn source_of(source: &str, bucket: &str) -> StreamSource {
-    let origin = source.trim_start_matches("KV_");
+    let origin = KEY_VALUE.bucket(source);
     let transform = SubjectTransform {
         src: format!("$KV.{origin}.>"),
         dest: format!("$KV.{bucket}.>"),

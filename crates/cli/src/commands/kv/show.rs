@@ -4,10 +4,9 @@ use super::bucket::Bucket;
 use super::entry::Operation;
 use super::watch::cell;
 use crate::app::App;
-use crate::commands::shared::buckets::{cluster_rows, ls_row, pick};
+use crate::commands::shared::buckets::{KEY_VALUE, print_page};
 use crate::error::Result;
 use crate::jsm::StreamInfo;
-use crate::output::columns::Columns;
 use crate::output::{duration, json, number, table::Table, time};
 use crate::say;
 
@@ -43,10 +42,7 @@ pub(super) struct LsArgs {
 
 impl InfoArgs {
     pub(super) async fn run(self, app: &App) -> Result<()> {
-        let name = match self.bucket {
-            Some(name) => name,
-            None => pick(app, "KV_").await?,
-        };
+        let name = KEY_VALUE.pick(app, self.bucket).await?;
         let bucket = Bucket::open(app, &name).await?;
         if self.json {
             return json::print(bucket.info());
@@ -59,15 +55,8 @@ impl InfoArgs {
 /// Prints what a bucket is.
 pub(super) fn print_info(info: &StreamInfo) {
     let config = &info.config;
-    let name = config.name.trim_start_matches("KV_");
-    let created = time::local_text(&info.created);
-    let mut page = Columns::new(format!(
-        "Information for Key-Value Store Bucket {name} created {created}"
-    ));
-    page.section("Configuration")
-        .row("Bucket Name", name)
-        .row_if_set("Description", &config.description)
-        .row("History Kept", number::grouped(config.max_msgs_per_subject))
+    let mut page = KEY_VALUE.page(info);
+    page.row("History Kept", number::grouped(config.max_msgs_per_subject))
         .row("Values Stored", number::grouped(info.state.messages))
         .row("Compressed", config.compression.as_str() == "s2")
         .row("Per-Key TTL Supported", config.allow_msg_ttl)
@@ -96,77 +85,26 @@ pub(super) fn print_info(info: &StreamInfo) {
     }
     if let Some(mirror) = &info.mirror {
         page.section("Mirror Information")
-            .row("Origin Bucket", mirror.name.trim_start_matches("KV_"))
+            .row("Origin Bucket", KEY_VALUE.bucket(&mirror.name))
             .row("Lag", number::grouped(mirror.lag))
             .row("Last Seen", duration::human_nanos(mirror.active, "never"));
     }
     if !info.sources.is_empty() {
         page.section("Sources Information");
         for source in &info.sources {
-            page.row("Source Bucket", source.name.trim_start_matches("KV_"))
+            page.row("Source Bucket", KEY_VALUE.bucket(&source.name))
                 .row("Lag", number::grouped(source.lag));
         }
     }
-    if config.metadata.keys().any(|key| !key.starts_with("_nats.")) {
-        page.section("Metadata");
-        for (key, value) in config
-            .metadata
-            .iter()
-            .filter(|(key, _)| !key.starts_with("_nats."))
-        {
-            page.row(key, value);
-        }
-    }
-    cluster_rows(&mut page, info);
-    page.print();
+    print_page(page, info);
 }
 
 impl LsArgs {
     pub(super) async fn run(self, app: &App) -> Result<()> {
         match &self.bucket {
             Some(bucket) => self.keys(&Bucket::open(app, bucket).await?).await,
-            None => self.buckets(app).await,
+            None => KEY_VALUE.ls(app, self.names, self.json).await,
         }
-    }
-
-    async fn buckets(&self, app: &App) -> Result<()> {
-        let mut streams = app.jsm().await?.streams(Some("$KV.>")).await?;
-        streams.retain(|info| info.config.name.starts_with("KV_"));
-        if self.names {
-            streams
-                .iter()
-                .for_each(|info| say!("{}", info.config.name.trim_start_matches("KV_")));
-            return Ok(());
-        }
-        if self.json {
-            return json::print(&streams);
-        }
-        if streams.is_empty() {
-            say!("No Key-Value buckets found");
-            return Ok(());
-        }
-        let header = [
-            "Bucket",
-            "Description",
-            "Created",
-            "Size",
-            "Values",
-            "Last Update",
-        ];
-        let mut table = Table::new("Key-Value Buckets", &header);
-        for info in &streams {
-            let [name, description, created, size, last] = ls_row(info, "KV_");
-            table.row([
-                name,
-                description,
-                created,
-                size,
-                number::grouped(info.state.messages),
-                last,
-            ]);
-        }
-        table.print();
-        Ok(())
     }
 
     async fn keys(&self, bucket: &Bucket) -> Result<()> {

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 
 use super::store::{ObjectInfo, ObjectStore, read, written};
 use crate::app::App;
-use crate::commands::shared::buckets::{cluster_rows, ls_row, pick};
+use crate::commands::shared::buckets::{OBJECT, print_page};
 use crate::error::Result;
 use crate::jsm::StreamInfo;
 use crate::output::columns::Columns;
-use crate::output::{duration, json, number, table::Table, time};
+use crate::output::{duration, json, number, table::Table};
 use crate::say;
 
 #[derive(clap::Args)]
@@ -37,10 +37,7 @@ pub(super) struct LsArgs {
 
 impl InfoArgs {
     pub(super) async fn run(self, app: &App) -> Result<()> {
-        let bucket = match self.bucket {
-            Some(bucket) => bucket,
-            None => pick(app, "OBJ_").await?,
-        };
+        let bucket = OBJECT.pick(app, self.bucket).await?;
         let store = ObjectStore::open(app, &bucket).await?;
         match self.file {
             Some(file) if self.json => json::print(&store.existing(&file).await?)?,
@@ -55,15 +52,8 @@ impl InfoArgs {
 /// Prints what a bucket is.
 pub(super) fn print_bucket(info: &StreamInfo) {
     let config = &info.config;
-    let name = config.name.trim_start_matches("OBJ_");
-    let created = time::local_text(&info.created);
-    let mut page = Columns::new(format!(
-        "Information for Object Store Bucket {name} created {created}"
-    ));
-    page.section("Configuration")
-        .row("Bucket Name", name)
-        .row_if_set("Description", &config.description)
-        .row("Replicas", config.num_replicas)
+    let mut page = OBJECT.page(info);
+    page.row("Replicas", config.num_replicas)
         .row("TTL", duration::human_nanos(config.max_age, "unlimited"))
         .row("Sealed", config.sealed)
         .row("Size", number::bytes(info.state.bytes))
@@ -71,18 +61,7 @@ pub(super) fn print_bucket(info: &StreamInfo) {
         .row("Storage", config.storage.title())
         .row("Backing Store Kind", "JetStream")
         .row("JetStream Stream", &config.name);
-    if config.metadata.keys().any(|key| !key.starts_with("_nats.")) {
-        page.section("Metadata");
-        for (key, value) in config
-            .metadata
-            .iter()
-            .filter(|(key, _)| !key.starts_with("_nats."))
-        {
-            page.row(key, value);
-        }
-    }
-    cluster_rows(&mut page, info);
-    page.print();
+    print_page(page, info);
 }
 
 /// Prints what an object is.
@@ -137,33 +116,8 @@ impl LsArgs {
     pub(super) async fn run(self, app: &App) -> Result<()> {
         match &self.bucket {
             Some(bucket) => self.contents(&ObjectStore::open(app, bucket).await?).await,
-            None => self.buckets(app).await,
+            None => OBJECT.ls(app, self.names, self.json).await,
         }
-    }
-
-    async fn buckets(&self, app: &App) -> Result<()> {
-        let mut streams = app.jsm().await?.streams(Some("$O.>")).await?;
-        streams.retain(|info| info.config.name.starts_with("OBJ_"));
-        if self.names {
-            streams
-                .iter()
-                .for_each(|info| say!("{}", info.config.name.trim_start_matches("OBJ_")));
-            return Ok(());
-        }
-        if self.json {
-            return json::print(&streams);
-        }
-        if streams.is_empty() {
-            say!("No Object Store buckets found");
-            return Ok(());
-        }
-        let header = ["Bucket", "Description", "Created", "Size", "Last Update"];
-        let mut table = Table::new("Object Store Buckets", &header);
-        streams.iter().for_each(|info| {
-            table.row(ls_row(info, "OBJ_"));
-        });
-        table.print();
-        Ok(())
     }
 
     async fn contents(&self, store: &ObjectStore) -> Result<()> {

@@ -42,8 +42,8 @@ enum SchemaCommand {
     Info {
         /// Schema ID to show
         schema: String,
-        /// Not built in: refused
-        #[arg(long, hide = true)]
+        /// Produce YAML format output
+        #[arg(long)]
         yaml: bool,
     },
     /// Validates a JSON file against a schema; exits with 1 if it is not valid
@@ -106,7 +106,9 @@ fn search(pattern: &Regex, as_json: bool) -> Result<()> {
 
 fn info(schema: &str, yaml: bool) -> Result<()> {
     if yaml {
-        return Err(Error::new("--yaml is not built in").hint("Schemas are shown as JSON."));
+        let document: Value = serde_json::from_str(text(schema)?)?;
+        output::print(output::yaml::write(&document).as_bytes());
+        return Ok(());
     }
     output::print(text(schema)?.as_bytes());
     Ok(())

@@ -191,7 +191,14 @@ async fn purge(app: &App, account: &str, force: bool) -> Result<()> {
     prompt::confirm_or_stop(&format!("Really purge account {account}"), force)?;
     let jsm = app.jsm().await?;
     let call = format!("ACCOUNT.PURGE.{account}");
-    jsm.call_raw(&call, Vec::new()).await?;
+    if let Err(error) = jsm.call_raw(&call, Vec::new()).await {
+        return Err(match error.api_code() {
+            Some(_) => error,
+            None => Error::new(format!("the account was not purged: {}", error.message())).hint(
+                "Not every server does this: remove the account's streams with `nats stream rm`.",
+            ),
+        });
+    }
     say!("Purge operation on account {account} initiated");
     Ok(())
 }

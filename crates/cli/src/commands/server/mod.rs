@@ -6,14 +6,17 @@
 
 mod account;
 mod check;
+mod cluster;
 mod config;
 mod generate;
+mod graph;
 pub(crate) mod info;
 mod list;
 mod mapping;
 mod passwd;
 mod ping;
 mod profile;
+mod replicas;
 mod report;
 mod request;
 mod run;
@@ -36,9 +39,14 @@ enum ServerCommand {
     #[command(visible_alias = "acct")]
     Account(account::AccountArgs),
     Check(check::CheckArgs),
+    #[command(visible_aliases = ["r", "raft"])]
+    Cluster(cluster::ClusterArgs),
     Config(config::ConfigArgs),
+    #[command(hide = true)]
+    ConsumerCheck(replicas::ConsumerCheckArgs),
     #[command(visible_alias = "gen")]
     Generate(generate::GenerateArgs),
+    Graph(graph::GraphArgs),
     #[command(visible_alias = "i")]
     Info(info::InfoArgs),
     #[command(visible_alias = "ls")]
@@ -53,6 +61,8 @@ enum ServerCommand {
     #[command(visible_alias = "req")]
     Request(request::RequestArgs),
     Run(run::RunArgs),
+    #[command(hide = true)]
+    StreamCheck(replicas::StreamCheckArgs),
     Watch(watch::WatchArgs),
 }
 
@@ -61,8 +71,11 @@ impl ServerArgs {
         match self.command {
             ServerCommand::Account(args) => args.run(app).await,
             ServerCommand::Check(args) => args.run(app).await,
+            ServerCommand::Cluster(args) => args.run(app).await,
             ServerCommand::Config(args) => args.run(app).await,
+            ServerCommand::ConsumerCheck(args) => args.run(app).await,
             ServerCommand::Generate(args) => args.run(),
+            ServerCommand::Graph(args) => args.run(app).await,
             ServerCommand::Info(args) => args.run(app).await,
             ServerCommand::List(args) => args.run(app).await,
             ServerCommand::Mappings(args) => args.run(),
@@ -71,6 +84,7 @@ impl ServerArgs {
             ServerCommand::Report(args) => args.run(app).await,
             ServerCommand::Request(args) => args.run(app).await,
             ServerCommand::Run(args) => args.run(app).await,
+            ServerCommand::StreamCheck(args) => args.run(app).await,
             ServerCommand::Watch(args) => args.run(app).await,
         }
     }

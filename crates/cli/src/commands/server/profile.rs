@@ -39,7 +39,9 @@ pub(super) async fn run(
     let mut failed = 0;
     for answer in args.ask(app, &system, "PROFILEZ", 0, body).await? {
         let server = answer.server().text("name").to_owned();
-        match written(&answer, &dir.join(format!("{name}-{stamp}-{server}"))) {
+        // A server's name may hold anything; a file's name may not.
+        let file = server.replace(|c: char| !c.is_alphanumeric() && !"-_.".contains(c), "_");
+        match written(&answer, &dir.join(format!("{name}-{stamp}-{file}"))) {
             Ok(path) => say!("Server {server:?} profile written: {}", path.display()),
             Err(error) => {
                 failed += 1;

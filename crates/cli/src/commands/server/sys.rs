@@ -211,6 +211,10 @@ impl System {
         })
         .await?;
         match answers.is_empty() {
+            true if body.get("exact_match").is_some() => Err(Error::new(
+                "no results received: no server matches, or none answered in time",
+            )
+            .hint("Names, hosts, clusters and tags have to match exactly: `nats server list` shows them.")),
             true => Err(nobody()),
             false => Ok(answers),
         }

@@ -1,5 +1,6 @@
 //! Cells that several reports about servers have in common.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -29,8 +30,10 @@ pub(crate) fn rounded(text: &str) -> String {
 }
 
 /// Names without what all of them end in, domain part by domain part: `n1.east.example.net` is `n1`
-/// if all are in `east.example.net`.
+/// if all are in `east.example.net`. Addresses have no parts that could be left out.
 pub(crate) fn compact(names: &[&str], is_wanted: bool) -> Vec<String> {
+    let has_address = names.iter().any(|name| name.parse::<IpAddr>().is_ok());
+    let is_wanted = is_wanted && !has_address;
     let parts: Vec<Vec<&str>> = names.iter().map(|name| name.split('.').collect()).collect();
     let shortest = parts.iter().map(Vec::len).min().unwrap_or(0);
     let is_shared = |from_end: usize| {
@@ -66,7 +69,8 @@ mod tests {
         check(&["n1.example.net", "n2.example.net"], &["n1", "n2"]);
         check(&["n1.east.net", "n2.west.net"], &["n1.east", "n2.west"]);
         check(&["n1", "n2.net"], &["n1", "n2.net"]);
-        check(&["127.0.0.1"], &["127"]);
+        check(&["127.0.0.1"], &["127.0.0.1"]);
+        check(&["10.0.0.1", "n1.net"], &["10.0.0.1", "n1.net"]);
         check(&[], &[]);
         assert_eq!(compact(&["a.b"], false), ["a.b"]);
     }

@@ -1,10 +1,13 @@
 //! What key-value and object buckets have in common: both are streams with a prefix to their name.
 
+use super::describe;
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::jsm::{Placement, StreamConfig, StreamInfo};
 use crate::output::columns::Columns;
-use crate::output::{duration, number, prompt, time};
+use crate::output::table::Table;
+use crate::output::{duration, json, number, prompt, time};
+use crate::say;
 
 /// The long word for a storage flag.
 pub(crate) fn storage(flag: &str) -> &'static str {
@@ -17,16 +20,7 @@ pub(crate) fn storage(flag: &str) -> &'static str {
 
 /// Adds `key:value` or `key=value` pairs.
 pub(crate) fn metadata(config: &mut StreamConfig, pairs: &[String]) -> Result<()> {
-    for pair in pairs {
-        let split = pair.split_once(':').or_else(|| pair.split_once('='));
-        let (key, value) = split.ok_or_else(|| {
-            Error::new(format!("invalid metadata {pair:?}"))
-                .hint("Metadata is written key:value or key=value.")
-        })?;
-        config
-            .metadata
-            .insert(key.trim().to_owned(), value.trim().to_owned());
-    }
+    config.metadata.extend(describe::pairs(pairs)?);
     Ok(())
 }
 
@@ -44,20 +38,125 @@ pub(crate) fn placement(config: &mut StreamConfig, cluster: Option<&str>, tags: 
     }
 }
 
-/// Name, description, creation, size and last update for a list.
-pub(crate) fn ls_row(info: &StreamInfo, prefix: &str) -> [String; 5] {
-    let last = time::parse(&info.state.last_ts);
-    [
-        info.config.name.trim_start_matches(prefix).to_owned(),
-        info.config.description.clone(),
-        time::local_text(&info.created),
-        number::bytes(info.state.bytes),
-        last.map_or_else(|| "never".to_owned(), |at| duration::human(time::since(at))),
-    ]
+/// A kind of buckets: streams with a prefix to their name.
+pub(crate) struct Kind {
+    prefix: &'static str,
+    /// What all of them store.
+    subjects: &'static str,
+    /// What a page about one of them is headed with.
+    noun: &'static str,
+    title: &'static str,
+    none: &'static str,
+    /// Whether each message is a value, so that their number says something.
+    counts_values: bool,
+}
+
+/// Buckets of `nats kv`.
+pub(crate) const KEY_VALUE: Kind = Kind {
+    prefix: "KV_",
+    subjects: "$KV.>",
+    noun: "Key-Value Store",
+    title: "Key-Value Buckets",
+    none: "No Key-Value buckets found",
+    counts_values: true,
+};
+
+/// Buckets of `nats object`.
+pub(crate) const OBJECT: Kind = Kind {
+    prefix: "OBJ_",
+    subjects: "$O.>",
+    noun: "Object Store",
+    title: "Object Store Buckets",
+    none: "No Object Store buckets found",
+    counts_values: false,
+};
+
+impl Kind {
+    /// The bucket a stream is; the prefix is taken off once, it may be how the bucket's name begins.
+    pub(crate) fn bucket<'a>(&self, stream: &'a str) -> &'a str {
+        stream.strip_prefix(self.prefix).unwrap_or(stream)
+    }
+
+    /// Prints all buckets, as a table unless asked for otherwise.
+    pub(crate) async fn ls(&self, app: &App, names: bool, is_json: bool) -> Result<()> {
+        let mut streams = app.jsm().await?.streams(Some(self.subjects)).await?;
+        streams.retain(|info| info.config.name.starts_with(self.prefix));
+        if names {
+            let names = streams.iter().map(|info| self.bucket(&info.config.name));
+            names.for_each(|name| say!("{name}"));
+            return Ok(());
+        }
+        if is_json {
+            return json::print(&streams);
+        }
+        if streams.is_empty() {
+            say!("{}", self.none);
+            return Ok(());
+        }
+        let mut header = vec!["Bucket", "Description", "Created", "Size"];
+        header.extend(self.counts_values.then_some("Values"));
+        header.push("Last Update");
+        let mut table = Table::new(self.title, &header);
+        for info in &streams {
+            table.row(self.row(info));
+        }
+        table.print();
+        Ok(())
+    }
+
+    fn row(&self, info: &StreamInfo) -> Vec<String> {
+        let last = time::parse(&info.state.last_ts);
+        let mut row = vec![
+            self.bucket(&info.config.name).to_owned(),
+            info.config.description.clone(),
+            time::local_text(&info.created),
+            number::bytes(info.state.bytes),
+        ];
+        let values = || number::grouped(info.state.messages);
+        row.extend(self.counts_values.then(values));
+        row.push(last.map_or_else(|| "never".to_owned(), |at| duration::human(time::since(at))));
+        row
+    }
+
+    /// The beginning of a page about a bucket.
+    pub(crate) fn page(&self, info: &StreamInfo) -> Columns {
+        let name = self.bucket(&info.config.name);
+        let created = time::local_text(&info.created);
+        let mut page = Columns::new(format!(
+            "Information for {} Bucket {name} created {created}",
+            self.noun
+        ));
+        page.section("Configuration")
+            .row("Bucket Name", name)
+            .row_if_set("Description", &info.config.description);
+        page
+    }
+
+    /// The bucket that was named, or one the user chooses.
+    pub(crate) async fn pick(&self, app: &App, given: Option<String>) -> Result<String> {
+        if let Some(name) = given {
+            return Ok(name);
+        }
+        let names = app.jsm().await?.stream_names(None).await?;
+        let buckets: Vec<String> = names
+            .iter()
+            .filter_map(|name| name.strip_prefix(self.prefix).map(str::to_owned))
+            .collect();
+        let flag = "the bucket's name as argument";
+        let chosen = prompt::choose("Select a Bucket", &buckets, 0, flag)?;
+        Ok(buckets.into_iter().nth(chosen).unwrap_or_default())
+    }
+}
+
+/// Prints what users said about a bucket and where it lives, after what is its own.
+pub(crate) fn print_page(mut page: Columns, info: &StreamInfo) {
+    describe::metadata(&mut page, &info.config.metadata);
+    cluster_rows(&mut page, info);
+    page.print();
 }
 
 /// The section about a stream's cluster.
-pub(crate) fn cluster_rows(page: &mut Columns, info: &StreamInfo) {
+fn cluster_rows(page: &mut Columns, info: &StreamInfo) {
     let Some(cluster) = &info.cluster else { return };
     page.section("Cluster Information")
         .row("Name", &cluster.name)
@@ -76,18 +175,13 @@ pub(crate) fn cluster_rows(page: &mut Columns, info: &StreamInfo) {
     }
 }
 
-/// Lets the user choose a bucket.
-pub(crate) async fn pick(app: &App, prefix: &str) -> Result<String> {
-    let names = app.jsm().await?.stream_names(None).await?;
-    let buckets: Vec<String> = names
-        .iter()
-        .filter_map(|name| name.strip_prefix(prefix).map(str::to_owned))
-        .collect();
-    let chosen = prompt::choose(
-        "Select a Bucket",
-        &buckets,
-        0,
-        "the bucket's name as argument",
-    )?;
-    Ok(buckets.into_iter().nth(chosen).unwrap_or_default())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_taken_off_once() {
+        assert_eq!(KEY_VALUE.bucket("KV_KV_A"), "KV_A");
+        assert_eq!(OBJECT.bucket("OBJ_A"), "A");
+    }
 }

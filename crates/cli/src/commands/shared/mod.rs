@@ -4,10 +4,12 @@
 pub(crate) mod body;
 pub(crate) mod buckets;
 pub(crate) mod cluster;
+pub(crate) mod configured;
 pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod doc;
 pub(crate) mod editor;
+pub(crate) mod expr;
 pub(crate) mod grid;
 pub(crate) mod headers;
 pub(crate) mod live;

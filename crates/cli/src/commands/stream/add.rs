@@ -8,14 +8,11 @@ use super::ask::Questions;
 use super::flags::{ConfigFlags, NewFlags};
 use super::show;
 use crate::app::App;
-use crate::commands::schema;
+use crate::commands::shared::configured::STREAM;
 use crate::commands::shared::pick::check_name;
 use crate::error::{Context, Error, Result};
 use crate::jsm::{Jsm, StreamConfig};
 use crate::say;
-
-/// What the schema of a stream's configuration is called.
-const SCHEMA: &str = "io.nats.jetstream.api.v1.stream_configuration";
 
 #[derive(clap::Args)]
 pub(super) struct AddArgs {
@@ -46,7 +43,7 @@ impl AddArgs {
         let config = self.config(jsm.as_ref()).await?;
         check_name("stream", &config.name)?;
         if offline {
-            return self.save(&config);
+            return STREAM.save(&config, self.validate, self.output.as_deref());
         }
         let jsm = jsm.context("there is a connection")?;
         let info = jsm
@@ -87,25 +84,6 @@ impl AddArgs {
             size_required,
         };
         questions.config(self.stream.as_deref())
-    }
-
-    fn save(&self, config: &StreamConfig) -> Result<()> {
-        let text = serde_json::to_string_pretty(config)?;
-        let faults = schema::faults(SCHEMA, &serde_json::to_value(config)?)?;
-        if self.validate {
-            say!("{text}\n");
-        }
-        if !faults.is_empty() {
-            return Err(Error::new(format!(
-                "Validation Failed: {}",
-                faults.join("\n\t")
-            )));
-        }
-        if let Some(path) = &self.output {
-            return std::fs::write(path, text).context(path.display());
-        }
-        say!("Configuration is a valid Stream matching {SCHEMA}");
-        Ok(())
     }
 }
 

@@ -46,9 +46,6 @@ struct StepDownArgs {
 struct BalanceArgs {
     #[command(flatten)]
     criteria: Criteria,
-    /// Not built in: refused
-    #[arg(long, hide = true)]
-    expression: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -126,7 +123,6 @@ fn peers(group: &ClusterInfo) -> Vec<String> {
 
 impl BalanceArgs {
     async fn run(self, app: &App) -> Result<()> {
-        super::filter::refuse_expression(self.expression.as_deref())?;
         let jsm = app.jsm().await?;
         let mut found = self.criteria.find(&jsm, None).await?;
         found.retain(|stream| {

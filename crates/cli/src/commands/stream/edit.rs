@@ -3,11 +3,12 @@
 use super::flags::{ConfigFlags, NewFlags};
 use super::{confirm_bucket, show};
 use crate::app::App;
+use crate::commands::shared::configured::{STREAM, tell_difference};
 use crate::commands::shared::describe::drop_reserved;
-use crate::commands::shared::{diff, editor, pick};
+use crate::commands::shared::pick;
 use crate::error::{Context, Error, Result};
 use crate::jsm::StreamConfig;
-use crate::output::{self, prompt};
+use crate::output::prompt;
 use crate::say;
 
 #[derive(clap::Args)]
@@ -56,22 +57,11 @@ impl EditArgs {
         let mut old = info.config.clone();
         drop_reserved(&mut old.metadata);
         let new = self.edited(&old)?;
-        let difference = diff::diff(&old, &new)?;
-        if difference.is_empty() {
-            if self.flags.json {
-                return show::print(&info, true);
-            }
-            say!("No difference in configuration");
-            return Ok(());
-        }
-        let told = format!("Differences (-old +new):\n{difference}");
-        match self.flags.json {
-            true => output::remark(&told),
-            false => say!("{told}"),
-        }
-        if self.dry_run {
-            // The differences have been told; scripts look at the code.
-            return Err(Error::new(""));
+        if !tell_difference(&old, &new, self.flags.json, self.dry_run)? {
+            return match self.flags.json {
+                true => show::print(&info, true),
+                false => Ok(()),
+            };
         }
         confirm_bucket(&old.name, self.force)?;
         prompt::confirm_or_stop(&format!("Really edit Stream {}?", old.name), self.force)?;
@@ -91,14 +81,7 @@ impl EditArgs {
             return Ok(config);
         }
         if self.interactive {
-            let text = editor::edit(&serde_json::to_string_pretty(old)?, "json")?;
-            let config: StreamConfig = serde_json::from_str(&text)
-                .context("what the editor left is not a stream's configuration")?;
-            if config.name != old.name {
-                return Err(Error::new("a stream cannot be renamed")
-                    .hint("`nats stream copy` makes another one."));
-            }
-            return Ok(config);
+            return STREAM.by_hand(old, |config| &config.name);
         }
         self.flags.refuse_sources("edit")?;
         let mut config = old.clone();

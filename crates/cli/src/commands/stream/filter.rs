@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use regex::Regex;
+use serde_json::{Value, json};
 
 use crate::commands::shared::describe;
-use crate::error::{Error, Result};
+use crate::commands::shared::expr::Expression;
+use crate::error::Result;
 use crate::jsm::{Jsm, StreamInfo};
 use crate::output::{duration, time};
 
@@ -48,6 +50,24 @@ pub(super) struct Criteria {
     /// Invert the check: before becomes after, with becomes without
     #[arg(long)]
     invert: bool,
+    /// Match streams using an expression, as in 'state.messages > 10 and "orders.>" in config.subjects'
+    #[arg(long, value_parser = expression)]
+    expression: Option<Expression>,
+}
+
+/// Reads an expression about a stream or a consumer for `value_parser`.
+pub(crate) fn expression(text: &str) -> std::result::Result<Expression, String> {
+    let names = ["config", "state", "info", "Info"];
+    Expression::parse(text, &names).map_err(|error| error.message().to_owned())
+}
+
+/// A stream or consumer as expressions see it: what `info --json` prints, and parts of it.
+pub(crate) fn subject_of_expressions(info: Value, state: &str) -> Value {
+    let state = match state {
+        "" => &info,
+        field => &info[field],
+    };
+    json!({ "config": info["config"], "state": state, "info": info, "Info": info })
 }
 
 /// Reads a regular expression for `value_parser`.
@@ -72,7 +92,17 @@ impl Criteria {
                 .flatten()
                 .all(|answer| answer != self.invert)
         });
-        Ok(streams)
+        let Some(expression) = &self.expression else {
+            return Ok(streams);
+        };
+        let mut found = Vec::new();
+        for stream in streams {
+            let document = subject_of_expressions(serde_json::to_value(&stream)?, "state");
+            if expression.is_true_of(&document)? {
+                found.push(stream);
+            }
+        }
+        Ok(found)
     }
 
     /// An answer per criterion, `None` for those that were not given.
@@ -110,15 +140,6 @@ impl Criteria {
             interested,
             api_level.map(|wanted| level().is_ok_and(|level| level >= wanted)),
         ]
-    }
-}
-
-/// The official tool's expression language is another program's; it is refused, not half understood.
-pub(crate) fn refuse_expression(expression: Option<&str>) -> Result<()> {
-    match expression {
-        None => Ok(()),
-        Some(_) => Err(Error::new("--expression is not built into this tool")
-            .hint("Use the other flags, or `--json` output and jq.")),
     }
 }
 

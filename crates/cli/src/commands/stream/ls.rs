@@ -1,6 +1,6 @@
 //! `stream ls` and `stream find`: tables and names of streams.
 
-use super::filter::{Criteria, refuse_expression};
+use super::filter::Criteria;
 use crate::app::App;
 use crate::commands::shared::{describe, pick};
 use crate::error::{Context, Result};
@@ -21,7 +21,9 @@ pub(super) struct LsArgs {
     json: bool,
 }
 
-/// What is asked about a stream is combined with "and"; 'nats stream ls --json' and jq do the rest.
+/// What is asked about a stream is combined with "and"; --expression asks about everything that
+/// 'nats stream info --json' shows, as config, state and info: 'state.messages > 10',
+/// 'info.cluster.name in ["lon", "sfo"]', '"js.in.orders_1" in config.subjects'.
 #[derive(clap::Args)]
 pub(super) struct FindArgs {
     #[command(flatten)]
@@ -32,9 +34,6 @@ pub(super) struct FindArgs {
     /// Match streams that need at least the given API level
     #[arg(long)]
     api_level: Option<u64>,
-    /// Not built in: refused
-    #[arg(long, hide = true)]
-    expression: Option<String>,
 }
 
 impl LsArgs {
@@ -70,7 +69,6 @@ impl LsArgs {
 
 impl FindArgs {
     pub(super) async fn run(self, app: &App) -> Result<()> {
-        refuse_expression(self.expression.as_deref())?;
         let jsm = app.jsm().await?;
         let found = self.criteria.find(&jsm, self.api_level).await?;
         if self.names {

@@ -30,7 +30,7 @@ use crate::output::prompt;
 
 pub(crate) use backup::{BackupOptions, backup};
 pub(crate) use cluster::balance;
-pub(crate) use filter::{refuse_expression, regex as regex_arg};
+pub(crate) use filter::{expression, regex as regex_arg, subject_of_expressions};
 pub(crate) use restore::{Description, RestoreOptions, restore};
 
 /// JetStream stream management

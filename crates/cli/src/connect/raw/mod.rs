@@ -26,6 +26,9 @@ use crate::error::{Error, Result};
 /// Bytes gathered before they are written.
 const OUT_BYTES: usize = 64 * 1024;
 
+/// Bytes of a block: more per write cost less per message, as long as they stay in the cache.
+const BLOCK_BYTES: usize = 128 * 1024;
+
 /// Bytes read at once, to begin with.
 const IN_BYTES: usize = 256 * 1024;
 
@@ -95,21 +98,23 @@ impl Raw {
         }
     }
 
-    /// Appends a publish that [`Raw::frame`] made.
-    pub(crate) fn publish_frame(&mut self, frame: &[u8]) -> Result<()> {
-        self.out.extend_from_slice(frame);
-        if self.out.len() >= OUT_BYTES {
-            self.flush()
-        } else {
-            Ok(())
+    /// Takes note of one more publish of a block, and writes when so many are due that it pays.
+    pub(crate) fn publish_block(&mut self, block: &mut Block) -> Result<()> {
+        block.due += block.frame;
+        if block.due < block.bytes.len() {
+            return Ok(());
         }
+        self.flush_block(block)
     }
 
-    /// A publish as it goes over the wire, for who sends the same one again and again.
-    pub(crate) fn frame(subject: &[u8], headers: &[u8], body: &[u8]) -> Vec<u8> {
-        let mut frame = Vec::new();
-        push_publish(&mut frame, subject, b"", headers, body);
-        frame
+    /// Writes what is due of a block.
+    pub(crate) fn flush_block(&mut self, block: &mut Block) -> Result<()> {
+        if !self.out.is_empty() {
+            self.flush()?;
+        }
+        let due = std::mem::take(&mut block.due);
+        let frames = block.bytes.get(..due).unwrap_or_default();
+        Ok(self.socket.write_all(frames)?)
     }
 
     /// Appends a subscription; an empty `queue` is none.
@@ -221,6 +226,27 @@ impl Raw {
     }
 }
 
+/// The same publish many times, as it goes over the wire: made once, and written from where it is.
+pub(crate) struct Block {
+    bytes: Vec<u8>,
+    frame: usize,
+    due: usize,
+}
+
+impl Block {
+    /// Publishes of one message.
+    pub(crate) fn new(subject: &[u8], headers: &[u8], body: &[u8]) -> Self {
+        let mut frame = Vec::new();
+        push_publish(&mut frame, subject, b"", headers, body);
+        let count = (BLOCK_BYTES / frame.len()).max(1);
+        Block {
+            bytes: frame.repeat(count),
+            frame: frame.len(),
+            due: 0,
+        }
+    }
+}
+
 fn push_publish(out: &mut Vec<u8>, subject: &[u8], reply: &[u8], headers: &[u8], body: &[u8]) {
     out.extend_from_slice(if headers.is_empty() {
         b"PUB "
@@ -264,6 +290,15 @@ fn push_number(out: &mut Vec<u8>, mut number: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_is_whole_frames() {
+        let block = Block::new(b"a", b"", b"hi");
+        assert_eq!(block.bytes.len() % block.frame, 0);
+        assert!(block.bytes.starts_with(b"PUB a 2\r\nhi\r\nPUB a 2\r\n"));
+        let large = Block::new(b"a", b"", &[b'x'; BLOCK_BYTES]);
+        assert_eq!(large.bytes.len(), large.frame);
+    }
 
     #[test]
     fn numbers_are_written() {

@@ -2,12 +2,13 @@
 
 use cognate_auth::jwt::{Export, ExportKind};
 
-use crate::commands::auth::select::OperatorFlag;
+use super::shared::{self, Entry, InfoArgs, RmArgs};
+use crate::commands::auth::select::{Chosen, OperatorFlag};
 use crate::commands::auth::store::AccountEntity;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::output::columns::Columns;
 use crate::output::table::Table;
-use crate::output::{json, prompt, time};
+use crate::output::time;
 use crate::say;
 
 #[derive(clap::Subcommand)]
@@ -17,17 +18,7 @@ pub(super) enum ExportsCommand {
     Add(AddArgs),
     /// Show information for an Export
     #[command(visible_aliases = ["i", "show", "view"])]
-    Info {
-        /// Export to view by subject
-        subject: Option<String>,
-        /// Account to act on
-        account: Option<String>,
-        #[command(flatten)]
-        operator: OperatorFlag,
-        /// Produce JSON output
-        #[arg(short, long)]
-        json: bool,
-    },
+    Info(InfoArgs),
     /// Edits an Export
     #[command(visible_alias = "update")]
     Edit(EditArgs),
@@ -40,17 +31,7 @@ pub(super) enum ExportsCommand {
         operator: OperatorFlag,
     },
     /// Removes an Export
-    Rm {
-        /// Export to remove by subject
-        subject: String,
-        /// Account to act on
-        account: Option<String>,
-        #[command(flatten)]
-        operator: OperatorFlag,
-        /// Removes without prompting
-        #[arg(short, long)]
-        force: bool,
-    },
+    Rm(RmArgs),
 }
 
 #[derive(clap::Args)]
@@ -112,54 +93,22 @@ impl ExportsCommand {
     pub(super) fn run(self) -> Result<()> {
         match self {
             ExportsCommand::Add(args) => args.run(),
-            ExportsCommand::Info {
-                subject,
-                account,
-                operator,
-                json: is_json,
-            } => {
-                let (_, account) = operator.account(account.as_deref())?;
-                let export = find(&account, subject.as_deref())?;
-                match is_json {
-                    true => json::print(export),
-                    false => {
-                        page(export).print();
-                        Ok(())
-                    }
-                }
-            }
+            ExportsCommand::Info(args) => args.run::<Export>(),
             ExportsCommand::Edit(args) => args.run(),
             ExportsCommand::Ls { account, operator } => {
                 let (_, account) = operator.account(account.as_deref())?;
                 list(&account);
                 Ok(())
             }
-            ExportsCommand::Rm {
-                subject,
-                account,
-                operator,
-                force,
-            } => {
-                let (chosen, mut account) = operator.account(account.as_deref())?;
-                find(&account, Some(&subject))?;
-                prompt::confirm_or_stop(&format!("Really remove the Export {subject}"), force)?;
-                account
-                    .claims
-                    .nats
-                    .exports
-                    .retain(|export| export.subject != subject);
-                chosen.save_account(&mut account)?;
-                say!("Removed export of subject {subject:?}");
-                Ok(())
-            }
+            ExportsCommand::Rm(args) => args.run::<Export>(),
         }
     }
 }
 
 impl AddArgs {
     fn run(self) -> Result<()> {
-        let (chosen, mut account) = self.operator.account(self.account.as_deref())?;
-        let exports = &mut account.claims.nats.exports;
+        let (chosen, account) = self.operator.account(self.account.as_deref())?;
+        let exports = &account.claims.nats.exports;
         if exports.iter().any(|export| export.subject == self.subject) {
             return Err(Error::new(format!("{} is already exported", self.subject))
                 .hint("`nats auth account exports edit` changes it."));
@@ -178,59 +127,49 @@ impl AddArgs {
             info_url: self.url,
             ..Export::default()
         };
-        exports.push(export.clone());
-        chosen.save_account(&mut account)?;
-        page(&export).print();
-        Ok(())
+        shared::add(&chosen, account, export)
     }
 }
 
 impl EditArgs {
     fn run(self) -> Result<()> {
-        let (chosen, mut account) = self.operator.account(self.account.as_deref())?;
-        find(&account, Some(&self.subject))?;
-        let exports = &mut account.claims.nats.exports;
-        let export = exports
-            .iter_mut()
-            .find(|export| export.subject == self.subject)
-            .context("the export is gone")?;
-        if let Some(description) = self.description {
-            export.description = description;
-        }
-        if let Some(url) = self.url {
-            export.info_url = url;
-        }
-        if let Some(position) = self.token_position {
-            export.account_token_position = position;
-        }
-        if self.advertise || self.no_advertise {
-            export.advertise = self.advertise;
-        }
-        let export = export.clone();
-        chosen.save_account(&mut account)?;
-        page(&export).print();
-        Ok(())
+        let (account, subject) = (self.account.as_deref(), &self.subject);
+        shared::edit(&self.operator, account, subject, |export: &mut Export| {
+            if let Some(description) = self.description {
+                export.description = description;
+            }
+            if let Some(url) = self.url {
+                export.info_url = url;
+            }
+            if let Some(position) = self.token_position {
+                export.account_token_position = position;
+            }
+            if self.advertise || self.no_advertise {
+                export.advertise = self.advertise;
+            }
+        })
     }
 }
 
-/// The export of a subject, or the only one.
-fn find<'a>(account: &'a AccountEntity, subject: Option<&str>) -> Result<&'a Export> {
-    let exports = &account.claims.nats.exports;
-    let found = match (subject, exports.as_slice()) {
-        (Some(subject), _) => exports.iter().find(|export| export.subject == subject),
-        (None, [only]) => Some(only),
-        (None, _) => return Err(Error::new("which export?").hint("Give its subject.")),
-    };
-    found.ok_or_else(|| {
-        Error::new(format!(
-            "subject {:?} is not exported",
-            subject.unwrap_or_default()
-        ))
-        .hint(format!(
-            "`nats auth account exports ls {}` shows what is.",
-            account.name
-        ))
-    })
+impl Entry for Export {
+    const NOUN: &'static str = "export";
+    const BY: &'static str = "subject";
+
+    fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    fn all(account: &AccountEntity) -> &[Self] {
+        &account.claims.nats.exports
+    }
+
+    fn all_mut(account: &mut AccountEntity) -> &mut Vec<Self> {
+        &mut account.claims.nats.exports
+    }
+
+    fn page(&self, _: &Chosen) -> Result<Columns> {
+        Ok(page(self))
+    }
 }
 
 /// `Service` or `Stream`.

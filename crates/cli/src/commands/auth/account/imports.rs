@@ -3,12 +3,12 @@
 use cognate_auth::jwt::{ExportKind, Import};
 
 use super::exports::kind_text;
+use super::shared::{self, Entry, InfoArgs, RmArgs};
 use crate::commands::auth::select::{Chosen, OperatorFlag};
 use crate::commands::auth::store::{self, AccountEntity};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::output::columns::Columns;
 use crate::output::table::Table;
-use crate::output::{json, prompt};
 use crate::say;
 
 #[derive(clap::Subcommand)]
@@ -18,17 +18,7 @@ pub(super) enum ImportsCommand {
     Add(AddArgs),
     /// Show information for an Import
     #[command(visible_aliases = ["i", "show", "view"])]
-    Info {
-        /// Import to view by local subject
-        subject: Option<String>,
-        /// Account to act on
-        account: Option<String>,
-        #[command(flatten)]
-        operator: OperatorFlag,
-        /// Produce JSON output
-        #[arg(short, long)]
-        json: bool,
-    },
+    Info(InfoArgs),
     /// Edits an Import
     #[command(visible_alias = "update")]
     Edit(EditArgs),
@@ -41,17 +31,7 @@ pub(super) enum ImportsCommand {
         operator: Option<String>,
     },
     /// Removes an Import
-    Rm {
-        /// Import to remove by local subject
-        subject: String,
-        /// Account to act on
-        account: Option<String>,
-        #[command(flatten)]
-        operator: OperatorFlag,
-        /// Removes without prompting
-        #[arg(short, long)]
-        force: bool,
-    },
+    Rm(RmArgs),
 }
 
 #[derive(clap::Args)]
@@ -113,46 +93,14 @@ impl ImportsCommand {
     pub(super) fn run(self) -> Result<()> {
         match self {
             ImportsCommand::Add(args) => args.run(),
-            ImportsCommand::Info {
-                subject,
-                account,
-                operator,
-                json: is_json,
-            } => {
-                let (chosen, account) = operator.account(account.as_deref())?;
-                let import = find(&account, subject.as_deref())?;
-                match is_json {
-                    true => json::print(import),
-                    false => {
-                        page(&chosen, import)?.print();
-                        Ok(())
-                    }
-                }
-            }
+            ImportsCommand::Info(args) => args.run::<Import>(),
             ImportsCommand::Edit(args) => args.run(),
             ImportsCommand::Ls { account, operator } => {
                 let chosen = Chosen::named(operator.as_deref())?;
                 let account = chosen.account(account.as_deref())?;
                 list(&chosen, &account)
             }
-            ImportsCommand::Rm {
-                subject,
-                account,
-                operator,
-                force,
-            } => {
-                let (chosen, mut account) = operator.account(account.as_deref())?;
-                find(&account, Some(&subject))?;
-                prompt::confirm_or_stop(&format!("Really remove the Import {subject}"), force)?;
-                account
-                    .claims
-                    .nats
-                    .imports
-                    .retain(|import| local_subject(import) != subject);
-                chosen.save_account(&mut account)?;
-                say!("Removed import of subject {subject:?}");
-                Ok(())
-            }
+            ImportsCommand::Rm(args) => args.run::<Import>(),
         }
     }
 }
@@ -167,9 +115,9 @@ fn local_subject(import: &Import) -> &str {
 
 impl AddArgs {
     fn run(self) -> Result<()> {
-        let (chosen, mut account) = self.operator.account(self.account.as_deref())?;
+        let (chosen, account) = self.operator.account(self.account.as_deref())?;
         let local = self.local.unwrap_or_else(|| self.subject.clone());
-        let imports = &mut account.claims.nats.imports;
+        let imports = &account.claims.nats.imports;
         if imports.iter().any(|import| local_subject(import) == local) {
             return Err(
                 Error::new(format!("something is already imported as {local}"))
@@ -199,58 +147,46 @@ impl AddArgs {
             allow_trace: self.traceable,
             ..Import::default()
         };
-        imports.push(import.clone());
-        chosen.save_account(&mut account)?;
-        page(&chosen, &import)?.print();
-        Ok(())
+        shared::add(&chosen, account, import)
     }
 }
 
 impl EditArgs {
     fn run(self) -> Result<()> {
-        let (chosen, mut account) = self.operator.account(self.account.as_deref())?;
-        find(&account, Some(&self.subject))?;
-        let imports = &mut account.claims.nats.imports;
-        let import = imports
-            .iter_mut()
-            .find(|import| local_subject(import) == self.subject)
-            .context("the import is gone")?;
-        if let Some(local) = self.local {
-            import.local_subject = local;
-        }
-        if self.share || self.no_share {
-            import.share = self.share;
-        }
-        if self.traceable || self.no_traceable {
-            import.allow_trace = self.traceable;
-        }
-        let import = import.clone();
-        chosen.save_account(&mut account)?;
-        page(&chosen, &import)?.print();
-        Ok(())
+        let (account, subject) = (self.account.as_deref(), &self.subject);
+        shared::edit(&self.operator, account, subject, |import: &mut Import| {
+            if let Some(local) = self.local {
+                import.local_subject = local;
+            }
+            if self.share || self.no_share {
+                import.share = self.share;
+            }
+            if self.traceable || self.no_traceable {
+                import.allow_trace = self.traceable;
+            }
+        })
     }
 }
 
-/// The import of a local subject, or the only one.
-fn find<'a>(account: &'a AccountEntity, subject: Option<&str>) -> Result<&'a Import> {
-    let imports = &account.claims.nats.imports;
-    let found = match (subject, imports.as_slice()) {
-        (Some(subject), _) => imports
-            .iter()
-            .find(|import| local_subject(import) == subject),
-        (None, [only]) => Some(only),
-        (None, _) => return Err(Error::new("which import?").hint("Give its local subject.")),
-    };
-    found.ok_or_else(|| {
-        Error::new(format!(
-            "subject {:?} is not imported",
-            subject.unwrap_or_default()
-        ))
-        .hint(format!(
-            "`nats auth account imports ls {}` shows what is.",
-            account.name
-        ))
-    })
+impl Entry for Import {
+    const NOUN: &'static str = "import";
+    const BY: &'static str = "local subject";
+
+    fn subject(&self) -> &str {
+        local_subject(self)
+    }
+
+    fn all(account: &AccountEntity) -> &[Self] {
+        &account.claims.nats.imports
+    }
+
+    fn all_mut(account: &mut AccountEntity) -> &mut Vec<Self> {
+        &mut account.claims.nats.imports
+    }
+
+    fn page(&self, chosen: &Chosen) -> Result<Columns> {
+        page(chosen, self)
+    }
 }
 
 /// The name of an account of the same operator, else its key.

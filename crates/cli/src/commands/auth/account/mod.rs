@@ -6,6 +6,7 @@ mod keys;
 mod limits;
 mod mappings;
 mod resolver;
+mod shared;
 
 use std::path::PathBuf;
 
@@ -42,7 +43,7 @@ enum AccountCommand {
         account: Option<String>,
         #[command(flatten)]
         operator: OperatorFlag,
-        /// Produce JSON output
+        /// Produce JSON output, with the secret seeds
         #[arg(short, long)]
         json: bool,
     },

@@ -9,6 +9,7 @@ use super::{Common, Report};
 use crate::commands::server::request::{State, without_nulls};
 use crate::commands::server::text::number_of;
 use crate::commands::shared::doc::Doc;
+use crate::commands::shared::expr::Expression;
 use crate::error::{Error, Result};
 use crate::output::table::Table;
 use crate::output::{number, terminal};
@@ -52,6 +53,10 @@ pub(crate) struct ConnectionsArgs {
     /// Only connections whose reason to be closed contains this
     #[arg(long, value_name = "REASON")]
     closed_reason: Option<String>,
+
+    /// Only connections of which an expression is true, as in 'conn.in_msgs > 10 and server.name == "n1"'
+    #[arg(long, value_name = "EXPRESSION", value_parser = expression, conflicts_with = "closed_reason")]
+    filter: Option<Expression>,
 
     /// Produce JSON output
     #[arg(short, long)]
@@ -111,6 +116,9 @@ impl ConnectionsArgs {
             let reason = reason.to_lowercase();
             connections.retain(|c| c.info.text("reason").to_lowercase().contains(&reason));
         }
+        if let Some(filter) = &self.filter {
+            connections = filtered(connections, filter)?;
+        }
         sort(report, &mut connections, self.sort);
         if self.json {
             let all: Vec<Value> = connections.iter().map(Connection::document).collect();
@@ -119,6 +127,28 @@ impl ConnectionsArgs {
         let has_reason = !matches!(self.state, State::Open);
         Ok(tables(&connections, self.top, self.sort, has_reason))
     }
+}
+
+fn expression(text: &str) -> std::result::Result<Expression, String> {
+    // The official tool knows connections by four names.
+    let names = ["conn", "server", "Conn", "Server", "conns", "Conns"];
+    Expression::parse(text, &names).map_err(|error| error.message().to_owned())
+}
+
+/// The connections of which the expression is true.
+fn filtered(connections: Vec<Connection>, filter: &Expression) -> Result<Vec<Connection>> {
+    let mut kept = Vec::new();
+    for connection in connections {
+        let (conn, server) = (&connection.info, &connection.server);
+        let document = json!({
+            "conn": conn, "conns": conn, "Conn": conn, "Conns": conn,
+            "server": server, "Server": server,
+        });
+        if filter.is_true_of(&document)? {
+            kept.push(connection);
+        }
+    }
+    Ok(kept)
 }
 
 /// All connections of the servers that are meant, a page at a time.

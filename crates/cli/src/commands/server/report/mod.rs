@@ -2,6 +2,7 @@
 
 mod accounts;
 mod connections;
+mod downgrade;
 mod health;
 mod jetstream;
 mod network;
@@ -35,6 +36,8 @@ enum ReportCommand {
     Connections(connections::ConnectionsArgs),
     /// Report on CPU usage
     Cpu(usage::UsageArgs),
+    /// List assets incompatible with the specified API level
+    Downgrade(downgrade::DowngradeArgs),
     /// Report on Gateway (Super Cluster) connections
     #[command(visible_aliases = ["super", "gateway"])]
     Gateways(network::GatewaysArgs),
@@ -81,6 +84,7 @@ impl ReportCommand {
             ReportCommand::Accounts(args) => &args.common,
             ReportCommand::Connections(args) => &args.common,
             ReportCommand::Cpu(args) | ReportCommand::Mem(args) => &args.common,
+            ReportCommand::Downgrade(args) => &args.common,
             ReportCommand::Gateways(args) => &args.common,
             ReportCommand::Health(args) => &args.common,
             ReportCommand::Jetstream(args) => &args.common,
@@ -95,6 +99,7 @@ impl ReportCommand {
             ReportCommand::Connections(args) => args.text(report).await,
             ReportCommand::Cpu(args) => args.text(report, usage::Of::Cpu).await,
             ReportCommand::Mem(args) => args.text(report, usage::Of::Memory).await,
+            ReportCommand::Downgrade(args) => args.text(report).await,
             ReportCommand::Gateways(args) => args.text(report).await,
             ReportCommand::Health(args) => args.text(report).await,
             ReportCommand::Jetstream(args) => args.text(report).await,

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Amount, Latest, View, follow, top};
+use super::{Amount, Ask, Latest, View, follow, top};
 use crate::app::App;
 use crate::commands::shared::doc::Doc;
 use crate::error::Result;
@@ -91,7 +91,7 @@ impl AccountsArgs {
             last_at: String::new(),
         };
         let subject = "$SYS.ACCOUNT.*.SERVER.CONNS";
-        follow(app, subject, false, &self.amount, &mut view).await
+        follow(app, subject, Ask::Servers, &self.amount, &mut view).await
     }
 }
 

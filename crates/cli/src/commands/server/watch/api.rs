@@ -10,7 +10,7 @@ use async_nats::Message;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Amount, MAX_KEPT, View, follow};
+use super::{Amount, Ask, MAX_KEPT, View, follow};
 use crate::app::App;
 use crate::commands::shared::doc::Doc;
 use crate::error::Result;
@@ -72,7 +72,7 @@ impl RequestsArgs {
             args: &self,
             seen: BTreeMap::new(),
         };
-        follow(app, "$JS.API.>", false, &self.amount, &mut view).await
+        follow(app, "$JS.API.>", Ask::Nothing, &self.amount, &mut view).await
     }
 }
 

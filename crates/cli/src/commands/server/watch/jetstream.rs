@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Amount, Latest, View, follow, top};
+use super::{Amount, Ask, Latest, View, follow, top};
 use crate::app::App;
 use crate::commands::server::text::{bytes_of, number_of};
 use crate::commands::shared::doc::Doc;
@@ -61,7 +61,14 @@ impl JetStreamArgs {
             latest: Latest::default(),
             last_at: String::new(),
         };
-        follow(app, "$SYS.SERVER.*.STATSZ", true, &self.amount, &mut view).await
+        follow(
+            app,
+            "$SYS.SERVER.*.STATSZ",
+            Ask::Statistics,
+            &self.amount,
+            &mut view,
+        )
+        .await
     }
 }
 

@@ -61,7 +61,7 @@ enum ApiCommand {
 #[derive(clap::Args)]
 pub(crate) struct Amount {
     /// Amount of rows to show by the selected dimension
-    #[arg(short, long, default_value_t = 0)]
+    #[arg(short, long, visible_alias = "top", default_value_t = 0)]
     number: usize,
 
     /// End after this many updates
@@ -104,12 +104,22 @@ trait View {
     fn draw(&mut self) -> Option<String>;
 }
 
-/// Shows a view until interrupted. `ping` asks all servers for their statistics at once, instead of
-/// waiting for the next round.
+/// What is asked before listening.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    /// All servers for their statistics, instead of waiting for the next round.
+    Statistics,
+    /// Whether servers answer at all: nothing is heard outside of the system account.
+    Servers,
+    /// Nothing: there is something to hear in every account.
+    Nothing,
+}
+
+/// Shows a view until interrupted.
 async fn follow(
     app: &App,
     subject: &str,
-    ping: bool,
+    ask: Ask,
     amount: &Amount,
     view: &mut impl View,
 ) -> Result<()> {
@@ -117,7 +127,7 @@ async fn follow(
     let mut messages = client.subscribe(subject.to_owned()).await?;
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await?;
-    if ping {
+    if ask != Ask::Nothing {
         let subject = "$SYS.REQ.SERVER.PING";
         client.publish_with_reply(subject, inbox, "".into()).await?;
     }
@@ -133,7 +143,9 @@ async fn follow(
                     return Err(crate::error::Error::new("no server answers in this account")
                         .hint("Connect as a user of the system account."));
                 }
-                view.receive(&answer);
+                if ask == Ask::Statistics {
+                    view.receive(&answer);
+                }
             }
             key = screen.key() => if matches!(key, b'q' | 3) {
                 return Ok(());

@@ -4,7 +4,7 @@ use async_nats::Message;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::{Amount, Latest, View, follow, top};
+use super::{Amount, Ask, Latest, View, follow, top};
 use crate::app::App;
 use crate::commands::server::text::{bytes_of, number_of};
 use crate::commands::shared::doc::Doc;
@@ -91,7 +91,14 @@ impl ServersArgs {
             latest: Latest::default(),
             last_at: String::new(),
         };
-        follow(app, "$SYS.SERVER.*.STATSZ", true, &self.amount, &mut view).await
+        follow(
+            app,
+            "$SYS.SERVER.*.STATSZ",
+            Ask::Statistics,
+            &self.amount,
+            &mut view,
+        )
+        .await
     }
 }
 
