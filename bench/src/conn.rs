@@ -11,7 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use crate::failure::{Context, Failure, Result};
 use crate::flow::LOOK;
 
-const CONNECT: &str = r#"CONNECT {"verbose":false,"pedantic":false,"name":"bench","lang":"rust","version":"1","protocol":1,"headers":true,"no_responders":true}"#;
+/// Without what a login adds, and without the closing brace.
+const CONNECT: &str = r#"CONNECT {"verbose":false,"pedantic":false,"name":"bench","lang":"rust","version":"1","protocol":1,"headers":true,"no_responders":true"#;
 /// Longest protocol line accepted while no messages are expected.
 const MAX_LINE: usize = 256 * 1024;
 
@@ -23,6 +24,56 @@ pub(crate) struct Target {
     /// How to encrypt, if the server wants that.
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<std::sync::Arc<rustls::ClientConfig>>,
+    /// Who it is.
+    pub(crate) login: Login,
+}
+
+impl Target {
+    /// The same server, as somebody else.
+    pub(crate) fn with_login(&self, login: Login) -> Self {
+        Self {
+            login,
+            ..self.clone()
+        }
+    }
+}
+
+/// Who logs in.
+#[derive(Clone)]
+pub(crate) enum Login {
+    /// Nobody in particular.
+    Anonymous,
+    /// A user of the configuration.
+    Password {
+        /// The name.
+        user: String,
+        /// The password.
+        pass: &'static str,
+    },
+    /// A user with a token.
+    #[cfg(feature = "tls")]
+    Token(crate::tokens::Credentials),
+}
+
+impl Login {
+    /// What CONNECT has to say about it.
+    fn fields(&self, info: &str) -> String {
+        match (self, text_field(info, "nonce")) {
+            (Self::Anonymous, _) => String::new(),
+            (Self::Password { user, pass }, _) => format!(r#","user":"{user}","pass":"{pass}""#),
+            #[cfg(feature = "tls")]
+            (Self::Token(credentials), nonce) => {
+                let sig = credentials.key.sign(nonce.unwrap_or_default());
+                format!(r#","jwt":"{}","sig":"{sig}""#, credentials.token)
+            }
+        }
+    }
+}
+
+/// The value of a text field of INFO.
+fn text_field<'a>(info: &'a str, field: &str) -> Option<&'a str> {
+    let (_, rest) = info.split_once(&format!("\"{field}\":"))?;
+    rest.trim_start().strip_prefix('"')?.split('"').next()
 }
 
 /// A connection that has finished its handshake.
@@ -55,17 +106,16 @@ impl Conn {
             stream: secure(tcp, target)?,
             info,
         };
-        conn.write_all(CONNECT.as_bytes())
+        let login = target.login.fields(&conn.info);
+        conn.write_all(format!("{CONNECT}{login}}}\r\n").as_bytes())
             .context("sending CONNECT")?;
-        conn.write_all(b"\r\n").context("sending CONNECT")?;
         conn.confirm()?;
         Ok(conn)
     }
 
     /// The value of a text field of INFO, such as `version`.
     pub(crate) fn info_text(&self, field: &str) -> Option<&str> {
-        let (_, rest) = self.info.split_once(&format!("\"{field}\":"))?;
-        rest.trim_start().strip_prefix('"')?.split('"').next()
+        text_field(&self.info, field)
     }
 
     /// Sends PING and reads up to its PONG. Messages are not expected here.

@@ -61,15 +61,17 @@ pub(crate) struct Outcome {
 }
 
 impl Load {
-    /// Connects and subscribes everything. Each message causes `fan_out` deliveries.
+    /// Connects and subscribes everything; publishers and subscribers may be different users. Each
+    /// message causes `fan_out` deliveries.
     pub(crate) fn connect(
         target: &Target,
+        subscribing: &Target,
         publications: &[Publication],
         subscribers: Vec<Subscriber>,
         fan_out: u64,
         tuning: Tuning,
     ) -> Result<Self> {
-        let receiver = Receiver::connect(target, subscribers, publications.len())?;
+        let receiver = Receiver::connect(subscribing, subscribers, publications.len())?;
         let delivery = receiver.longest_message().max(1);
         let per_message = delivery * usize::try_from(fan_out.max(1)).unwrap_or(1);
         let mut publishers = Vec::with_capacity(publications.len());

@@ -28,6 +28,8 @@ mod scenario;
 mod server;
 mod session;
 mod stats;
+#[cfg(feature = "tls")]
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

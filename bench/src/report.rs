@@ -163,6 +163,7 @@ pub(crate) fn bar_text(metric: &Metric) -> String {
         Bar::RatioAtLeast(least) => format!("≥ {least}"),
         Bar::OursAtMost(most) => format!("ours ≤ {most} {}", metric.unit),
         Bar::OursAtLeast(least) => format!("ours ≥ {least} {}", metric.unit),
+        Bar::TimesWithout(most) => format!("ours ≤ {most} × without"),
         Bar::None => String::new(),
     }
 }
@@ -171,7 +172,7 @@ fn verdict(bar: Bar, ours: Option<f64>, ratio: Option<f64>) -> &'static str {
     let passed = match bar {
         Bar::RatioAtMost(most) => ratio.map(|ratio| ratio <= most),
         Bar::RatioAtLeast(least) => ratio.map(|ratio| ratio >= least),
-        Bar::OursAtMost(most) => ours.map(|ours| ours <= most),
+        Bar::OursAtMost(most) | Bar::TimesWithout(most) => ours.map(|ours| ours <= most),
         Bar::OursAtLeast(least) => ours.map(|ours| ours >= least),
         Bar::None => None,
     };
@@ -344,6 +345,21 @@ mod tests {
             "{alone}"
         );
         assert!(alone.contains("0.300"), "{alone}");
+    }
+
+    #[test]
+    fn a_ratio_to_ours_without_is_compared_whatever_theirs_is() {
+        let all = crate::scenario::all();
+        let mut rows = all.iter();
+        let row = rows.find(|scenario| scenario.name == "import-1to1-128b");
+        for (ratio, verdict) in [(1.5, "pass"), (1.6, "MISS")] {
+            let mut entry = Entry::new(row.expect("a scenario"));
+            entry.ours.add(&[0.1, ratio, 5.0]);
+            let table = table(&[entry], true);
+            let line = table.lines().nth(3).unwrap_or_default();
+            assert!(line.contains("ours ≤ 1.5 × without | "), "{line}");
+            assert!(line.contains(verdict), "{line}");
+        }
     }
 
     #[test]

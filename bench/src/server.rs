@@ -13,11 +13,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::conn::{Conn, Target};
+use crate::conn::{Conn, Login, Target};
 use crate::failure::{Context, Failure, Result};
 use crate::procfs::{CpuReading, Memory};
 
-const READY_WITHIN: Duration = Duration::from_secs(20);
+/// A configuration of a hundred megabytes takes a server half a minute.
+const READY_WITHIN: Duration = Duration::from_secs(120);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks whether the server is ready. Bounds the error of the start-up time.
 const POLL: Duration = Duration::from_micros(200);
@@ -111,6 +112,22 @@ impl Server {
             _ => args.extend(["-js".into(), "-sd".into(), store.into()]),
         }
         Self::launch(binary, args, plain(addr), scratch)
+    }
+
+    /// Starts `binary` with a configuration, which gets an empty directory to refer to, and waits
+    /// until it has answered a PING of this user.
+    pub(crate) fn start_configured(
+        binary: &Path,
+        login: Login,
+        configuration: impl FnOnce(&Path) -> Result<String>,
+    ) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let (addr, mut args) = listen()?;
+        let config = scratch.0.join("server.conf");
+        fs::write(&config, configuration(&scratch.0)?)
+            .context("writing the server's configuration")?;
+        args.extend(["-c".into(), config.into()]);
+        Self::launch(binary, args, plain(addr).with_login(login), scratch)
     }
 
     fn launch(
@@ -304,6 +321,7 @@ fn plain(addr: SocketAddr) -> Target {
         addr,
         #[cfg(feature = "tls")]
         tls: None,
+        login: Login::Anonymous,
     }
 }
 
@@ -336,6 +354,7 @@ fn encrypted(addr: SocketAddr, dir: &Path, config: &Path) -> Result<Target> {
     Ok(Target {
         addr,
         tls: Some(client.into()),
+        login: Login::Anonymous,
     })
 }
 

@@ -117,6 +117,23 @@ fn jetstream_rows_run_and_verify_what_was_stored() {
 }
 
 #[test]
+fn rows_about_accounts_and_encryption_run() {
+    let Some(server) = server_or_notice("rows_about_accounts_and_encryption_run") else {
+        return;
+    };
+    let server = server.to_str().expect("a path in UTF-8");
+    let only = ["--quick", "--rounds=1", "--only=theirs", "--theirs", server];
+    let scenarios = [
+        "--scenario=import-1to1-128b",
+        "--scenario=import-requests-64",
+        "--scenario=tls-handshakes",
+        "--scenario=accounts-10k-start",
+    ];
+    let output = bench(&[&only[..], &scenarios].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_server_that_does_not_start_fails_the_run() {
     let output = bench(&[
         "--only=ours",

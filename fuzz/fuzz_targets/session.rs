@@ -311,7 +311,7 @@ fn permissions() -> Arc<Permissions> {
             deny: list(&PUBLISH_DENY),
         };
         let subscribe = SubjectRules {
-            allow: Vec::new(),
+            allow: list(&[]),
             deny: list(&SUBSCRIBE_DENY),
         };
         let responses = Some(ResponseLimits::default());

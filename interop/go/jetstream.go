@@ -28,6 +28,7 @@ var jetstreamChecks = []check{
 	{"js_batch", jsBatch},
 	{"js_errors", jsErrors},
 	{"js_survives_kill", jsSurvivesKill},
+	{"js_mirror", jsMirror},
 }
 
 // fixture is a fresh stream GO_<name> on go.<name>.> and the connection to it.

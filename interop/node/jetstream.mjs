@@ -27,6 +27,7 @@ export const jetstreamChecks = {
   js_counter: () => onStream("counter", { allow_msg_counter: true, allow_direct: true }, counter),
   js_batch: () => onStream("batch", { allow_atomic: true }, batch),
   js_survives_kill: survivesKill,
+  js_mirror: mirror,
 };
 
 export const onJetStream = (body) => using(connect(env("JETSTREAM_URL")), body);
@@ -358,4 +359,56 @@ function survivesKill() {
     const found = await fetch(consumer, 50);
     found.forEach((message, i) => assert.equal(message.string(), String(i)));
   });
+}
+
+/** A mirror, and a stream with a source; both go on where they were after the server was killed. */
+function mirror() {
+  const options = { reconnect: true, reconnectTimeWait: 50, reconnectJitter: 0, maxReconnectAttempts: -1 };
+  return using(connect(env("RESTART_URL"), options), async (nc) => {
+    const jsm = await jetstreamManager(nc, { timeout: 1000 });
+    const js = jetstream(nc, { timeout: 1000 });
+    await jsm.streams.add({ name: "NODE_ORIGIN", subjects: ["node.origin.*"] });
+    await publishToOrigin(js, 0, 20);
+    await jsm.streams.add({ name: "NODE_MIRROR", mirror: { name: "NODE_ORIGIN" } });
+    const sources = [{ name: "NODE_ORIGIN", filter_subject: "node.origin.1" }];
+    await jsm.streams.add({ name: "NODE_SOURCED", sources });
+    await copied(jsm, 20);
+    await control("kill");
+    await control("start");
+    await copied(jsm, 20);
+    await publishToOrigin(js, 20, 30);
+    await copied(jsm, 30);
+  });
+}
+
+/** Publishes numbers, even and odd ones on subjects of their own. */
+async function publishToOrigin(js, from, to) {
+  for (let number = from; number < to; number++) await js.publish(`node.origin.${number % 2}`, String(number));
+}
+
+/** Waits until the copies have so many messages of the origin, and compares them. */
+async function copied(jsm, count) {
+  const arrived = async () => {
+    for (;;) {
+      try {
+        const { last_seq } = (await jsm.streams.info("NODE_MIRROR")).state;
+        const { messages } = (await jsm.streams.info("NODE_SOURCED")).state;
+        if (last_seq === count && messages === count / 2) return;
+      } catch {
+        // The server is not back yet.
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  await within(arrived(), `copies of ${count} messages`, 2 * WAIT_MS);
+  const text = async (name, seq) => {
+    const message = await jsm.streams.getMessage(name, { seq });
+    return `${message.subject} ${message.string()}`;
+  };
+  for (let number = 0; number < count; number++) {
+    assert.equal(await text("NODE_MIRROR", number + 1), `node.origin.${number % 2} ${number}`);
+  }
+  for (let place = 0; place < count / 2; place++) {
+    assert.equal(await text("NODE_SOURCED", place + 1), `node.origin.1 ${2 * place + 1}`);
+  }
 }

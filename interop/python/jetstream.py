@@ -9,7 +9,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamSource
 from nats.js.errors import (
     APIError, BadRequestError, FetchTimeoutError, NoStreamResponseError, NotFoundError,
 )
@@ -357,6 +357,50 @@ async def published_again(js: JetStreamContext) -> Any:
     return await within(resend(), "ack after the restart")
 
 
+async def js_mirror() -> None:
+    async with reconnecting() as nc:
+        js = nc.jetstream(timeout=WAIT)
+        await js.add_stream(name="PY_ORIGIN", subjects=["py.origin.*"])
+        await publish_to_origin(js, range(20))
+        await js.add_stream(name="PY_MIRROR", mirror=StreamSource(name="PY_ORIGIN"))
+        odd = StreamSource(name="PY_ORIGIN", filter_subject="py.origin.1")
+        await js.add_stream(name="PY_SOURCED", sources=[odd])
+        await copied(js, 20)
+        await control("kill")
+        await control("start")
+        await copied(js, 20)
+        await publish_to_origin(js, range(20, 30))
+        await copied(js, 30)
+
+
+async def publish_to_origin(js: JetStreamContext, numbers: range) -> None:
+    """Publishes numbers, even and odd ones on subjects of their own."""
+    for number in numbers:
+        await js.publish(f"py.origin.{number % 2}", str(number).encode())
+
+
+async def copied(js: JetStreamContext, count: int) -> None:
+    """Waits until the copies have so many messages of the origin, and compares them."""
+    async def arrived() -> None:
+        while True:
+            try:
+                mirror = (await js.stream_info("PY_MIRROR")).state
+                sourced = (await js.stream_info("PY_SOURCED")).state
+                if (mirror.last_seq, sourced.messages) == (count, count // 2):
+                    return
+            except (nats.errors.Error, APIError, asyncio.TimeoutError):
+                pass
+            await asyncio.sleep(0.05)
+
+    await within(arrived(), f"copies of {count} messages")
+    for number in range(count):
+        message = await js.get_msg("PY_MIRROR", number + 1)
+        expect("mirrored", (message.subject, message.data), (f"py.origin.{number % 2}", str(number).encode()))
+    for place in range(count // 2):
+        message = await js.get_msg("PY_SOURCED", place + 1)
+        expect("sourced", (message.subject, message.data), ("py.origin.1", str(2 * place + 1).encode()))
+
+
 CHECKS = {
     check.__name__: check
     for check in (
@@ -364,5 +408,6 @@ CHECKS = {
         js_publish_expected, js_messages, js_direct_get, js_pull_fetch, js_pull_consume, js_push, js_ordered,
         js_ack_kinds, js_redelivery, js_consumer_manage, js_errors, js_message_ttl, js_counter, js_batch,
         js_survives_kill,
+        js_mirror,
     )
 }

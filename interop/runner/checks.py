@@ -73,6 +73,7 @@ CHECKS = (
     "js_counter",
     "js_batch",
     "js_survives_kill",
+    "js_mirror",
     "kv_put_get",
     "kv_revisions",
     "kv_delete_purge",

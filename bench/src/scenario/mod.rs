@@ -4,6 +4,7 @@
 //! metric. It does not know which of the two servers it runs, nor what the other one did; ratios
 //! and verdicts are `report`'s. [`all`] is the only list of names.
 
+mod accounts;
 mod connections;
 mod js;
 mod latency;
@@ -31,6 +32,9 @@ pub(crate) enum Bar {
     OursAtMost(f64),
     /// Ours no lower than this, in the metric's unit, whatever theirs is.
     OursAtLeast(f64),
+    /// Ours no higher than this many times what ours needs without what the row is about. The
+    /// metric is that ratio; both are measured in the same run.
+    TimesWithout(f64),
     /// Reported only.
     None,
 }
@@ -69,6 +73,7 @@ enum Kind {
     Broadcast,
     Process,
     JetStream(js::Job),
+    Accounts(accounts::Job),
 }
 
 /// How runs are to be made.
@@ -90,7 +95,11 @@ impl Settings {
 impl Scenario {
     /// Whether this build can run it.
     pub(crate) fn available(&self) -> bool {
-        cfg!(feature = "tls") || self.transport() == Transport::Plain
+        let plain = match &self.kind {
+            Kind::Accounts(job) => !job.needs_tls(),
+            _ => self.transport() == Transport::Plain,
+        };
+        plain || cfg!(feature = "tls")
     }
 
     /// Whether it takes minutes and gigabytes: such a row runs only if it is asked for by name.
@@ -103,6 +112,7 @@ impl Scenario {
     pub(crate) fn run(&self, binary: &Path, settings: &Settings) -> Result<(String, Vec<f64>)> {
         let mut server = match &self.kind {
             Kind::JetStream(job) => Server::start_jetstream(binary, job.sync())?,
+            Kind::Accounts(job) => job.start(binary, settings)?,
             _ => Server::start(binary, self.transport())?,
         };
         let version = server.version().to_owned();
@@ -116,6 +126,7 @@ impl Scenario {
             Kind::Broadcast => connections::run_broadcast(&server, settings),
             Kind::Process => process::run(&server, binary, settings),
             Kind::JetStream(job) => job.run(&mut server, settings),
+            Kind::Accounts(job) => job.run(&server, binary, settings),
         };
         match measured {
             Ok(numbers) if numbers.len() == self.metrics.len() => Ok((version, numbers)),

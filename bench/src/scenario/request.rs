@@ -11,7 +11,7 @@ use std::time::Instant;
 use rustix::event::epoll;
 
 use super::{Settings, per_million};
-use crate::conn::{Closer, Conn, not_now};
+use crate::conn::{Closer, Conn, Target, not_now};
 use crate::failure::{Context, Failure, Result};
 use crate::flow::STALL;
 use crate::histogram::Histogram;
@@ -36,18 +36,13 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) fn run_many(server: &Server, settings: &Settings) -> Result<Vec<f64>> {
     let requests = settings.count(MANY_REQUESTS);
     with_service(server, || {
-        let mut requesters = (0..CONNECTIONS)
-            .map(|number| Requester::connect(server, number))
-            .collect::<Result<Vec<_>>>()?;
+        let mut requesters = connect(server.target())?;
         drive(&mut requesters, requests / 10)?;
         let (cpu, own, start) = (server.cpu()?, own_cpu_seconds(), Instant::now());
         drive(&mut requesters, requests)?;
         let wall = start.elapsed().as_secs_f64();
         let (cpu, own) = (server.cpu()?.since(&cpu), own_cpu_seconds() - own);
-        for requester in &mut requesters {
-            requester.conn.nonblocking(false)?;
-            requester.conn.confirm()?;
-        }
+        confirm(&mut requesters)?;
         let rate = requests as f64 / wall / 1e3;
         Ok(vec![
             per_million(cpu, requests),
@@ -57,11 +52,32 @@ pub(super) fn run_many(server: &Server, settings: &Settings) -> Result<Vec<f64>>
     })
 }
 
+/// Connects as `target` says, does `requests` and proves that nothing else was on its way.
+pub(super) fn drive_as(target: &Target, requests: u64) -> Result<()> {
+    let mut requesters = connect(target)?;
+    drive(&mut requesters, requests)?;
+    confirm(&mut requesters)
+}
+
+fn connect(target: &Target) -> Result<Vec<Requester>> {
+    (0..CONNECTIONS)
+        .map(|number| Requester::connect(target, number))
+        .collect()
+}
+
+fn confirm(requesters: &mut [Requester]) -> Result<()> {
+    for requester in requesters {
+        requester.conn.nonblocking(false)?;
+        requester.conn.confirm()?;
+    }
+    Ok(())
+}
+
 /// p50 and p99.9 of the time for one request in µs.
 pub(super) fn run_one(server: &Server, settings: &Settings) -> Result<Vec<f64>> {
     let requests = settings.count(SINGLE_REQUESTS);
     with_service(server, || {
-        let mut requester = Requester::connect(server, 0)?;
+        let mut requester = Requester::connect(server.target(), 0)?;
         requester.conn.nonblocking(false)?;
         let mut histogram = Histogram::new();
         for number in 0..requests + requests / 10 {
@@ -84,7 +100,10 @@ pub(super) fn run_one(server: &Server, settings: &Settings) -> Result<Vec<f64>> 
 }
 
 /// Runs `work` while another thread answers requests to `svc`.
-fn with_service(server: &Server, work: impl FnOnce() -> Result<Vec<f64>>) -> Result<Vec<f64>> {
+pub(super) fn with_service(
+    server: &Server,
+    work: impl FnOnce() -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
     let mut service = Conn::open(server.target())?;
     service.write_all(b"SUB svc 1\r\n").context("subscribing")?;
     service.confirm()?;
@@ -103,7 +122,6 @@ fn with_service(server: &Server, work: impl FnOnce() -> Result<Vec<f64>>) -> Res
 
 /// Answers every request with its own payload until the connection is closed.
 fn answer(conn: &mut Conn) -> Result<Vec<f64>> {
-    let stride = REQUEST_AT_SERVICE.len() + INBOX_LEN + BODY_LEN;
     let mut input = Input::new();
     let mut replies = Vec::with_capacity(READ_BYTES * 2);
     loop {
@@ -111,20 +129,33 @@ fn answer(conn: &mut Conn) -> Result<Vec<f64>> {
             return Ok(Vec::new());
         }
         replies.clear();
-        while let Some(frame) = input.message(stride)? {
-            let reply = frame
-                .strip_prefix(REQUEST_AT_SERVICE)
-                .filter(|reply| reply.starts_with(b"_INBOX."))
-                .ok_or_else(|| unexpected(frame))?;
-            // Reply subject, size and payload stand in the right order already.
-            replies.extend_from_slice(b"PUB ");
-            replies.extend_from_slice(reply);
+        while let Some(frame) = input.request()? {
+            let (reply, body) = parts_of_request(frame).ok_or_else(|| unexpected(frame))?;
+            for part in [b"PUB ", reply, b" 128\r\n", body] {
+                replies.extend_from_slice(part);
+            }
         }
         replies.extend(b"PONG\r\n".repeat(input.take_pings()));
         if !replies.is_empty() {
             conn.write_all(&replies).context("replying")?;
         }
     }
+}
+
+/// Reply subject and body (with its line end) of a request as the service gets it. One from another
+/// account says in a header which.
+fn parts_of_request(frame: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = frame.iter().position(|byte| *byte == b'\n')?;
+    let line = frame.get(..end)?.strip_suffix(b"\r")?;
+    let (rest, numbers) = match line.strip_prefix(b"H") {
+        Some(rest) => (rest, 2),
+        None => (line, 1),
+    };
+    let rest = rest.strip_prefix(REQUEST_AT_SERVICE)?;
+    let reply = rest.rsplitn(numbers + 1, |byte| *byte == b' ').last()?;
+    let body = frame.get(end + 1..)?;
+    let body = body.get(body.len().checked_sub(PAYLOAD + 2)?..)?;
+    reply.starts_with(b"_").then_some((reply, body))
 }
 
 /// Sends `requests` over all connections, never more than `OUTSTANDING` unanswered on each.
@@ -179,8 +210,8 @@ struct Requester {
 }
 
 impl Requester {
-    fn connect(server: &Server, number: u32) -> Result<Self> {
-        let mut conn = Conn::open(server.target())?;
+    fn connect(target: &Target, number: u32) -> Result<Self> {
+        let mut conn = Conn::open(target)?;
         let inbox = format!("_INBOX.BENCHMARKREQUESTER{number:04}.");
         conn.write_all(format!("SUB {inbox}* 1\r\n").as_bytes())
             .context("subscribing")?;
@@ -298,7 +329,7 @@ impl Input {
         let waiting = &self.buffer[self.start..self.end];
         if waiting
             .first()
-            .is_some_and(|byte| !matches!(byte, b'M' | b'P'))
+            .is_some_and(|byte| !matches!(byte, b'H' | b'M' | b'P'))
         {
             return Err(unexpected(waiting));
         }
@@ -307,6 +338,21 @@ impl Input {
         }
         self.start += stride;
         Ok(Some(&self.buffer[self.start - stride..self.start]))
+    }
+
+    /// The next whole message as a service gets it: its reply subject is an inbox, or one that the
+    /// server made because the request comes from another account, of whatever length.
+    fn request(&mut self) -> Result<Option<&[u8]>> {
+        let waiting = &self.buffer[self.start..self.end];
+        let from = waiting.iter().position(|byte| matches!(byte, b'M' | b'H'));
+        let waiting = &waiting[from.unwrap_or(waiting.len())..];
+        let Some(end) = waiting.iter().position(|byte| *byte == b'\n') else {
+            return self.message(usize::MAX);
+        };
+        let size = waiting[..end].rsplit(|byte| *byte == b' ').next();
+        let size = size.and_then(|size| str::from_utf8(size).ok()?.trim_end().parse().ok());
+        let size: usize = size.ok_or_else(|| unexpected(waiting))?;
+        self.message(end + 1 + size + 2)
     }
 
     fn take_pings(&mut self) -> usize {
@@ -328,6 +374,27 @@ mod tests {
         assert_eq!(input.message(4), Ok(Some(b"MSG2".as_slice())));
         assert_eq!(input.message(4), Ok(None));
         assert_eq!(input.take_pings(), 2);
+        let mut request = Input::new();
+        let bytes = [
+            b"PING\r\nMSG svc 1 _R_.x 128\r\n",
+            &[b'x'; PAYLOAD][..],
+            b"\r\nMSG ",
+        ]
+        .concat();
+        request.buffer[..bytes.len()].copy_from_slice(&bytes);
+        request.end = bytes.len();
+        let first = request.request().expect("a request").map(<[u8]>::len);
+        assert_eq!(first, Some(bytes.len() - 6 - 4));
+        assert_eq!(request.request(), Ok(None));
+        let frame = [
+            b"HMSG svc 1 _R_.x 20 148\r\nNATS/1.0\r\nA: b\r\n\r\n",
+            &[b'x'; 128][..],
+            b"\r\n",
+        ];
+        let frame = frame.concat();
+        let (reply, body) = parts_of_request(&frame).expect("a request");
+        assert_eq!((reply, body.len()), (&b"_R_.x"[..], 130));
+        assert_eq!(parts_of_request(b"MSG svc 1 128\r\nx\r\n"), None);
         let mut refused = Input::new();
         refused.buffer[..4].copy_from_slice(b"-ERR");
         refused.end = 4;

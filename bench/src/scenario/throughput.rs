@@ -5,6 +5,7 @@
 
 use super::{Settings, per_million};
 use crate::check::Order;
+use crate::conn::Target;
 use crate::failure::Result;
 use crate::frame::{Publication, Sid, Subject, digits};
 use crate::load::{Load, Subscriber};
@@ -115,12 +116,22 @@ fn measure(load: &mut Load, plan: &Plan, server: &Server, settings: &Settings) -
 }
 
 fn connect(plan: &Plan, server: &Server, settings: &Settings) -> Result<Load> {
+    connect_as(plan, server.target(), server.target(), settings)
+}
+
+/// Connects a plan's publishers and subscribers, each as a user of their own.
+pub(super) fn connect_as(
+    plan: &Plan,
+    publishing: &Target,
+    subscribing: &Target,
+    settings: &Settings,
+) -> Result<Load> {
     let publications: Vec<_> = (0..plan.publishers)
         .map(|number| plan.publication(number))
         .collect();
-    let target = server.target();
     Load::connect(
-        target,
+        publishing,
+        subscribing,
         &publications,
         plan.subscribers(),
         plan.fan_out(),

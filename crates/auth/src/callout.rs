@@ -73,10 +73,10 @@ pub fn without_asking(user: &Arc<User>) -> Arc<User> {
         Some(permissions) => permissions.config().clone(),
         None => PermissionsConfig::default(),
     };
-    if config.publish.deny.iter().any(|entry| entry == SUBJECT) {
+    if config.publish.deny.contains(SUBJECT) {
         return Arc::clone(user);
     }
-    config.publish.deny.push(SUBJECT.to_owned());
+    config.publish.deny = config.publish.deny.with(SUBJECT);
     let permissions = Permissions::compile(config).unwrap_or_else(|_| Permissions::nothing());
     Arc::new(User {
         permissions: Some(Arc::new(permissions)),

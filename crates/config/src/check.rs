@@ -65,12 +65,14 @@ pub(crate) use tls::{
 pub(crate) use values::{feature_flags, http, is_advertise, listen, server_metadata, tags};
 
 use crate::duration::{self, SignedDuration};
-use crate::options::Port;
+use crate::options::{Port, SubjectList};
 use crate::schema::{self, Row};
 use crate::source::Source;
 use crate::subjects::is_filter;
 use crate::suggest;
 use crate::syntax::{Entry, Map, Problem, Span, Value, ValueKind};
+use foldhash::fast::FixedState;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Errors and warnings after which further ones are dropped.
@@ -85,6 +87,8 @@ pub(crate) struct Check<'s> {
     pub(crate) refused: Vec<Problem>,
     /// What waits for the rest of the file.
     pub(crate) late: Late,
+    /// The lists of permissions so far: many users have the same.
+    lists: HashSet<SubjectList, FixedState>,
     /// The key whose value is being read, for messages.
     key: String,
 }
@@ -97,6 +101,7 @@ impl<'s> Check<'s> {
             warnings: Vec::new(),
             refused: Vec::new(),
             late: Late::default(),
+            lists: HashSet::default(),
             key: String::new(),
         }
     }
@@ -104,6 +109,17 @@ impl<'s> Check<'s> {
     /// Whether so much is wrong that looking further is of no use.
     pub(crate) fn is_full(&self) -> bool {
         self.errors.len() >= MAX_FINDINGS
+    }
+
+    /// The list, or one like it that was read before.
+    pub(crate) fn shared(&mut self, list: SubjectList) -> SubjectList {
+        match self.lists.get(&list) {
+            Some(known) => known.clone(),
+            None => {
+                self.lists.insert(list.clone());
+                list
+            }
+        }
     }
 
     pub(crate) fn error(&mut self, problem: Problem) {
@@ -218,7 +234,7 @@ impl<'s> Check<'s> {
         self.error(Problem::new(value.span, message));
     }
 
-    pub(crate) fn map<'v>(&mut self, value: &'v Value) -> Option<&'v Map> {
+    pub(crate) fn map<'v, 't>(&mut self, value: &'v Value<'t>) -> Option<&'v Map<'t>> {
         match &value.kind {
             ValueKind::Map(map) => Some(map),
             _ => {
@@ -242,7 +258,7 @@ impl<'s> Check<'s> {
     pub(crate) fn strings<'v>(&mut self, value: &'v Value) -> Option<Vec<&'v str>> {
         match &value.kind {
             ValueKind::Array(items) => items.iter().map(|item| self.string(item)).collect(),
-            ValueKind::String(text) => Some(vec![text]),
+            ValueKind::String(text) => Some(vec![&**text]),
             _ => {
                 self.wrong_type(value, "a string or an array of strings");
                 None

@@ -53,7 +53,7 @@ struct Excerpt {
 }
 
 impl Diagnostic {
-    pub(crate) fn new(problem: Problem, files: &Files, root_file: &str) -> Self {
+    pub(crate) fn new(problem: Problem, files: &Files<'_>, root_file: &str) -> Self {
         let Problem {
             span,
             message,
@@ -63,12 +63,11 @@ impl Diagnostic {
         let message = shortened(&message);
         let [expected, hint] = [expected, hint].map(|text| text.as_deref().map(shortened));
         let (file, line, column, excerpt) = match span {
-            Some(span) => (
-                files.file(span.file).0,
-                span.line,
-                span.column,
-                Excerpt::new(span, files),
-            ),
+            Some(span) => {
+                let (line, column) = files.place(span);
+                let file = files.file(span.file).0;
+                (file, line, column, Excerpt::new(span, files))
+            }
             None => (root_file, 0, 0, None),
         };
         Self {
@@ -128,7 +127,7 @@ impl fmt::Display for Diagnostic {
 }
 
 impl Excerpt {
-    fn new(span: Span, files: &Files) -> Option<Self> {
+    fn new(span: Span, files: &Files<'_>) -> Option<Self> {
         let text = files.file(span.file).1;
         let (start, end) = (span.start as usize, span.end as usize);
         // Only so much is searched for the ends of the line: one line can be the whole file.

@@ -9,7 +9,7 @@ use crate::diagnostic::{ConfigError, Diagnostic};
 use crate::options::Options;
 use crate::schema::TOP;
 use crate::source::Source;
-use crate::syntax::{Files, Parsed, Problem, digest::digest, parse_file};
+use crate::syntax::{Files, Parsed, Problem, Texts, digest::digest, parse_file};
 
 /// A configuration that can be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,12 +46,13 @@ pub fn load(path: &str, source: &dyn Source) -> Result<Loaded, ConfigError> {
 /// # Errors
 /// As for [`load`].
 pub fn load_with(path: &str, source: &dyn Source, missing: Missing) -> Result<Loaded, ConfigError> {
+    let texts = Texts::default();
     let Parsed {
         files,
         root,
         errors,
         mut warnings,
-    } = parse_file(path, source);
+    } = parse_file(path, source, &texts);
     if !errors.is_empty() {
         // A file that cannot be read has no places; the message names it.
         let about = if files.is_empty() { "" } else { path };
@@ -103,7 +104,12 @@ pub fn load_with(path: &str, source: &dyn Source, missing: Missing) -> Result<Lo
     }
 }
 
-fn failure(errors: Vec<Problem>, warnings: Vec<Problem>, files: &Files, path: &str) -> ConfigError {
+fn failure(
+    errors: Vec<Problem>,
+    warnings: Vec<Problem>,
+    files: &Files<'_>,
+    path: &str,
+) -> ConfigError {
     ConfigError {
         errors: rendered(errors, files, path),
         warnings: rendered(warnings, files, path),
@@ -112,7 +118,7 @@ fn failure(errors: Vec<Problem>, warnings: Vec<Problem>, files: &Files, path: &s
 }
 
 /// Renders problems in the order of the file.
-fn rendered(mut problems: Vec<Problem>, files: &Files, path: &str) -> Vec<Diagnostic> {
+fn rendered(mut problems: Vec<Problem>, files: &Files<'_>, path: &str) -> Vec<Diagnostic> {
     problems.sort_by_key(|problem| problem.span.map(|span| (span.file, span.start)));
     problems
         .into_iter()

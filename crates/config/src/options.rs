@@ -29,7 +29,7 @@ pub use accounts::{
 };
 pub use auth::{
     AuthCallout, Authorization, ConnectionType, Credential, Permissions, ResponsePermission,
-    SubjectPermission, SubjectRule, User,
+    SubjectList, SubjectPermission, User,
 };
 pub use jetstream::{
     BatchLimits, JETSTREAM_DIR, JetStreamLimits, JetStreamOptions, StoreCipher, StoreEncryption,

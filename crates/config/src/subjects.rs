@@ -8,7 +8,11 @@ use cognate_subject::validate::{self, is_valid_config_subject};
 
 /// Whether text is a subject that may hold wildcards.
 pub(crate) fn is_filter(text: &str) -> bool {
-    is_valid_config_subject(text.as_bytes())
+    // What only text beyond ASCII can be refused for need not be looked for in most.
+    match text.is_ascii() && !text.contains('\0') {
+        true => validate::is_valid_filter(text.as_bytes()),
+        false => is_valid_config_subject(text.as_bytes()),
+    }
 }
 
 /// Whether text is a subject without wildcards.

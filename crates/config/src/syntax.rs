@@ -16,7 +16,7 @@ mod scalar;
 pub(crate) mod value;
 
 pub(crate) use parser::{Parsed, parse_file};
-pub(crate) use problem::{Files, Problem, Span};
+pub(crate) use problem::{Files, Problem, Span, Texts};
 pub(crate) use value::{Entry, Map, Value, ValueKind};
 
 /// Deepest nesting of maps and arrays, counting includes and what variables stand for.

@@ -7,7 +7,7 @@ use cognate_config::options::{
     Credential, DEFAULT_FETCH_TIMEOUT, DeletePolicy, Export, FullResolver, Import, Latency,
     LatencySampling, MapDestination, Mapping, MessageTrace, OcspCacheKind, OcspCacheOptions,
     OcspMode, OcspOptions, Permissions, Resolver, ResponseType, Secret, ServiceExport,
-    ServiceImport, StreamExport, StreamImport, SubjectPermission, SubjectRule, TlsOptions, User,
+    ServiceImport, StreamExport, StreamImport, SubjectList, SubjectPermission, TlsOptions, User,
 };
 use cognate_config::{Loaded, MemorySource, Missing, Options, load_with};
 use std::time::Duration;
@@ -56,14 +56,6 @@ fn user(name: &str, password: &str, permissions: Option<Permissions>) -> User {
     }
 }
 
-fn rules(subjects: &[&str]) -> Vec<SubjectRule> {
-    let rule = |subject: &&str| SubjectRule {
-        subject: (*subject).to_owned(),
-        queue: None,
-    };
-    subjects.iter().map(rule).collect()
-}
-
 fn service(subject: &str, access: Access) -> ServiceExport {
     ServiceExport {
         subject: subject.to_owned(),
@@ -93,7 +85,7 @@ fn orders() -> Account {
     let limited = Permissions {
         publish: Some(SubjectPermission {
             allow: None,
-            deny: rules(&["admin.>"]),
+            deny: ["admin.>"].into(),
         }),
         ..Permissions::default()
     };
@@ -106,8 +98,8 @@ fn orders() -> Account {
                 nkey: USER.to_owned(),
                 permissions: Some(Permissions {
                     subscribe: Some(SubjectPermission {
-                        allow: Some(rules(&["orders.>"])),
-                        deny: Vec::new(),
+                        allow: Some(["orders.>"].into()),
+                        deny: SubjectList::default(),
                     }),
                     ..Permissions::default()
                 }),

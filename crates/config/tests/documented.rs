@@ -5,7 +5,7 @@
 use cognate_config::options::{
     Authorization, BatchLimits, CertificatePair, ConnectionType, Credential, CurvePreference,
     HandshakeFirst, HttpOptions, JetStreamLimits, JetStreamOptions, MapDestination, Mapping,
-    Permissions, Port, ResponsePermission, Secret, SubjectPermission, SubjectRule, SyncPolicy,
+    Permissions, Port, ResponsePermission, Secret, SubjectList, SubjectPermission, SyncPolicy,
     TlsOptions, User,
 };
 use cognate_config::{Loaded, MemorySource, Options, load};
@@ -205,24 +205,10 @@ fn streams_on_this_server() {
     );
 }
 
-fn rules(subjects: &[&str]) -> Vec<SubjectRule> {
-    let rule = |text: &&str| match text.split_once(' ') {
-        Some((subject, queue)) => SubjectRule {
-            subject: subject.to_owned(),
-            queue: Some(queue.to_owned()),
-        },
-        None => SubjectRule {
-            subject: (*text).to_owned(),
-            queue: None,
-        },
-    };
-    subjects.iter().map(rule).collect()
-}
-
 fn allow(subjects: &[&str]) -> Option<SubjectPermission> {
     Some(SubjectPermission {
-        allow: Some(rules(subjects)),
-        deny: Vec::new(),
+        allow: Some(subjects.into()),
+        deny: SubjectList::default(),
     })
 }
 
@@ -251,12 +237,12 @@ fn users_with_permissions_and_mappings() {
     let default = permissions(&["SANDBOX.*"], &["PUBLIC.>", "_INBOX.>"]);
     let queues = Permissions {
         publish: Some(SubjectPermission {
-            allow: Some(Vec::new()),
-            deny: rules(&["secret.>"]),
+            allow: Some(SubjectList::default()),
+            deny: ["secret.>"].into(),
         }),
         subscribe: Some(SubjectPermission {
-            allow: Some(rules(&["foo", "jobs.> workers.*"])),
-            deny: rules(&["foo v1"]),
+            allow: Some(["foo", "jobs.> workers.*"].into()),
+            deny: ["foo v1"].into(),
         }),
         responses: Some(ResponsePermission {
             max_messages: Some(5),

@@ -2,6 +2,8 @@
 //! mode. Everything is played in turn on one thread: a client says CONNECT, the service reads what
 //! the server asks and answers, the client reads what came of it.
 
+#[path = "accounts_callout/reload.rs"]
+mod reload;
 #[path = "accounts_callout/service.rs"]
 mod service;
 
@@ -387,4 +389,99 @@ fn what_is_sealed_by_another_key_is_no_answer() {
     let forged = CurveKey::new("somebody").seal(&server, 1, text.as_bytes());
     callout.answer_bytes(&request, &forged);
     client.expect(VIOLATION).expect_close();
+}
+
+#[test]
+fn the_account_of_the_service_hears_of_refusals() {
+    let mut callout = Callout::start("timeout: 0.3");
+    callout.hear_refusals();
+    let options = r#"{"verbose":false,"user":"u","pass":"p","name":"n","lang":"l","version":"v"}"#;
+    let mut client = callout.connect(options);
+    let request = callout.request();
+    callout.refuse(&request);
+    client.expect(VIOLATION).expect_close();
+    let event = callout.refusal();
+    let id = callout.server_id();
+    assert_eq!(event["server"]["id"], json!(id), "{event}");
+    assert!(event["client"]["stop"].is_string(), "{event}");
+    let mut told = event["client"].clone();
+    for varies in ["start", "stop", "rtt", "host"] {
+        told.as_object_mut().expect("a client").remove(varies);
+    }
+    let kind = &event["type"];
+    assert_eq!(kind, "io.nats.server.advisory.v1.client_disconnect");
+    assert_eq!(
+        event["reason"],
+        "Auth callout service returned an error: not today"
+    );
+    check_json(
+        &told,
+        &json!({"acc": "AUTH", "id": client.cid(), "user": "u", "name": "n", "lang": "l",
+            "ver": "v", "name_tag": "$G", "kind": "Client", "client_type": "nats"}),
+    );
+    // A service that says nothing gives no reason.
+    let mut client = callout.connect(options);
+    callout.request();
+    client.expect(VIOLATION).expect_close();
+    assert_eq!(callout.refusal()["reason"], "");
+    // Whom it is not asked about is refused by the configuration.
+    let mut client = callout.connect(r#"{"verbose":false,"user":"auth","pass":"wrong"}"#);
+    client.expect(VIOLATION).expect_close();
+    let event = callout.refusal();
+    assert_eq!(event["reason"], "Authentication Failure", "{event}");
+    assert_eq!(event["client"]["acc"], "AUTH", "{event}");
+}
+
+#[test]
+fn in_operator_mode_the_account_hears_whose_token_was_refused() {
+    let mut callout = Callout::operator();
+    callout.hear_refusals();
+    let mut client = callout.connect(&callout.sentinel());
+    let request = callout.request();
+    callout.refuse(&request);
+    client.expect(VIOLATION).expect_close();
+    let event = callout.refusal();
+    let account = Key::new(Role::Account, "AUTH").public();
+    let told = &event["client"];
+    assert_eq!(told["acc"], json!(account), "{event}");
+    assert_eq!(told["issuer_key"], json!(account), "{event}");
+    assert_eq!(told["name_tag"], "AUTH", "{event}");
+    let user = Key::new(Role::User, "sentinel").public();
+    assert_eq!(told["user"], json!(user), "{event}");
+    let path = format!("/connz?state=closed&auth=1&cid={}", client.cid());
+    let shown = callout.server.json(&path)["connections"][0].clone();
+    assert_eq!(shown["account"], json!(account), "{shown}");
+    assert_eq!(shown["authorized_user"], json!(user), "{shown}");
+}
+
+#[test]
+fn operator_mode_asks_about_good_tokens_only() {
+    let mut callout = Callout::operator();
+    callout.hear_refusals();
+    let key = Key::new(Role::User, "somebody");
+    let token = |claims| jwt::encode(&Key::new(Role::Account, "AUTH"), claims);
+    let mut expired = jwt::user(&key, "somebody", json!({"bearer_token": true}));
+    expired["exp"] = json!(jwt::now() - 10);
+    let unsigned = token(jwt::user(&key, "somebody", json!({})));
+    let elsewhere = json!({"bearer_token": true, "src": ["10.1.1.1/32"]});
+    let elsewhere = token(jwt::user(&key, "somebody", elsewhere));
+    let signed = key.sign("another nonce");
+    // The account hears of those whose token names it and says when it may be used.
+    for (options, is_told) in [
+        ("".to_owned(), false),
+        (r#","user":"u","pass":"p""#.to_owned(), false),
+        (r#","jwt":"nonsense""#.to_owned(), false),
+        (format!(r#","jwt":"{}""#, token(expired)), false),
+        (format!(r#","jwt":"{unsigned}""#), true),
+        (format!(r#","jwt":"{unsigned}","sig":"{signed}""#), true),
+        (format!(r#","jwt":"{elsewhere}""#), true),
+    ] {
+        let mut client = callout.connect(&format!(r#"{{"verbose":false{options}}}"#));
+        client.expect(VIOLATION).expect_close();
+        assert!(callout.is_unasked(), "{options}");
+        if is_told {
+            let event = callout.refusal();
+            assert_eq!(event["client"]["id"], json!(client.cid()), "{options}");
+        }
+    }
 }

@@ -377,3 +377,89 @@ fn an_account_server_of_an_unknown_authority_is_none() {
     assert_ne!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("could not fetch"), "{}", ended.stderr);
 }
+
+#[test]
+fn accounts_can_come_from_elsewhere_after_a_reload() {
+    let keys = Hierarchy::new();
+    let late = Key::new(Role::Account, "LATE");
+    let system = keys.system.public();
+    let operator = jwt::operator(&keys.operator, json!({"system_account": system}));
+    let operator = jwt::encode(&keys.operator, operator);
+    let pushed = keys.token(&keys.account, json!({}));
+    let fetched = keys.token(&late, json!({}));
+    let own = keys.token(&keys.system, json!({}));
+    let url = web::serve(tokens(
+        &keys,
+        &[(&late, fetched), (&keys.account, pushed.clone())],
+    ));
+    let builder = Server::builder().monitored();
+    let dir = builder.dir().display().to_string();
+    let config = |resolver: &str, preload: &str| {
+        format!(
+            "operator: \"{operator}\"\nsystem_account: {system}\nresolver: {resolver}\n{preload}"
+        )
+    };
+    let preload = format!("resolver_preload: {{ {system}: {own} }}");
+    let full = |dir: &str| format!("{{ type: full, dir: \"{dir}\", interval: \"1h\" }}");
+    let first = config(&full(&format!("{dir}/one")), &preload);
+    let server = builder.config(&first).start();
+    let mut admin = keys.other(&server, "inbox");
+    let update = answer(&mut admin, "$SYS.REQ.CLAIMS.UPDATE", &pushed);
+    assert_eq!(update["data"]["message"], "jwt updated", "{update}");
+    let mut inside = keys.login(&server, &keys.account);
+    // What is in use goes on, and what is not known yet comes from where it is now to come from.
+    for resolver in [full(&format!("{dir}/two")), format!("URL({url})")] {
+        let preload = if resolver.starts_with("URL") {
+            ""
+        } else {
+            &preload
+        };
+        let said = server.reload(&config(&resolver, preload));
+        assert!(said.contains("Reloaded server configuration"), "{said}");
+        inside.sync();
+        admin.sync();
+        keys.login(&server, &keys.account);
+    }
+    keys.login(&server, &late);
+    // In memory is what is preloaded, and nothing else.
+    let said = server.reload(&config("MEMORY", &preload));
+    assert!(said.contains("Reloaded server configuration"), "{said}");
+    admin.sync();
+    let mut client = server.connect();
+    let connect = keys.connect(&client, &late);
+    client.send(connect);
+    client
+        .expect("-ERR 'Authorization Violation'\r\n")
+        .expect_close();
+}
+
+#[test]
+fn operators_and_names_of_accounts_are_shown() {
+    let keys = Hierarchy::new();
+    let server = keys.server("MEMORY");
+    let mut other = keys.other(&server, "inbox");
+    let varz = answer(&mut other, "$SYS.REQ.SERVER.PING.VARZ", "");
+    let varz = &varz["data"];
+    assert_eq!(varz["auth_required"], true, "{varz}");
+    let token = varz["trusted_operators_jwt"][0]
+        .as_str()
+        .unwrap_or_default();
+    let claims = jwt::decode(token);
+    assert_eq!(claims["sub"], keys.operator.public(), "{varz}");
+    let shown = &varz["trusted_operators_claim"][0];
+    assert_eq!(shown["sub"], claims["sub"], "{varz}");
+    assert_eq!(
+        shown["nats"]["system_account"],
+        keys.system.public(),
+        "{varz}"
+    );
+    let options = json!({"subscriptions": true, "account": keys.system.public()});
+    let subsz = answer(
+        &mut other,
+        "$SYS.REQ.SERVER.PING.SUBSZ",
+        &options.to_string(),
+    );
+    let shown = &subsz["data"]["subscriptions_list"][0];
+    assert_eq!(shown["account"], keys.system.public(), "{shown}");
+    assert_eq!(shown["account_tag"], "name", "{shown}");
+}

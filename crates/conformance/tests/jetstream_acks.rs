@@ -262,6 +262,20 @@ fn without_acks_everything_delivered_is_done() {
 }
 
 #[test]
+fn an_ack_where_none_is_wanted_finds_nobody() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    filled(&mut js, json!({"ack_policy": "none"}));
+    let delivery = js.fetch("S", "C", 1).remove(0);
+    let subject = delivery.reply.expect("a subject to acknowledge at");
+    for kind in ["+ACK", "+NXT"] {
+        let answer = js.request(&subject, &[], kind);
+        let nobody = format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n");
+        assert_eq!(answer.headers, Some(nobody), "{kind}");
+    }
+}
+
+#[test]
 fn a_filter_leaves_gaps_in_the_stream_sequence() {
     let server = server();
     let mut js = JetStream::connect(&server);

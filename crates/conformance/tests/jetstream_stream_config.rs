@@ -313,6 +313,28 @@ fn mirrors_and_sources_are_checked() {
 }
 
 #[test]
+fn two_ways_to_one_origin_pass_for_a_cycle() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    js.stream(json!({"name": "O", "subjects": ["o"]}));
+    js.stream(json!({"name": "M", "mirror": {"name": "O"}}));
+    js.stream(json!({"name": "S", "sources": [{"name": "O"}]}));
+    js.stream(json!({"name": "SS", "sources": [{"name": "S"}]}));
+    let cycle = "500 10052 detected cycle";
+    check_create(
+        &mut js,
+        &[
+            (json!({"sources": [{"name": "O"}, {"name": "M"}]}), cycle),
+            (json!({"sources": [{"name": "M"}, {"name": "O"}]}), "ok"),
+            (json!({"sources": [{"name": "O"}, {"name": "S"}]}), cycle),
+            (json!({"sources": [{"name": "S"}, {"name": "O"}]}), "ok"),
+            (json!({"sources": [{"name": "SS"}, {"name": "O"}]}), cycle),
+            (json!({"sources": [{"name": "S"}, {"name": "M"}]}), "ok"),
+        ],
+    );
+}
+
+#[test]
 fn transforms_and_republishing_are_checked() {
     let server = server();
     let mut js = JetStream::connect(&server);

@@ -1,6 +1,9 @@
 //! OCSP answers about the server's own certificate, stapled to its handshakes. The responder is
 //! `openssl ocsp`, over loopback.
 
+#[path = "ocsp/https.rs"]
+mod https;
+
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
@@ -153,13 +156,21 @@ impl Setup {
 
     /// What the server says when it does not start.
     fn refused(self, ocsp: &str) -> String {
+        self.refused_with(ocsp, &[])
+    }
+
+    /// The same with further environment variables.
+    fn refused_with(self, ocsp: &str, environment: &[(&str, String)]) -> String {
         let path = self.builder.dir().join("refused.conf");
         std::fs::write(&path, self.config(ocsp)).expect("a writable directory");
         let mut command = Command::new(cli::binary());
         command
             .args(["-a", "127.0.0.1", "-p", "-1", "-c"])
-            .arg(path);
-        cli::finish(command).stderr
+            .arg(path)
+            .envs(environment.iter().map(|(key, value)| (key, value)));
+        let done = cli::finish(command);
+        assert_ne!(done.code, Some(0), "{}", done.stderr);
+        done.stderr
     }
 }
 

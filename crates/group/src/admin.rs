@@ -14,7 +14,7 @@ use cognate_model::{
 use cognate_store::disk::Disk;
 use cognate_stream::{GetRequest, Purge, PurgeRequest};
 
-use crate::any_store::{AnyCursor, AnyStore};
+use crate::any_store::AnyCursor;
 use crate::group::{Group, GroupConsumer};
 use crate::hosts::ConsumerSide;
 use crate::interest::Place;
@@ -77,6 +77,12 @@ impl<D: Disk> Group<D> {
         self.store.damaged()
     }
 
+    /// What the damaged messages counted for, of those whose size is known.
+    #[must_use]
+    pub fn damaged_bytes(&self) -> u64 {
+        self.store.damaged_bytes()
+    }
+
     /// Sequences without a message between first and last, as ranges, at most `limit` of them.
     pub fn deleted(&mut self, limit: usize) -> Vec<(Sequence, Sequence)> {
         self.store.deleted(limit)
@@ -125,7 +131,7 @@ impl<D: Disk> Group<D> {
         stream.update(config, &mut host)?;
         self.origins.configure(self.stream.config());
         self.scrub.configure(self.stream.config());
-        if let AnyStore::File(store) = &mut self.store {
+        if let Some(store) = self.store.file() {
             store.set_compress(self.stream.config().compression != Compression::None);
         }
         for place in self.members.places() {
@@ -166,6 +172,21 @@ impl<D: Disk> Group<D> {
     ) -> Result<(), ApiError> {
         let (stream, store, mut host) = self.stream_side(outlet, Removal::Purged);
         stream.continue_purge(&mut purge.0, now, store, &mut host)
+    }
+
+    /// Goes on with a message that replaces more than one step removes, if there is one; whoever
+    /// counts or copies what the stream holds calls this before until there is none. Returns whether
+    /// there is more to do.
+    ///
+    /// # Errors
+    /// If the store failed.
+    pub fn continue_rollups<O: Outlet>(
+        &mut self,
+        now: Timestamp,
+        outlet: &mut O,
+    ) -> Result<bool, ApiError> {
+        let (stream, store, mut host) = self.stream_side(outlet, Removal::Deleted);
+        stream.continue_rollups(now, store, &mut host)
     }
 
     /// Removes one message; with `erase` its bytes are overwritten.

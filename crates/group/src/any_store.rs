@@ -1,21 +1,54 @@
-//! The store of a group: on disk or in memory, behind one type.
+//! The store of a group: on disk or in memory, behind one type; and what of it counts as gone because
+//! it is being replaced.
 
 use std::ops::ControlFlow;
 
 use cognate_model::{
-    DamagedRange, Deadline, Message, MessageStore, NewMessage, Removed, Sequence, StoreError,
-    StoreState, SubjectState, Timestamp, WriteMark,
+    DamagedRange, Deadline, Message, MessageStore, NewMessage, Removed, Replaced, Sequence,
+    StoreError, StoreState, SubjectState, Timestamp, WriteMark,
 };
 use cognate_store::disk::Disk;
 use cognate_store::{FileStore, MemoryStore};
 use cognate_subject::Filter;
 
 /// Where a stream's messages are.
-pub(crate) enum AnyStore<D: Disk> {
+pub(crate) struct AnyStore<D: Disk> {
+    kind: Kind<D>,
+    /// What counts as gone already.
+    concealed: Vec<Replaced>,
+}
+
+enum Kind<D: Disk> {
     /// On disk.
     File(Box<FileStore<D>>),
     /// In memory.
     Memory(Box<MemoryStore>),
+}
+
+impl<D: Disk> AnyStore<D> {
+    /// On disk if there is a store for that, else in memory; `seed` is random.
+    pub(crate) fn new(file: Option<FileStore<D>>, seed: u64) -> Self {
+        let kind = match file {
+            Some(store) => Kind::File(Box::new(store)),
+            None => Kind::Memory(Box::new(MemoryStore::new(seed))),
+        };
+        let concealed = Vec::new();
+        AnyStore { kind, concealed }
+    }
+
+    /// The store on disk, if it is one.
+    pub(crate) fn file(&mut self) -> Option<&mut FileStore<D>> {
+        match &mut self.kind {
+            Kind::File(store) => Some(store),
+            Kind::Memory(_) => None,
+        }
+    }
+}
+
+/// Whether a message is among those that count as gone.
+#[inline]
+fn is_among(concealed: &[Replaced], sequence: Sequence, subject: &[u8]) -> bool {
+    !concealed.is_empty() && concealed.iter().any(|of| of.covers(sequence, subject))
 }
 
 /// A cursor of either.
@@ -30,8 +63,8 @@ pub(crate) enum AnyCursor<D: Disk> {
 macro_rules! either {
     ($self:expr, $store:ident => $body:expr) => {
         match $self {
-            AnyStore::File($store) => $body,
-            AnyStore::Memory($store) => $body,
+            Kind::File($store) => $body,
+            Kind::Memory($store) => $body,
         }
     };
 }
@@ -43,19 +76,22 @@ impl<D: Disk> MessageStore for AnyStore<D> {
     type Cursor = AnyCursor<D>;
 
     fn state(&self) -> StoreState {
-        either!(self, store => store.state())
+        either!(&self.kind, store => store.state())
     }
 
     fn stored_bytes(&self, subject: usize, headers: usize, payload: usize) -> u64 {
-        either!(self, store => store.stored_bytes(subject, headers, payload))
+        either!(&self.kind, store => store.stored_bytes(subject, headers, payload))
     }
 
     fn load(&mut self, sequence: Sequence) -> Result<Option<Message<'_>>, StoreError> {
-        either!(self, store => store.load(sequence))
+        let AnyStore { kind, concealed } = self;
+        let found = either!(kind, store => store.load(sequence))?;
+        Ok(found.filter(|message| !is_among(concealed, sequence, message.subject)))
     }
 
     fn subject(&mut self, subject: &[u8]) -> Option<SubjectState> {
-        either!(self, store => store.subject(subject))
+        let found = either!(&mut self.kind, store => store.subject(subject));
+        found.filter(|of| !is_among(&self.concealed, of.last, subject))
     }
 
     fn for_each_subject(
@@ -63,7 +99,13 @@ impl<D: Disk> MessageStore for AnyStore<D> {
         filter: &[u8],
         visit: &mut dyn FnMut(&[u8], SubjectState) -> ControlFlow<()>,
     ) {
-        either!(self, store => store.for_each_subject(filter, visit))
+        let AnyStore { kind, concealed } = self;
+        let mut visit =
+            |subject: &[u8], of: SubjectState| match is_among(concealed, of.last, subject) {
+                true => ControlFlow::Continue(()),
+                false => visit(subject, of),
+            };
+        either!(kind, store => store.for_each_subject(filter, &mut visit));
     }
 
     fn for_each_last(
@@ -72,35 +114,52 @@ impl<D: Disk> MessageStore for AnyStore<D> {
         after: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8], Sequence) -> ControlFlow<()>,
     ) {
-        either!(self, store => store.for_each_last(filter, after, visit))
+        let AnyStore { kind, concealed } = self;
+        let mut visit = |subject: &[u8], last: Sequence| match is_among(concealed, last, subject) {
+            true => ControlFlow::Continue(()),
+            false => visit(subject, last),
+        };
+        either!(kind, store => store.for_each_last(filter, after, &mut visit));
     }
 
     fn sequence_at(&mut self, time: Timestamp) -> Result<Sequence, StoreError> {
-        either!(self, store => store.sequence_at(time))
+        either!(&mut self.kind, store => store.sequence_at(time))
     }
 
     fn deleted(&mut self, limit: usize) -> Vec<(Sequence, Sequence)> {
-        either!(self, store => store.deleted(limit))
+        either!(&mut self.kind, store => store.deleted(limit))
     }
 
     fn damaged(&self) -> &[DamagedRange] {
-        either!(self, store => store.damaged())
+        either!(&self.kind, store => store.damaged())
+    }
+
+    fn damaged_bytes(&self) -> u64 {
+        either!(&self.kind, store => store.damaged_bytes())
     }
 
     fn append(&mut self, message: &NewMessage<'_>) -> Result<Sequence, StoreError> {
-        either!(self, store => store.append(message))
+        either!(&mut self.kind, store => store.append(message))
     }
 
     fn skip_to(&mut self, next: Sequence, now: Timestamp) -> Result<(), StoreError> {
-        either!(self, store => store.skip_to(next, now))
+        either!(&mut self.kind, store => store.skip_to(next, now))
     }
 
     fn remove(&mut self, sequence: Sequence, erase: bool) -> Result<Option<Removed>, StoreError> {
-        either!(self, store => store.remove(sequence, erase))
+        either!(&mut self.kind, store => store.remove(sequence, erase))
+    }
+
+    fn take_out(&mut self, sequence: Sequence, subject: &mut Vec<u8>) -> Result<bool, StoreError> {
+        either!(&mut self.kind, store => store.take_out(sequence, subject))
     }
 
     fn remove_below(&mut self, sequence: Sequence) -> Result<Removed, StoreError> {
-        either!(self, store => store.remove_below(sequence))
+        either!(&mut self.kind, store => store.remove_below(sequence))
+    }
+
+    fn conceal(&mut self, replaced: Vec<Replaced>) {
+        self.concealed = replaced;
     }
 
     fn set_deadline(
@@ -108,11 +167,11 @@ impl<D: Disk> MessageStore for AnyStore<D> {
         sequence: Sequence,
         deadline: Option<Deadline>,
     ) -> Result<(), StoreError> {
-        either!(self, store => store.set_deadline(sequence, deadline))
+        either!(&mut self.kind, store => store.set_deadline(sequence, deadline))
     }
 
     fn next_deadline(&mut self) -> Option<(Sequence, Deadline)> {
-        either!(self, store => store.next_deadline())
+        either!(&mut self.kind, store => store.next_deadline())
     }
 
     fn for_each_id(
@@ -120,21 +179,21 @@ impl<D: Disk> MessageStore for AnyStore<D> {
         since: Timestamp,
         visit: &mut dyn FnMut(&Message<'_>),
     ) -> Result<(), StoreError> {
-        either!(self, store => store.for_each_id(since, visit))
+        either!(&mut self.kind, store => store.for_each_id(since, visit))
     }
 
     fn written(&self) -> WriteMark {
-        either!(self, store => store.written())
+        either!(&self.kind, store => store.written())
     }
 
     fn durable(&self) -> WriteMark {
-        either!(self, store => store.durable())
+        either!(&self.kind, store => store.durable())
     }
 
     fn cursor(&mut self, filters: &[Filter]) -> Self::Cursor {
-        match self {
-            AnyStore::File(store) => AnyCursor::File(store.cursor(filters)),
-            AnyStore::Memory(store) => AnyCursor::Memory(store.cursor(filters)),
+        match &mut self.kind {
+            Kind::File(store) => AnyCursor::File(store.cursor(filters)),
+            Kind::Memory(store) => AnyCursor::Memory(store.cursor(filters)),
         }
     }
 
@@ -143,9 +202,9 @@ impl<D: Disk> MessageStore for AnyStore<D> {
         cursor: &mut Self::Cursor,
         from: Sequence,
     ) -> Result<Option<Sequence>, StoreError> {
-        match (self, cursor) {
-            (AnyStore::File(store), AnyCursor::File(cursor)) => store.next(cursor, from),
-            (AnyStore::Memory(store), AnyCursor::Memory(cursor)) => store.next(cursor, from),
+        match (&mut self.kind, cursor) {
+            (Kind::File(store), AnyCursor::File(cursor)) => store.next(cursor, from),
+            (Kind::Memory(store), AnyCursor::Memory(cursor)) => store.next(cursor, from),
             _ => Err(StoreError::Failed(FOREIGN_CURSOR.to_owned())),
         }
     }
@@ -156,11 +215,9 @@ impl<D: Disk> MessageStore for AnyStore<D> {
         from: Sequence,
         last_only: bool,
     ) -> Result<u64, StoreError> {
-        match (self, cursor) {
-            (AnyStore::File(store), AnyCursor::File(cursor)) => {
-                store.count(cursor, from, last_only)
-            }
-            (AnyStore::Memory(store), AnyCursor::Memory(cursor)) => {
+        match (&mut self.kind, cursor) {
+            (Kind::File(store), AnyCursor::File(cursor)) => store.count(cursor, from, last_only),
+            (Kind::Memory(store), AnyCursor::Memory(cursor)) => {
                 store.count(cursor, from, last_only)
             }
             _ => Err(StoreError::Failed(FOREIGN_CURSOR.to_owned())),

@@ -138,6 +138,11 @@ impl Effects {
         self.is_journal_lost = true;
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether so much waits that nothing more should be applied.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes.len() - self.head > MAX_BYTES

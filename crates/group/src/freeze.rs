@@ -6,7 +6,6 @@ use cognate_model::{DamagedRange, MessageStore, Sequence, StreamConfig, Timestam
 use cognate_store::Frozen;
 use cognate_store::disk::Disk;
 
-use crate::any_store::AnyStore;
 use crate::group::Group;
 use crate::interest::Place;
 use crate::members::MemberSpec;
@@ -29,7 +28,7 @@ impl<D: Disk> Group<D> {
     /// # Errors
     /// If the stream is in memory, which nothing is copied from, or the disk failed; in words.
     pub fn freeze(&mut self) -> Result<FrozenGroup<D>, String> {
-        let AnyStore::File(store) = &mut self.store else {
+        let Some(store) = self.store.file() else {
             // nats-server's words for it.
             return Err("no impl".to_owned());
         };

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use cognate_consumer::{Consumer, Removal, Turn};
 use cognate_model::{ApiError, MessageStore, Sequence, StoreState, StreamConfig, Timestamp};
-use cognate_store::{FileStore, Journal, MemoryStore, Recovered, disk::Disk};
+use cognate_store::{FileStore, Journal, Recovered, disk::Disk};
 use cognate_stream::{DirectGet, Stream, Surroundings};
 
 use crate::any_store::{AnyCursor, AnyStore};
@@ -117,6 +117,8 @@ pub struct Group<D: Disk> {
     pub(crate) has_synced: bool,
     /// Whether the next sync waits for more.
     pub(crate) gather: Gather,
+    /// Until when what is written and nobody waits for is not synced.
+    pub(crate) unhurried: Option<Timestamp>,
     /// When the store will have been quiet for a while.
     pub(crate) quiet_at: Option<Timestamp>,
     /// Reads old messages now and then.
@@ -148,10 +150,7 @@ impl<D: Disk> Group<D> {
             seed,
             max_pending,
         } = specification;
-        let mut store = match store {
-            Some(store) => AnyStore::File(Box::new(store)),
-            None => AnyStore::Memory(Box::new(MemoryStore::new(seed))),
-        };
+        let mut store = AnyStore::new(store, seed);
         let max_payload = surroundings.max_payload as u64;
         let domain = surroundings.domain.clone();
         let mut journal = Keeper::new(journal);
@@ -186,6 +185,7 @@ impl<D: Disk> Group<D> {
             needs_care: false,
             has_synced: false,
             gather: Gather::default(),
+            unhurried: None,
             quiet_at: None,
             scrub,
             max_pending,
@@ -311,6 +311,7 @@ impl<D: Disk> Group<D> {
             self.retry_at,
             self.quiet_at,
             self.gather.until(),
+            self.unhurried,
             self.scrub.due(),
             self.origins.next_timeout(),
         ]
@@ -337,7 +338,7 @@ impl<D: Disk> Group<D> {
         let (stream, _, mut host) = self.stream_side(outlet, Removal::Deleted);
         stream.close(&mut host);
         // What cannot be written now was not acknowledged, and is not lost by saying nothing.
-        if let AnyStore::File(store) = &mut self.store {
+        if let Some(store) = self.store.file() {
             let _ = store.close();
         }
         self.journal.close();

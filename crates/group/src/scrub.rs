@@ -13,7 +13,6 @@ use std::time::Duration;
 use cognate_model::{DamagedRange, MessageStore, Sequence, StreamConfig, Timestamp};
 use cognate_store::disk::Disk;
 
-use crate::any_store::AnyStore;
 use crate::group::Group;
 
 /// The stream's metadata that say how often everything is to be read: a duration as Go writes it; 0 for
@@ -85,7 +84,7 @@ fn every(config: &StreamConfig) -> Option<Duration> {
 impl<D: Disk> Group<D> {
     /// Reads a slice of old messages if one is due.
     pub(crate) fn scrub_if_due(&mut self, now: Timestamp) {
-        let AnyStore::File(store) = &mut self.store else {
+        let Some(store) = self.store.file() else {
             return;
         };
         let state = store.state();

@@ -8,7 +8,6 @@ use std::time::Duration;
 use cognate_model::{MessageStore, StoreError, Timestamp, WriteMark};
 use cognate_store::disk::{Disk, DiskError, SyncTicket};
 
-use crate::any_store::AnyStore;
 use crate::effects::Marks;
 use crate::group::Group;
 
@@ -18,6 +17,10 @@ const CARE_BYTES: usize = 256 * 1024;
 /// How long the store must have been quiet before it says on the disk what is durable: that takes
 /// syncs of their own, for which the next publish would wait.
 const QUIET: Duration = Duration::from_millis(250);
+
+/// How long what nobody waits for (removals by limits, age and purges) waits for something else to be
+/// synced with.
+const UNHURRIED: Duration = Duration::from_millis(25);
 
 /// How long is waited for a full disk to have room again before it is tried once more.
 pub(crate) const RETRY_FULL: Duration = Duration::from_millis(250);
@@ -71,9 +74,9 @@ impl<D: Disk> Group<D> {
         let written = self.written();
         self.effects.seal(written);
         self.origins.seal(written.store, self.store.state().last);
-        let result = match &mut self.store {
-            AnyStore::File(store) => store.flush(),
-            AnyStore::Memory(_) => Ok(()),
+        let result = match self.store.file() {
+            Some(store) => store.flush(),
+            None => Ok(()),
         };
         let mut is_full = false;
         match result {
@@ -107,15 +110,26 @@ impl<D: Disk> Group<D> {
         if !is_awaited && self.policy == Policy::Synced && self.gather.holds(now, written.store.0) {
             return None;
         }
-        let store = match &mut self.store {
-            AnyStore::File(store) => store.begin_sync(),
-            AnyStore::Memory(_) => None,
-        };
+        if self.may_wait_for_others(is_awaited, now) {
+            return None;
+        }
+        let store = self.store.file().and_then(|store| store.begin_sync());
         if store.is_some() {
             self.gather.begin(now, self.store.durable().0);
         }
         let journal = self.journal.begin_sync(now, is_awaited);
         (store.is_some() || journal.is_some()).then_some(SyncWork { store, journal })
+    }
+
+    /// Whether what is written may wait a moment for something to come that somebody waits for: a sync
+    /// of removals alone is one that the next publish would have to wait for.
+    fn may_wait_for_others(&mut self, is_awaited: bool, now: Timestamp) -> bool {
+        let until = self.unhurried.take().unwrap_or(now.after(UNHURRIED));
+        let is_wanted = is_awaited || !self.effects.is_empty() || self.policy != Policy::Synced;
+        let is_pending = self.flushed.store > self.store.durable() && self.failure.is_none();
+        let waits = !is_wanted && is_pending && now < until;
+        self.unhurried = waits.then_some(until);
+        waits
     }
 
     /// Hands what consumers did to the system; to be called before what they deliver leaves, so that
@@ -152,7 +166,7 @@ impl<D: Disk> Group<D> {
 
     /// Takes the outcome of a sync.
     pub fn finish_sync(&mut self, finished: Finished<D>) {
-        if let (Some((ticket, result)), AnyStore::File(store)) = (finished.store, &mut self.store) {
+        if let (Some((ticket, result)), Some(store)) = (finished.store, self.store.file()) {
             let synced = store.finish_sync(ticket, result);
             (self.needs_care, self.has_synced) = (true, true);
             if let Err(error) = synced {
@@ -172,7 +186,7 @@ impl<D: Disk> Group<D> {
             return;
         }
         self.quiet_at = None;
-        if let AnyStore::File(store) = &mut self.store
+        if let Some(store) = self.store.file()
             && let Err(error) = store.settle()
         {
             self.fail_store(&error);
@@ -182,7 +196,7 @@ impl<D: Disk> Group<D> {
     /// Does some of the store's housekeeping, if there is any: checkpoints, files that hold nothing
     /// any more, compaction. Returns whether there is more.
     pub fn maintain(&mut self) -> bool {
-        let AnyStore::File(store) = &mut self.store else {
+        let Some(store) = self.store.file() else {
             return false;
         };
         if !std::mem::take(&mut self.needs_care) {

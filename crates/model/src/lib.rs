@@ -39,7 +39,7 @@ pub use limits::{
 pub use message::{Deadline, DeadlineKind, Message, NewMessage, Sequence};
 pub use name::{ConsumerName, MAX_NAME_BYTES, NameError, StreamName, is_valid_name};
 pub use store::{
-    DamagedRange, MessageStore, Removed, StoreError, StoreState, SubjectState, WriteMark,
+    DamagedRange, MessageStore, Removed, Replaced, StoreError, StoreState, SubjectState, WriteMark,
 };
 pub use stream_config::{
     ConsumerLimits, ExternalStream, Placement, Republish, SourceConsumer, StreamConfig,

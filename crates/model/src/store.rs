@@ -13,6 +13,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use cognate_subject::Filter;
+use cognate_subject::validate::matches;
 
 use crate::{Deadline, Message, NewMessage, Sequence, Timestamp};
 
@@ -69,6 +70,23 @@ pub struct DamagedRange {
     pub first: Sequence,
     /// The last of them.
     pub last: Sequence,
+}
+
+/// Messages that another one has taken the place of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Those whose subject this matches.
+    pub subject: Filter,
+    /// And only below this.
+    pub below: Sequence,
+}
+
+impl Replaced {
+    /// Whether a message is one of them.
+    #[must_use]
+    pub fn covers(&self, sequence: Sequence, subject: &[u8]) -> bool {
+        sequence < self.below && matches(self.subject.as_bytes(), subject)
+    }
 }
 
 /// Why a store could not do what it was asked.
@@ -183,6 +201,11 @@ pub trait MessageStore {
     /// What is known to be damaged.
     fn damaged(&self) -> &[DamagedRange];
 
+    /// What the damaged messages counted for in [`StoreState::bytes`], of those whose size is known.
+    fn damaged_bytes(&self) -> u64 {
+        0
+    }
+
     // --- writing ---
 
     /// Stores a message under the next sequence.
@@ -196,9 +219,27 @@ pub trait MessageStore {
     /// nothing if it was not held.
     fn remove(&mut self, sequence: Sequence, erase: bool) -> Result<Option<Removed>, StoreError>;
 
+    /// Removes one message and puts its subject into `subject`, which is left empty if that is not known.
+    /// Returns whether it was held.
+    fn take_out(&mut self, sequence: Sequence, subject: &mut Vec<u8>) -> Result<bool, StoreError> {
+        subject.clear();
+        if let Ok(Some(message)) = self.load(sequence) {
+            subject.extend_from_slice(message.subject);
+        }
+        Ok(self.remove(sequence, false)?.is_some())
+    }
+
     /// Removes everything below `sequence` (all, if it is beyond the last). Costs by files and
     /// subjects, not by messages, where it can.
     fn remove_below(&mut self, sequence: Sequence) -> Result<Removed, StoreError>;
+
+    /// Messages that count as gone while they are being removed in steps, in place of those that it
+    /// was told before: [`load`](Self::load), [`subject`](Self::subject) and walks over subjects
+    /// pass them over. Counts and cursors may still know of them. To be ignored by a store that
+    /// nobody else reads between two steps.
+    fn conceal(&mut self, replaced: Vec<Replaced>) {
+        drop(replaced);
+    }
 
     // --- deadlines of single messages ---
 

@@ -197,6 +197,10 @@ pub struct ServerFacts {
     pub metadata: BTreeMap<String, String>,
     /// Configured feature flags.
     pub feature_flags: BTreeMap<String, bool>,
+    /// The tokens of the operators that are trusted.
+    pub operators: Vec<String>,
+    /// The same as JSON.
+    pub operator_claims: Vec<serde_json::Value>,
     /// Name of the system account; empty if there is none.
     pub system_account: String,
     /// When the certificate of the client listener ends.
@@ -330,6 +334,11 @@ pub struct ClosedSubscription {
 pub struct SubscriptionFacts<'a> {
     /// Account it is in.
     pub account: &'a str,
+    /// What people call that account.
+    pub account_tag: &'a str,
+    /// Whether it stands in an exporting account for one of an importing account, which is the
+    /// connection's own.
+    pub is_shadow: bool,
     /// The filter.
     pub subject: &'a str,
     /// Queue group; empty if none.
@@ -428,6 +437,8 @@ impl Default for ServerFacts {
             tags: Vec::new(),
             metadata: BTreeMap::new(),
             feature_flags: BTreeMap::new(),
+            operators: Vec::new(),
+            operator_claims: Vec::new(),
             system_account: String::new(),
             tls_cert_not_after: None,
             ocsp_peer_cache: None,

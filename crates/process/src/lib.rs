@@ -13,6 +13,7 @@ pub mod notify;
 pub mod pid_file;
 pub mod ports_file;
 pub mod redact;
+pub mod residency;
 pub mod signal_command;
 pub mod signals;
 pub mod text;

@@ -20,8 +20,8 @@ const PLACES: usize = 4096;
 const MAX_SUBJECT: usize = 256;
 
 /// What subjects begin with that are made for one message each: inboxes, which have a token per
-/// request, and acknowledgements.
-const MADE_FOR_ONE: [&[u8]; 2] = [b"_INBOX.", b"$JS.ACK."];
+/// request, acknowledgements, and what answers from another account come back on.
+const MADE_FOR_ONE: [&[u8]; 3] = [b"_INBOX.", b"$JS.ACK.", b"_R_."];
 
 /// References to subscriptions that all answers together may hold.
 const MAX_WEIGHT: usize = 1 << 18;

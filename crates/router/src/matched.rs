@@ -71,6 +71,15 @@ impl<D> Matched<D> {
         &self.tied
     }
 
+    /// The one that is reached, if it is one and a plain one.
+    #[inline]
+    pub fn only(&self) -> Option<&Arc<Subscription<D>>> {
+        match &self.plain[..] {
+            [only] if self.groups.is_empty() && self.tied.is_empty() => Some(only),
+            _ => None,
+        }
+    }
+
     /// Whether nobody is reached.
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.groups.is_empty() && self.tied.is_empty()

@@ -270,7 +270,7 @@ async fn open_client_listener(shared: &Shared) -> Result<Option<TcpListener>, St
     if options.dont_listen {
         return Ok(None);
     }
-    let place = format!("{}:{}", options.host, options.port.to_bind());
+    let place = listen::place(&options.host, options.port.to_bind());
     let failed = |cause| StartError::Listen {
         place: place.clone(),
         cause,
@@ -282,9 +282,8 @@ async fn open_client_listener(shared: &Shared) -> Result<Option<TcpListener>, St
     let _ = shared.facts.client_addr.set(address);
     info!(
         shared.log,
-        "Listening for client connections on {}:{}",
-        options.host,
-        address.port()
+        "Listening for client connections on {}",
+        listen::place(&options.host, address.port())
     );
     if options.tls.is_some() {
         info!(shared.log, "TLS required for client connections");

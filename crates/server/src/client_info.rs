@@ -166,6 +166,21 @@ pub(crate) fn latency(
     metric.to_string()
 }
 
+/// What [`client_info`] tells of a client in `account` who shares nothing: what goes with nearly every
+/// request to a service of another account.
+fn account_info(account: &str, rtt: Duration) -> String {
+    let mut text = String::with_capacity(account.len() + 32);
+    text.push_str("{\"acc\":");
+    // A text is one in JSON too.
+    text.push_str(&serde_json::to_string(account).unwrap_or_default());
+    if let Ok(nanos @ 1..) = i64::try_from(rtt.as_nanos()) {
+        text.push_str(",\"rtt\":");
+        text.push_str(&nanos.to_string());
+    }
+    text.push('}');
+    text
+}
+
 /// The text of [`client_info`], or of [`passed_on`] if there is something to pass on. `connection`
 /// is the client, if it is one; the server's own requests only name the account they come from.
 pub(crate) fn request_info(
@@ -179,6 +194,10 @@ pub(crate) fn request_info(
         return text;
     }
     let info = match connection {
+        // Nothing came before, so it is the client's own account.
+        Some(connection) if telling == Telling::Account => {
+            return account_info(from, connection.rtt().unwrap_or_default());
+        }
         Some(connection) => client_info(shared, connection, telling),
         None => ClientInfo {
             acc: from.to_owned(),
@@ -187,4 +206,23 @@ pub(crate) fn request_info(
     };
     // A record of plain values always has a text.
     serde_json::to_string(&info).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_with_a_request_is_the_record_without_what_is_not_shared() {
+        for (account, nanos) in [("A", 0), ("quote\"\\", 1), ("ÄÖ\n", 104_222)] {
+            let info = ClientInfo {
+                acc: account.to_owned(),
+                rtt: Nanos(nanos),
+                ..ClientInfo::default()
+            };
+            let rtt = Duration::from_nanos(nanos.unsigned_abs());
+            let whole = serde_json::to_string(&info).expect("a text");
+            assert_eq!(account_info(account, rtt), whole);
+        }
+    }
 }

@@ -114,7 +114,7 @@ fn anybody() -> UserConfig {
 }
 
 /// What leads from a JetStream domain's own prefix to the API of this server.
-fn domain_mappings(options: &Options) -> Vec<(String, Vec<MappingDestination>)> {
+pub(crate) fn domain_mappings(options: &Options) -> Vec<(String, Vec<MappingDestination>)> {
     let jetstream = options.jetstream.as_ref();
     let Some(domain) = jetstream.and_then(|jetstream| jetstream.domain.as_ref()) else {
         return Vec::new();
@@ -187,16 +187,12 @@ fn permissions(permissions: &config::Permissions) -> PermissionsConfig {
 }
 
 fn rules(rules: Option<&config::SubjectPermission>) -> SubjectRules {
-    let text = |rule: &config::SubjectRule| match &rule.queue {
-        Some(queue) => format!("{} {queue}", rule.subject),
-        None => rule.subject.clone(),
-    };
     let Some(rules) = rules else {
         return SubjectRules::default();
     };
     SubjectRules {
-        allow: rules.allow.iter().flatten().map(text).collect(),
-        deny: rules.deny.iter().map(text).collect(),
+        allow: rules.allow.clone().unwrap_or_default(),
+        deny: rules.deny.clone(),
     }
 }
 

@@ -24,6 +24,7 @@ mod random;
 mod registry;
 mod reload;
 mod reload_requests;
+mod replies;
 mod server;
 mod shared;
 mod system;

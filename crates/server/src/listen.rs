@@ -52,6 +52,14 @@ impl Drop for Listening {
     }
 }
 
+/// How `host` and `port` are written as one: an IPv6 address in brackets.
+pub(crate) fn place(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        return format!("[{host}]:{port}");
+    }
+    format!("{host}:{port}")
+}
+
 /// Binds a listener to the first address of `host` that can be had.
 pub(crate) async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     // Every interface, over both protocol families where the machine has them.

@@ -17,7 +17,9 @@ use cognate_monitor::{
     WantedConsumers,
 };
 use cognate_process::{info, usage};
+use cognate_router::Tie;
 
+use self::accounts::decoded;
 use self::jetstream::Assets;
 use crate::builder::StartError;
 use crate::client_info::shown_token;
@@ -43,7 +45,7 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
     };
     let host = options.http_host();
     let failed = |cause| StartError::Monitor {
-        place: format!("{host}:{}", http.port.to_bind()),
+        place: listen::place(host, http.port.to_bind()),
         cause,
     };
     let listener = listen::bind(host, http.port.to_bind())
@@ -58,8 +60,8 @@ pub(crate) async fn start(shared: &Arc<Shared>) -> Result<(), StartError> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     info!(
         shared.log,
-        "Starting {scheme} monitor on {host}:{}",
-        address.port()
+        "Starting {scheme} monitor on {}",
+        listen::place(host, address.port())
     );
     let base_path = match options.http_base_path.as_str() {
         "/" => String::new(),
@@ -107,10 +109,14 @@ impl Monitored for Source {
 
     fn subscriptions(&self, visit: &mut dyn FnMut(SubscriptionFacts<'_>)) {
         for account in self.0.accounts.all() {
+            let spec = account.spec();
+            let account_tag = spec.name_tag.as_ref().unwrap_or(&account.name);
             account.interest().for_each(|sub| {
                 let text = String::from_utf8_lossy;
                 visit(SubscriptionFacts {
                     account: &account.name,
+                    account_tag,
+                    is_shadow: matches!(sub.tie(), Some(Tie::Shadow { .. })),
                     subject: &text(sub.subject()),
                     queue: &text(sub.queue().unwrap_or_default()),
                     sid: &text(sub.sid()),
@@ -244,7 +250,7 @@ fn server_facts(shared: &Shared) -> ServerFacts {
         go: RUNTIME.to_owned(),
         host: info.host,
         port: shared.facts.client_addr.get().map_or(0, |addr| addr.port()),
-        auth_required: shared.authenticator().auth_required(),
+        auth_required: shared.authenticator().auth_required() || options.operator.is_on(),
         tls_required: info.tls_required,
         tls_verify: info.tls_verify,
         connect_urls: info.connect_urls,
@@ -318,6 +324,10 @@ fn add_options(facts: &mut ServerFacts, options: &Options) {
     facts.tags.clone_from(&options.server_tags);
     facts.metadata.clone_from(&options.server_metadata);
     facts.feature_flags = crate::info::feature_flags(options);
+    let operators = options.operator.operators.iter();
+    facts.operators = operators.map(|operator| operator.jwt.clone()).collect();
+    let claims = facts.operators.iter().filter_map(|token| decoded(token));
+    facts.operator_claims = claims.collect();
     facts.system_account = options.system_account.clone().unwrap_or_default();
 }
 

@@ -24,7 +24,7 @@ mod specs;
 mod store;
 
 pub(crate) use bring::{begin, bring, follow_up, is_at_hand, tick};
-pub(crate) use exchange::{others_listen, reply_prefix};
+pub(crate) use exchange::others_listen;
 pub(crate) use store::Pushed;
 
 use std::net::IpAddr;
@@ -58,6 +58,8 @@ pub(crate) struct OperatorMode {
     book: RwLock<Book>,
     /// Where they come from.
     source: Source,
+    /// The same as the options have it.
+    resolver: Option<Resolver>,
     /// Held while something is stored or deleted.
     storing: Mutex<()>,
     /// What of the accounts' claims cannot be used.
@@ -160,6 +162,7 @@ impl OperatorMode {
             trust,
             book: RwLock::default(),
             source,
+            resolver: operator.resolver.clone(),
             storing: Mutex::default(),
             problems: Vec::new(),
             imports: Mutex::default(),
@@ -199,12 +202,19 @@ impl OperatorMode {
         Ok(())
     }
 
-    /// Takes over what others sent, which is asked for again only when it is needed.
+    /// Takes over what others sent, which is asked for again only when it is needed, and what is in
+    /// use, if accounts come from elsewhere now. What is in memory is only what the options say.
     fn inherit(&mut self, old: &Self) {
-        if !matches!(self.source, Source::Server(_) | Source::Cache(_)) {
-            return;
+        let mut tokens = Vec::new();
+        if matches!(self.source, Source::Server(_) | Source::Cache(_)) {
+            tokens = old.book.read().kept_tokens();
         }
-        let tokens = old.book.read().kept_tokens();
+        if !matches!(self.source, Source::Memory) && self.resolver != old.resolver {
+            let used = old.book.read().used();
+            let book = self.book.get_mut();
+            let unknown = used.into_iter().filter(|key| !book.contains(key));
+            tokens.extend(unknown.filter_map(|key| Some((key, old.token(&key.to_string())?))));
+        }
         for (key, token) in tokens {
             if let Ok(known) = self.known(key, &token) {
                 self.take(key, known);
@@ -304,8 +314,13 @@ impl OperatorMode {
 
     /// Whether the account of this name leaves its users to a service.
     pub(crate) fn asks_service(&self, name: &str) -> bool {
-        let account = PublicKey::parse(name).ok();
-        let account = account.and_then(|key| self.account(&key));
+        let key = PublicKey::parse(name);
+        key.is_ok_and(|key| self.asks_service_of(&key))
+    }
+
+    /// Whether an account leaves its users to a service.
+    pub(crate) fn asks_service_of(&self, key: &PublicKey) -> bool {
+        let account = self.account(key);
         account.is_some_and(|account| account.callout.is_some())
     }
 

@@ -4,7 +4,7 @@
 //! anything changes. Then the options are exchanged and every connection is told to look: its
 //! task re-examines its user and subscriptions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -99,6 +99,7 @@ impl Server {
             shared.broadcast_info();
         }
         close_excess(shared, max_connections);
+        close_excess_of_accounts(&shared.registry.living(), shared);
         Ok(changes)
     }
 }
@@ -123,11 +124,9 @@ pub(crate) fn accounts_changed(shared: &Shared, keys: &[PublicKey]) -> Result<()
         })
         .collect();
     for connection in &concerned {
-        connection.request(Control::Reloaded);
+        connection.request(Control::AccountsChanged);
     }
-    for name in &names {
-        close_excess_of(shared, name, &concerned);
-    }
+    close_excess_of_accounts(&concerned, shared);
     Ok(())
 }
 
@@ -169,19 +168,22 @@ pub(crate) fn refresh(
     result
 }
 
-/// Closes the newest clients of an account beyond a limit that was lowered.
-fn close_excess_of(shared: &Shared, name: &str, concerned: &[Arc<Connection>]) {
-    let Some(account) = shared.accounts.get(name) else {
-        return;
-    };
-    let Some(max) = account.spec().limits.max_connections else {
-        return;
-    };
-    let own = concerned.iter().filter(|connection| {
-        let account = connection.account();
-        account.is_some_and(|account| account.name == name)
-    });
-    for connection in own.skip(max as usize) {
+/// Closes the newest of an account's clients where its limit was lowered below their number.
+/// `living` are all clients of the accounts that are looked at.
+fn close_excess_of_accounts(living: &[Arc<Connection>], shared: &Shared) {
+    let mut counts = BTreeMap::new();
+    for connection in living {
+        let Some(account) = connection.account() else {
+            continue;
+        };
+        let Some(max) = account.spec().limits.max_connections else {
+            continue;
+        };
+        let clients: &mut u32 = counts.entry(account.name.clone()).or_default();
+        if *clients < max {
+            *clients += 1;
+            continue;
+        }
         let text = error_text::MAX_ACCOUNT_CONNECTIONS;
         error!(shared.log, "{} - {text}", connection.label());
         let mut line = Vec::new();

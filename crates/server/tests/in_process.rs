@@ -5,9 +5,7 @@ mod common;
 use std::time::Duration;
 
 use cognate_auth::nkey::{KeyPair, Kind};
-use cognate_config::options::{
-    Credential, Permissions, Secret, SubjectPermission, SubjectRule, User,
-};
+use cognate_config::options::{Credential, Permissions, Secret, SubjectPermission, User};
 use cognate_server::{Builder, LocalError, LocalLogin, LocalMessage, Server};
 use cognate_wire::headers::HeaderBlock;
 use tokio::io::AsyncReadExt;
@@ -329,10 +327,7 @@ async fn a_local_client_is_told_what_it_may_not_do() {
         builder.configure(|options| {
             options.max_payload = 8;
             let may = |subject: &str| SubjectPermission {
-                allow: Some(vec![SubjectRule {
-                    subject: subject.to_owned(),
-                    queue: None,
-                }]),
+                allow: Some([subject].into()),
                 ..SubjectPermission::default()
             };
             options.authorization.credential = Credential::Users(vec![User::Password {

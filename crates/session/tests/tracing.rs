@@ -115,7 +115,7 @@ impl Host for Scribe {
     fn authenticate(&mut self, _: &ConnectOptions, _: bool) -> Verdict {
         let config = PermissionsConfig {
             publish: SubjectRules {
-                allow: vec!["new".to_owned(), "x".to_owned(), "t".to_owned()],
+                allow: ["new", "x", "t"].into(),
                 ..SubjectRules::default()
             },
             ..PermissionsConfig::default()

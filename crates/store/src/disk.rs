@@ -87,11 +87,7 @@ pub trait DiskFile: Clone + Send + 'static {
 
     /// Like [`read_at`](Self::read_at), if that does not have to wait for a disk. `None` if it has to,
     /// or if nobody can tell.
-    fn read_at_once(
-        &self,
-        _buffer: &mut [u8],
-        _offset: u64,
-    ) -> Result<Option<usize>, DiskError> {
+    fn read_at_once(&self, _buffer: &mut [u8], _offset: u64) -> Result<Option<usize>, DiskError> {
         Ok(None)
     }
 

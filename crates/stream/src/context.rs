@@ -8,6 +8,7 @@ use crate::dedupe::Dedupe;
 use crate::edit::Edits;
 use crate::host::{StreamHost, Surroundings};
 use crate::reply::Replies;
+use crate::rollup::Rollups;
 use crate::rules::Rules;
 
 /// What a stream remembers and the store does not.
@@ -25,6 +26,8 @@ pub(crate) struct Memory {
     pub(crate) age_floor: Sequence,
     /// When age has something to do next, if [`age_floor`](Self::age_floor) is above the first.
     pub(crate) age_due: Option<Timestamp>,
+    /// Rollups that go on.
+    pub(crate) rollups: Rollups,
 }
 
 /// Buffers that keep their memory from step to step.
@@ -79,7 +82,9 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
     pub(crate) fn respond(&mut self, reply: &[u8], write: impl FnOnce(&mut Replies) -> &[u8]) {
         if self.rules.acks && !reply.is_empty() {
             let body = write(self.replies);
-            self.host.respond(reply, &[], body);
+            if !self.memory.rollups.keep_answer(reply, body) {
+                self.host.respond(reply, &[], body);
+            }
         }
     }
 

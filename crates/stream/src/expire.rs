@@ -16,6 +16,7 @@ use crate::header::Headers;
 use crate::host::StreamHost;
 use crate::keep::{Draft, write_marker};
 use crate::limits::MAX_REMOVALS;
+use crate::rollup::UNFINISHED;
 use crate::rules::Rules;
 use crate::time::Ttl;
 
@@ -41,6 +42,7 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             self.enforce_stream_limits()?;
         }
         self.thin_crowds()?;
+        self.continue_rollups()?;
         self.expire_by_deadline()?;
         match self.rules.max_age {
             // A mirror lets go of what its origin lets go of, and by its own limits.
@@ -107,7 +109,7 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             let Some((sequence, deadline)) = self.store.next_deadline() else {
                 return Ok(());
             };
-            if deadline.at > self.now {
+            if deadline.at > self.now || (deadline == UNFINISHED && self.is_rolling(sequence)) {
                 return Ok(());
             }
             let Some(found) = self.visit(sequence)? else {

@@ -33,6 +33,9 @@ impl GetRequest<'_> {
     }
 }
 
+/// How many messages that are being rolled up are passed over at most.
+const MAX_CONCEALED: usize = 4096;
+
 /// The message that is asked for.
 pub(crate) fn message<'s, S: MessageStore>(
     request: &GetRequest<'_>,
@@ -59,13 +62,28 @@ pub(crate) fn sequence_of<S: MessageStore>(
     };
     if !request.next_by_subject.is_empty() {
         let filter = Filter::try_from(request.next_by_subject).ok()?;
-        let mut cursor = store.cursor(std::slice::from_ref(&filter));
-        return store.next(&mut cursor, start).ok()?;
+        return next_of(&filter, start, store);
     }
     if start > 0 {
         return Some(start);
     }
     last_of(request.last_by_subject, store)
+}
+
+/// The first message from a sequence on that matches.
+fn next_of<S: MessageStore>(filter: &Filter, from: Sequence, store: &mut S) -> Option<Sequence> {
+    let mut cursor = store.cursor(std::slice::from_ref(filter));
+    let mut found = store.next(&mut cursor, from).ok()?;
+    for _ in 0..MAX_CONCEALED {
+        match found {
+            Some(sequence) if matches!(store.load(sequence), Ok(None)) => {
+                let next = sequence.saturating_add(1);
+                found = store.next(&mut cursor, next).ok()?;
+            }
+            _ => break,
+        }
+    }
+    found
 }
 
 /// The last message of a subject or filter.

@@ -9,14 +9,13 @@
 use cognate_model::{
     ApiError, Deadline, DeadlineKind, MessageStore, NewMessage, Sequence, Timestamp, error,
 };
-use cognate_subject::Filter;
-use cognate_subject::validate::has_wildcard;
 
 use crate::context::{Context, store_failed};
 use crate::edit::Edits;
 use crate::expect::Rollup;
 use crate::header::{Headers, name};
 use crate::host::StreamHost;
+use crate::rollup::UNFINISHED;
 use crate::time::{Ttl, write_go_seconds};
 
 /// A message about to be stored. What was changed about it is in [`Edits`].
@@ -84,13 +83,18 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         if self.rules.schedules {
             self.unschedule_before(draft)?;
         }
+        let deadline = if self.rolls_up_many(draft) {
+            Some(UNFINISHED)
+        } else {
+            self.deadline(draft.parsed, ttl, self.now)
+        };
         let id = draft.parsed.msg_id;
         let sequence = self.append(&NewMessage {
             timestamp: self.now,
             subject: draft.subject,
             headers: edits.headers(draft.headers),
             payload: edits.payload(draft.payload),
-            deadline: self.deadline(draft.parsed, ttl, self.now),
+            deadline,
             has_id: !id.is_empty() && self.rules.window.is_some(),
         })?;
         Ok(Kept::Stored { sequence, previous })
@@ -112,7 +116,7 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             Kept::Skipped(sequence) => sequence.saturating_add(1),
         };
         if let Some(rollup) = draft.rollup {
-            self.roll_up(rollup, draft.subject, below)?;
+            self.roll_up(rollup, draft.subject, kept.sequence(), below)?;
         }
         if self.rules.schedules {
             self.purge_schedule_after(draft.parsed)?;
@@ -182,49 +186,6 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             kind: DeadlineKind::Schedule,
         });
         expire.into_iter().chain(schedule).min()
-    }
-
-    /// Removes what a message replaces: everything of its kind below `below`.
-    pub(crate) fn roll_up(
-        &mut self,
-        rollup: Rollup,
-        subject: &[u8],
-        below: Sequence,
-    ) -> Result<(), ApiError> {
-        if rollup == Rollup::All {
-            return self.remove_below(below).map(|_| ());
-        }
-        if has_wildcard(subject) {
-            return self.roll_up_matching(subject, below);
-        }
-        while let Some(state) = self.store.subject(subject)
-            && state.first < below
-        {
-            if !self.remove(state.first, subject)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// A subject that reads as a filter replaces everything it matches, as in nats-server: that is
-    /// how clients purge several keys of a bucket at once.
-    fn roll_up_matching(&mut self, subject: &[u8], below: Sequence) -> Result<(), ApiError> {
-        let Ok(filter) = Filter::try_from(subject) else {
-            return Ok(());
-        };
-        let mut cursor = self.store.cursor(std::slice::from_ref(&filter));
-        let mut from = self.state().first;
-        loop {
-            let found = self.store.next(&mut cursor, from);
-            match found.map_err(|e| store_failed(&e))? {
-                Some(sequence) if sequence < below => {
-                    self.remove_loaded(sequence, false)?;
-                    from = sequence.saturating_add(1);
-                }
-                _ => return Ok(()),
-            }
-        }
     }
 
     /// Publishes a stored message again, if its subject is one of those that are to be.

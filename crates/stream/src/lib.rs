@@ -36,6 +36,7 @@ mod keep;
 mod limits;
 mod purge;
 mod reply;
+mod rollup;
 mod rules;
 mod schedule;
 mod source;

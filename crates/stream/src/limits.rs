@@ -22,10 +22,25 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         headers: &Headers<'_>,
         size: u64,
     ) -> Result<(), ApiError> {
-        let rules = self.rules;
-        if !rules.discard_new {
+        if !self.rules.discard_new {
             return Ok(());
         }
+        let checked = self.check_room_as_counted(subject, headers, size);
+        if checked.is_err() && !self.memory.rollups.is_empty() {
+            // What is being replaced counts, and should not.
+            self.finish_rollups()?;
+            return self.check_room_as_counted(subject, headers, size);
+        }
+        checked
+    }
+
+    fn check_room_as_counted(
+        &mut self,
+        subject: &[u8],
+        headers: &Headers<'_>,
+        size: u64,
+    ) -> Result<(), ApiError> {
+        let rules = self.rules;
         // A message of a subject that is full takes the place of that subject's first.
         let mut replaced = None;
         if let Some(max) = rules.max_per_subject

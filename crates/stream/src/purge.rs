@@ -208,12 +208,16 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         erase: bool,
     ) -> Result<bool, ApiError> {
         let mut subject = std::mem::take(&mut self.scratch.target);
-        subject.clear();
-        if let Ok(Some(message)) = self.store.load(sequence) {
-            subject.extend_from_slice(message.subject);
-        }
-        let removed = self.store.remove(sequence, erase);
-        let removed = removed.map(|removed| removed.is_some());
+        let removed = if erase {
+            subject.clear();
+            if let Ok(Some(message)) = self.store.load(sequence) {
+                subject.extend_from_slice(message.subject);
+            }
+            let removed = self.store.remove(sequence, true);
+            removed.map(|removed| removed.is_some())
+        } else {
+            self.store.take_out(sequence, &mut subject)
+        };
         if matches!(removed, Ok(true)) {
             self.host.removed(sequence, &subject);
         }

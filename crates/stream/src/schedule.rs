@@ -139,7 +139,8 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
             return Ok(());
         }
         let subject = headers.scheduler;
-        self.roll_up(crate::expect::Rollup::Subject, subject, Sequence::MAX)
+        let below = self.state().last.saturating_add(1);
+        self.roll_up(crate::expect::Rollup::Subject, subject, 0, below)
     }
 
     /// Makes the message of the schedule at `sequence`, which was due at `due`.
@@ -260,8 +261,12 @@ impl<S: MessageStore, H: StreamHost> Context<'_, S, H> {
         self.set_next(sequence, None)
     }
 
-    /// Sets when a schedule is due; its own time to live still ends when it would have.
-    fn set_next(&mut self, sequence: Sequence, next: Option<Timestamp>) -> Result<(), ApiError> {
+    /// Sets when a message is due as a schedule; its own time to live still ends when it would have.
+    pub(crate) fn set_next(
+        &mut self,
+        sequence: Sequence,
+        next: Option<Timestamp>,
+    ) -> Result<(), ApiError> {
         let loaded = self.store.load(sequence).map_err(|e| store_failed(&e))?;
         let Some(message) = loaded else {
             return Ok(());

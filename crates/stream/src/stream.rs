@@ -14,6 +14,7 @@ use crate::header::{self, Headers};
 use crate::host::{Publish, StreamHost, Surroundings};
 use crate::purge::{Purge, PurgeRequest};
 use crate::reply::Replies;
+use crate::rollup::{self, Rollups, UNFINISHED};
 use crate::rules::Rules;
 use crate::source::{self, SourceScan, Taken};
 
@@ -60,6 +61,7 @@ impl Stream {
                 has_unknown_crowds: true,
                 age_floor: 0,
                 age_due: None,
+                rollups: Rollups::default(),
             },
             config,
             created,
@@ -131,6 +133,7 @@ impl Stream {
         let now_if = |due: bool| due.then_some(Timestamp(0));
         let due = [
             now_if(memory.over_limits || memory.has_unknown_crowds || !memory.crowded.is_empty()),
+            now_if(!memory.rollups.is_empty()),
             ids.map(|(window, oldest)| oldest.after(window)),
             crate::expire::age_timeout(&self.rules, memory, &store.state()),
             store.next_deadline().map(|(_, deadline)| deadline.at),
@@ -214,6 +217,21 @@ impl Stream {
         host: &mut H,
     ) -> Result<(), ApiError> {
         self.context(now, store, host).continue_purge(purge)
+    }
+
+    /// Goes on with a rollup that replaces more than one step removes, if there is one; whoever
+    /// copies or counts what the stream holds calls this before until there is none. Returns whether
+    /// there is more to do.
+    ///
+    /// # Errors
+    /// If the store failed.
+    pub fn continue_rollups<S: MessageStore, H: StreamHost>(
+        &mut self,
+        now: Timestamp,
+        store: &mut S,
+        host: &mut H,
+    ) -> Result<bool, ApiError> {
+        self.context(now, store, host).continue_rollups()
     }
 
     /// Purges at once, whatever it takes. Returns how many messages were removed.
@@ -375,6 +393,9 @@ impl Stream {
             batch_atomic::undo_torn(store, self.surroundings.batches.max_size)?;
         }
         let memory = &mut self.memory;
+        if let Some((sequence, UNFINISHED)) = store.next_deadline() {
+            rollup::resume(memory, store, sequence);
+        }
         let last = store.state().last;
         if let Ok(Some(message)) = store.load(last) {
             let id = Headers::parse(message.headers).msg_id;
@@ -415,6 +436,7 @@ impl Stream {
         &'a mut AtomicBatches,
         &'a mut FastBatches,
     ) {
+        self.memory.rollups.begin_call();
         let context = Context {
             rules: &self.rules,
             surroundings: &self.surroundings,

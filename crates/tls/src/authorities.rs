@@ -10,7 +10,10 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
+    SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::cell::Cell;
 use std::fmt;
@@ -105,6 +108,17 @@ impl fmt::Debug for Verifier {
     }
 }
 
+/// A certificate of an authority that only bears the name of one of ours was issued by a stranger.
+/// rustls calls its signature bad, which tells the client that its own bytes were damaged.
+fn as_of_a_stranger(error: Error) -> Error {
+    match error {
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            Error::InvalidCertificate(CertificateError::UnknownIssuer)
+        }
+        error => error,
+    }
+}
+
 impl ClientCertVerifier for Verifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.inner.root_hint_subjects()
@@ -118,7 +132,8 @@ impl ClientCertVerifier for Verifier {
     ) -> Result<ClientCertVerified, Error> {
         let result = self
             .inner
-            .verify_client_cert(end_entity, intermediates, now);
+            .verify_client_cert(end_entity, intermediates, now)
+            .map_err(as_of_a_stranger);
         if result.is_err() {
             // Outside of a handshake of ours (HTTPS), nobody asks for it.
             let _ = REFUSED.try_with(|refused| refused.set(Some(peer::describe(end_entity))));

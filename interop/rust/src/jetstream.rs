@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::Result;
 use crate::consumers;
 use crate::harness::{Report, WAIT, control, env, expect, options};
+use crate::mirror;
 
 pub async fn run(report: &mut Report) {
     report.check("js_account", account()).await;
@@ -34,6 +35,7 @@ pub async fn run(report: &mut Report) {
     report.check("js_counter", counter()).await;
     report.check("js_batch", batch()).await;
     report.check("js_survives_kill", survives_kill()).await;
+    report.check("js_mirror", mirror::run()).await;
 }
 
 /// A context of a connection of its own.

@@ -11,6 +11,7 @@ mod core;
 mod harness;
 mod jetstream;
 mod lifecycle;
+mod mirror;
 mod orders;
 mod stores;
 mod tls;

@@ -45,7 +45,7 @@ record! {
     pub struct LostMessages("LostStreamData") {
         /// Their sequences.
         msgs: Vec<u64> = "msgs",
-        /// What they counted for in limits.
+        /// What they counted for in limits, as far as it is known.
         bytes: u64 = "bytes",
     }
 }

@@ -429,8 +429,8 @@ fn only_the_server_asks_questions() {
     assert!(permissions.can_publish(b"$SYS.REQ.USER.INFO") && permissions.can_publish(b"a"));
     let config = PermissionsConfig {
         publish: SubjectRules {
-            allow: vec!["$SYS.>".to_owned()],
-            deny: vec!["$SYS.x".to_owned()],
+            allow: ["$SYS.>"].into(),
+            deny: ["$SYS.x"].into(),
         },
         ..PermissionsConfig::default()
     };

@@ -113,8 +113,8 @@ impl Permissions {
             return None;
         }
         let rules = |permission: &super::Permission| SubjectRules {
-            allow: permission.allow.clone(),
-            deny: permission.deny.clone(),
+            allow: permission.allow.iter().collect(),
+            deny: permission.deny.iter().collect(),
         };
         Some(PermissionsConfig {
             publish: rules(&self.publish),

@@ -23,6 +23,8 @@ pub struct PublishCache {
     slots: Vec<Slot>,
     /// Which way of each set is replaced next.
     hands: [u8; SETS],
+    /// The slot of the previous answer, tried first: publishers tend to repeat themselves.
+    last: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -46,12 +48,23 @@ impl PublishCache {
             hasher: FixedState::with_seed(seed),
             slots: Vec::new(),
             hands: [0; SETS],
+            last: 0,
         }
     }
 
     /// [`Permissions::can_publish`], remembered. Always call with the same permissions between
     /// two calls of [`PublishCache::clear`].
+    #[inline]
     pub fn can_publish(&mut self, permissions: &Permissions, subject: &[u8]) -> bool {
+        if let Some(slot) = self.slots.get(self.last)
+            && slot.subject == subject
+        {
+            return slot.allowed;
+        }
+        self.look_up(permissions, subject)
+    }
+
+    fn look_up(&mut self, permissions: &Permissions, subject: &[u8]) -> bool {
         if !permissions.restricts_publish() {
             return true;
         }
@@ -64,11 +77,10 @@ impl PublishCache {
         let hash = self.hasher.hash_one(subject);
         let set = hash as usize % SETS;
         let ways = &mut self.slots[set * WAYS..][..WAYS];
-        if let Some(slot) = ways
-            .iter()
-            .find(|slot| slot.hash == hash && slot.subject == subject)
-        {
-            return slot.allowed;
+        let is_it = |slot: &Slot| slot.hash == hash && slot.subject == subject;
+        if let Some(way) = ways.iter().position(is_it) {
+            self.last = set * WAYS + way;
+            return ways[way].allowed;
         }
         let allowed = permissions.can_publish(subject);
         let hand = usize::from(self.hands[set]) % WAYS;
@@ -78,6 +90,7 @@ impl PublishCache {
         slot.subject.clear();
         slot.subject.extend_from_slice(subject);
         slot.allowed = allowed;
+        self.last = set * WAYS + hand;
         allowed
     }
 
@@ -90,12 +103,12 @@ impl PublishCache {
 #[cfg(test)]
 mod tests {
     use super::PublishCache;
-    use crate::permissions::{Permissions, PermissionsConfig, SubjectRules};
+    use crate::permissions::{Permissions, PermissionsConfig, SubjectList, SubjectRules};
 
     fn permissions(allow: &str) -> Permissions {
         let publish = SubjectRules {
-            allow: vec![allow.to_owned()],
-            deny: Vec::new(),
+            allow: [allow].into(),
+            deny: SubjectList::default(),
         };
         Permissions::compile(PermissionsConfig {
             publish,

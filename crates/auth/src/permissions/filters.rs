@@ -3,7 +3,7 @@
 //! Owns the parsing of permission entries and the choice of how to search them. Invariant: every
 //! stored subject and queue is a valid filter. Used by the parent module only.
 
-use super::PermissionError;
+use super::{PermissionError, SubjectList};
 use cognate_subject::{Tree, validate};
 
 /// Longer lists than this are searched as a tree; shorter ones are faster one by one.
@@ -17,8 +17,11 @@ pub(super) enum FilterSet {
 
 impl FilterSet {
     /// Checks every entry; `list` names the list in errors.
-    pub(super) fn parse(list: &'static str, entries: &[String]) -> Result<Self, PermissionError> {
-        let filters = entries.iter().map(|entry| parse_subject(list, entry));
+    pub(super) fn parse(
+        list: &'static str,
+        entries: &SubjectList,
+    ) -> Result<Self, PermissionError> {
+        let filters = entries.iter().map(|entry| parse_subject(list, &entry));
         Ok(FilterSet::new(filters.collect::<Result<_, _>>()?))
     }
 
@@ -63,25 +66,27 @@ impl QueueEntry {
     /// Checks every entry; `list` names the list in errors.
     pub(super) fn parse_list(
         list: &'static str,
-        entries: &[String],
+        entries: &SubjectList,
     ) -> Result<Vec<Self>, PermissionError> {
         entries
             .iter()
-            .map(|entry| QueueEntry::parse(list, entry))
+            .map(|entry| QueueEntry::parse(list, &entry))
             .collect()
     }
 
     /// Whether every entry is one.
     pub(super) fn check_list(
         list: &'static str,
-        entries: &[String],
+        entries: &SubjectList,
     ) -> Result<(), PermissionError> {
-        entries
-            .iter()
-            .try_for_each(|entry| QueueEntry::parse(list, entry).map(drop))
+        let mut entries = entries.entries();
+        while let Some(entry) = entries.advance() {
+            QueueEntry::parse(list, entry)?;
+        }
+        Ok(())
     }
 
-    fn parse(list: &'static str, entry: &str) -> Result<Self, PermissionError> {
+    pub(super) fn parse(list: &'static str, entry: &str) -> Result<Self, PermissionError> {
         // The separators of the Go server's field splitting that a subject cannot contain.
         let mut words = entry.split_ascii_whitespace();
         match (words.next(), words.next(), words.next()) {
@@ -130,11 +135,13 @@ impl QueueEntry {
 /// Whether every entry is a filter.
 pub(super) fn check_subjects(
     list: &'static str,
-    entries: &[String],
+    entries: &SubjectList,
 ) -> Result<(), PermissionError> {
-    entries
-        .iter()
-        .try_for_each(|entry| check_subject(list, entry))
+    let mut entries = entries.entries();
+    while let Some(entry) = entries.advance() {
+        check_subject(list, entry)?;
+    }
+    Ok(())
 }
 
 fn parse_subject(list: &'static str, text: &str) -> Result<Box<[u8]>, PermissionError> {

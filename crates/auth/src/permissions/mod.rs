@@ -14,9 +14,11 @@
 
 mod cache;
 mod filters;
+mod list;
 mod replies;
 
 pub use cache::PublishCache;
+pub use list::{Entries, SubjectList};
 pub use replies::ReplyPermissions;
 
 use cognate_subject::validate;
@@ -27,7 +29,7 @@ use std::time::Duration;
 
 /// Permissions as configured. An empty allow list allows everything, except that
 /// `responses` turns an empty publish allow list into "nothing but responses".
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PermissionsConfig {
     /// Filters for publishing.
     pub publish: SubjectRules,
@@ -38,16 +40,16 @@ pub struct PermissionsConfig {
 }
 
 /// An allow list and a deny list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SubjectRules {
     /// What is allowed; empty means everything.
-    pub allow: Vec<String>,
+    pub allow: SubjectList,
     /// What is denied even if allowed.
-    pub deny: Vec<String>,
+    pub deny: SubjectList,
 }
 
 /// How often and how long a reply subject may be published to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ResponseLimits {
     /// Responses per delivered request; `None` is unlimited.
     pub max_messages: Option<u32>,
@@ -114,7 +116,8 @@ pub enum SubscribeVerdict {
 /// many configured users are not connected.
 pub struct Permissions {
     config: PermissionsConfig,
-    lists: OnceLock<Lists>,
+    /// Boxed because of all who are never asked.
+    lists: OnceLock<Box<Lists>>,
 }
 
 /// The lists in forms that are quick to ask.
@@ -172,14 +175,14 @@ impl Permissions {
 
     fn lists(&self) -> &Lists {
         let compile = || Lists::compile(&self.config).expect("every entry was checked");
-        self.lists.get_or_init(compile)
+        self.lists.get_or_init(|| Box::new(compile()))
     }
 
     /// Permission for nothing at all.
     pub fn nothing() -> Self {
         let all = || SubjectRules {
-            allow: Vec::new(),
-            deny: vec![">".to_owned()],
+            allow: SubjectList::default(),
+            deny: [">"].into(),
         };
         let config = PermissionsConfig {
             publish: all(),
@@ -272,7 +275,7 @@ pub struct DenyFilter {
 }
 
 impl DenyFilter {
-    fn parse(list: &[String]) -> Result<Self, PermissionError> {
+    fn parse(list: &SubjectList) -> Result<Self, PermissionError> {
         let entries = QueueEntry::parse_list("subscribe deny", list)?;
         let by_queue = entries
             .iter()
@@ -331,7 +334,7 @@ pub fn is_valid_publish_entry(entry: &str) -> bool {
 
 /// Whether a text can be an entry of a subscribe list: a filter, with a queue or without.
 pub fn is_valid_subscribe_entry(entry: &str) -> bool {
-    QueueEntry::parse_list("", std::slice::from_ref(&entry.to_owned())).is_ok()
+    QueueEntry::parse("", entry).is_ok()
 }
 
 /// Whether a client may not use `reply` as the reply subject of a publish: the prefixes of

@@ -2,16 +2,15 @@
 //! properties against the rules written down naively.
 
 use super::{
-    PermissionError, Permissions, PermissionsConfig, ResponseLimits, SubjectRules,
+    PermissionError, Permissions, PermissionsConfig, ResponseLimits, SubjectList, SubjectRules,
     SubscribeVerdict, is_reserved_publish, is_reserved_reply,
 };
 use proptest::prelude::*;
 
 fn rules(allow: &[&str], deny: &[&str]) -> SubjectRules {
-    let owned = |list: &[&str]| list.iter().map(|entry| (*entry).to_owned()).collect();
     SubjectRules {
-        allow: owned(allow),
-        deny: owned(deny),
+        allow: allow.into(),
+        deny: deny.into(),
     }
 }
 
@@ -284,7 +283,10 @@ fn filter() -> impl Strategy<Value = String> {
 }
 
 fn lists() -> impl Strategy<Value = SubjectRules> {
-    let list = || prop::collection::vec(filter(), 0..12);
+    let list = || {
+        let entries = prop::collection::vec(filter(), 0..12);
+        entries.prop_map(|entries| SubjectList::from_iter(&entries))
+    };
     (list(), list()).prop_map(|(allow, deny)| SubjectRules { allow, deny })
 }
 
@@ -319,7 +321,7 @@ fn naive_match(filter: &str, subject: &str) -> bool {
 }
 
 fn naive_allows(rules: &SubjectRules, subject: &str) -> bool {
-    let any = |list: &[String]| list.iter().any(|filter| naive_match(filter, subject));
+    let any = |list: &SubjectList| list.iter().any(|filter| naive_match(&filter, subject));
     (rules.allow.is_empty() || any(&rules.allow)) && !any(&rules.deny)
 }
 
@@ -362,7 +364,7 @@ proptest! {
 
     #[test]
     fn compiling_never_panics(entry in "\\PC*", subject: Vec<u8>, queue: Vec<u8>) {
-        let lists = SubjectRules { allow: vec![entry.clone()], deny: vec![entry] };
+        let lists = SubjectRules { allow: [&entry].into(), deny: [&entry].into() };
         let config = PermissionsConfig { subscribe: lists, ..Default::default() };
         if let Ok(permissions) = Permissions::compile(config) {
             permissions.check_subscribe(&subject, Some(&queue));

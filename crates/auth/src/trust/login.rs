@@ -442,9 +442,9 @@ pub(crate) fn compile_permissions(
         (subscribe, is_valid_subscribe_entry),
     ] {
         let restricted = !rules.allow.is_empty();
-        rules.allow.retain(|entry| is_valid(entry));
+        rules.allow = rules.allow.iter().filter(|entry| is_valid(entry)).collect();
         if restricted && rules.allow.is_empty() {
-            rules.deny.push(">".to_owned());
+            rules.deny = rules.deny.with(">");
         }
     }
     let compiled = Permissions::compile(config).map_err(|error| error.to_string())?;

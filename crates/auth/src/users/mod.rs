@@ -24,7 +24,8 @@ use crate::nkey::{Kind, PublicKey};
 use crate::password::Secret;
 use crate::permissions::{PermissionError, Permissions, PermissionsConfig};
 use crate::tls::DistinguishedName;
-use std::collections::BTreeMap;
+use foldhash::fast::FixedState;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -245,12 +246,13 @@ impl Authenticator {
             bcrypt_cost: None,
         };
         let has_users = users.is_some();
+        let mut compiled = Compiled::default();
         let default_permissions = default_permissions
-            .map(|config| compile("default_permissions", config))
+            .map(|config| compiled.of(&"default_permissions", config))
             .transpose()?;
         for mut user in users.unwrap_or_default() {
             user.proxy_required |= proxy_required;
-            authenticator.add(user, default_permissions.as_ref())?;
+            authenticator.add(user, default_permissions.as_ref(), &mut compiled)?;
         }
         if let Some(name) = no_auth_user.filter(|name| !name.is_empty()) {
             authenticator.no_auth_user = Some(authenticator.find(name, has_users)?);
@@ -266,6 +268,7 @@ impl Authenticator {
         &mut self,
         config: UserConfig,
         default_permissions: Option<&Arc<Permissions>>,
+        compiled: &mut Compiled,
     ) -> Result<(), AuthConfigError> {
         let (id, secret) = match config.credential {
             Credential::Password(UserPassword { name, password }) => {
@@ -277,7 +280,7 @@ impl Authenticator {
             Credential::Nkey(key) => (UserId::Nkey(key), None),
         };
         let permissions = match config.permissions {
-            Some(permissions) => Some(compile(&id.to_string(), permissions)?),
+            Some(permissions) => Some(compiled.of(&id, permissions)?),
             // Users of an account have that account's defaults, which come resolved.
             None if config.account.is_none() => default_permissions.cloned(),
             None => None,
@@ -358,6 +361,14 @@ impl Authenticator {
             .map(|entry| &entry.user.id)
     }
 
+    /// The account of the user of this name or nkey, `Some(None)` being the global one.
+    pub fn account_of(&self, name: &str) -> Option<Option<&str>> {
+        let nkey = PublicKey::parse(name).ok();
+        let nkey = nkey.and_then(|key| self.nkeys.get(&key));
+        let entry = nkey.or_else(|| self.users.get(name))?;
+        Some(entry.user.account.as_deref())
+    }
+
     /// Whether the user has no password because a certificate selects it on some listener.
     fn needs_certificate(&self, entry: &Entry) -> bool {
         let types = entry.user.connection_types;
@@ -430,10 +441,26 @@ fn new_user(
     }
 }
 
-fn compile(user: &str, config: PermissionsConfig) -> Result<Arc<Permissions>, AuthConfigError> {
-    Permissions::compile(config)
-        .map(Arc::new)
-        .map_err(|error| AuthConfigError::Permissions(user.to_owned(), error))
+/// Permissions by what they were made of: users who may do the same share them.
+#[derive(Default)]
+struct Compiled(HashMap<PermissionsConfig, Arc<Permissions>, FixedState>);
+
+impl Compiled {
+    /// `user` is who has them, for the error.
+    fn of(
+        &mut self,
+        user: &dyn fmt::Display,
+        config: PermissionsConfig,
+    ) -> Result<Arc<Permissions>, AuthConfigError> {
+        if let Some(known) = self.0.get(&config) {
+            return Ok(Arc::clone(known));
+        }
+        let permissions = Permissions::compile(config.clone())
+            .map_err(|error| AuthConfigError::Permissions(user.to_string(), error))?;
+        let permissions = Arc::new(permissions);
+        self.0.insert(config, Arc::clone(&permissions));
+        Ok(permissions)
+    }
 }
 
 #[cfg(test)]

@@ -211,9 +211,13 @@ pub(crate) fn jetstream_flag(check: &mut Check<'_>, value: &Value, slot: &mut bo
 
 /// `cluster_traffic`.
 pub(crate) fn cluster_traffic(check: &mut Check<'_>, value: &Value, slot: &mut ClusterTraffic) {
-    *slot = match &value.kind {
-        ValueKind::String(word) if word.is_empty() || word == "system" => ClusterTraffic::System,
-        ValueKind::String(word) if word == "owner" => ClusterTraffic::Owner,
+    let word = match &value.kind {
+        ValueKind::String(word) => Some(&**word),
+        _ => None,
+    };
+    *slot = match word {
+        Some("" | "system") => ClusterTraffic::System,
+        Some("owner") => ClusterTraffic::Owner,
         _ => {
             let message = format!(
                 "Expected 'system' or 'owner' string value for {:?}",

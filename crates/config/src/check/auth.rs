@@ -8,11 +8,12 @@ use super::Check;
 use crate::nkey::{self, Kind};
 use crate::options::{
     AuthCallout, Authorization, ConnectionType, Credential, Permissions, ResponsePermission,
-    Secret, SubjectPermission, SubjectRule, User,
+    Secret, SubjectList, SubjectPermission, User,
 };
 use crate::schema::{AUTHORIZATION, PERMISSIONS, RESPONSES, SUBJECT_PERMISSION, USER};
 use crate::subjects::is_filter;
 use crate::syntax::{Problem, Value, ValueKind};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -158,6 +159,7 @@ pub(crate) fn user_list(check: &mut Check<'_>, value: &Value, slot: &mut Option<
         }
         users.push(user);
     }
+    users.shrink_to_fit();
     *slot = Some(users);
 }
 
@@ -283,35 +285,26 @@ pub(crate) struct SubjectPermissionDraft {
 }
 
 /// One subject or several; each with a queue if that is allowed here.
-pub(crate) fn subject_rules(
-    check: &mut Check<'_>,
-    value: &Value,
-    queues: bool,
-) -> Vec<SubjectRule> {
+pub(crate) fn subject_rules(check: &mut Check<'_>, value: &Value, queues: bool) -> SubjectList {
     let items = match &value.kind {
-        ValueKind::Array(items) => items.as_slice(),
+        ValueKind::Array(items) => items,
         _ => std::slice::from_ref(value),
     };
-    let mut rules = Vec::with_capacity(items.len());
-    for item in items {
+    let rules = items.iter().filter_map(|item| {
         let ValueKind::String(text) = &item.kind else {
             check.wrong_type(item, "a string (a subject) or an array of them");
-            continue;
+            return None;
         };
-        match subject_rule(text, queues) {
-            Ok(rule) => rules.push(rule),
-            Err(message) => check.invalid(item, message),
-        }
-    }
-    rules
+        let rule = subject_rule(text, queues);
+        rule.map_err(|message| check.invalid(item, message)).ok()
+    });
+    let rules = rules.collect();
+    check.shared(rules)
 }
 
-fn subject_rule(text: &str, queues: bool) -> Result<SubjectRule, String> {
+fn subject_rule(text: &str, queues: bool) -> Result<Cow<'_, str>, String> {
     if is_filter(text) {
-        return Ok(SubjectRule {
-            subject: text.to_owned(),
-            queue: None,
-        });
+        return Ok(text.into());
     }
     let invalid = |subject: &str| format!("subject {subject:?} is not a valid subject");
     let mut fields = text.split_whitespace();
@@ -320,10 +313,7 @@ fn subject_rule(text: &str, queues: bool) -> Result<SubjectRule, String> {
         (Some(_), Some(queue), None) if queues && !is_filter(queue) => {
             Err(format!("queue {queue:?} is not a valid queue"))
         }
-        (Some(subject), Some(queue), None) if queues => Ok(SubjectRule {
-            subject: subject.to_owned(),
-            queue: Some(queue.to_owned()),
-        }),
+        (Some(subject), Some(queue), None) if queues => Ok(format!("{subject} {queue}").into()),
         _ => Err(invalid(text)),
     }
 }

@@ -232,7 +232,7 @@ pub(crate) fn latency(check: &mut Check<'_>, value: &Value, draft: &mut ExportDr
     let errors = check.errors.len();
     let mut latency = LatencyDraft::default();
     match &value.kind {
-        ValueKind::String(subject) => latency.subject = Some(subject.clone()),
+        ValueKind::String(subject) => latency.subject = Some(subject.to_string()),
         ValueKind::Map(_) => check.block(value, "latency", LATENCY, &mut latency),
         _ => return check.wrong_type(value, "a string (a subject) or { sampling, subject }"),
     }

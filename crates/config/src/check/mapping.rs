@@ -37,7 +37,7 @@ pub(crate) fn mappings(check: &mut Check<'_>, value: &Value, mappings: &mut Vec<
         let destinations = match &entry.value.kind {
             ValueKind::String(subject) => vec![(
                 MapDestination {
-                    subject: subject.clone(),
+                    subject: subject.to_string(),
                     weight: 100,
                     cluster: None,
                 },

@@ -71,13 +71,13 @@ fn undecorated(text: &str) -> &str {
 /// The strings of a value that is one or an array of them, with their places.
 fn texts<'v>(check: &mut Check<'_>, value: &'v Value, expected: &str) -> Vec<(&'v str, Span)> {
     let items = match &value.kind {
-        ValueKind::Array(items) => items.as_slice(),
+        ValueKind::Array(items) => items,
         _ => std::slice::from_ref(value),
     };
     let mut texts = Vec::with_capacity(items.len());
     for item in items {
         match &item.kind {
-            ValueKind::String(text) => texts.push((text.as_str(), item.span)),
+            ValueKind::String(text) => texts.push((&**text, item.span)),
             _ => check.wrong_type(item, expected),
         }
     }
@@ -299,7 +299,7 @@ pub(crate) fn preload(check: &mut Check<'_>, value: &Value, options: &mut Option
                             "the key is not that of the JWT's account, which can't be found so",
                         );
                     }
-                    preload.insert(entry.key.clone(), jwt.clone());
+                    preload.insert(entry.key.clone(), jwt.to_string());
                 }
                 Err(error) => {
                     let message = format!("invalid account JWT: {error}");

@@ -209,7 +209,7 @@ pub(crate) fn curve_preferences(check: &mut Check<'_>, value: &Value, draft: &mu
 }
 
 /// The strings of an array that may not be empty.
-fn names<'v>(check: &mut Check<'_>, value: &'v Value) -> Vec<(&'v str, &'v Value)> {
+fn names<'v, 't>(check: &mut Check<'_>, value: &'v Value<'t>) -> Vec<(&'v str, &'v Value<'t>)> {
     match &value.kind {
         ValueKind::Array(items) if !items.is_empty() => items
             .iter()
@@ -282,7 +282,7 @@ pub(crate) fn min_version(check: &mut Check<'_>, value: &Value, draft: &mut TlsD
         );
         return;
     };
-    match text.as_str() {
+    match &**text {
         "1.2" => draft.options.min_version = TlsVersion::Tls12,
         "1.3" => draft.options.min_version = TlsVersion::Tls13,
         _ => {

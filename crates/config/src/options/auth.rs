@@ -6,6 +6,7 @@
 //! Absent: checking a password or a signature.
 
 use super::Secret;
+pub use cognate_auth::permissions::SubjectList;
 use std::time::Duration;
 
 /// The `authorization` block, or the `--user`, `--pass` and `--auth` flags.
@@ -165,22 +166,15 @@ pub struct Permissions {
     pub responses: Option<ResponsePermission>,
 }
 
-/// Subjects that are allowed and subjects that are denied; deny wins.
+/// Subjects that are allowed and subjects that are denied; deny wins. Entries are valid filters; those
+/// for subscriptions may have a space and a queue group behind them, wildcards allowed, and concern
+/// every queue and none if they have not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectPermission {
     /// `None` allows everything; an empty list allows nothing.
-    pub allow: Option<Vec<SubjectRule>>,
+    pub allow: Option<SubjectList>,
     /// What is denied.
-    pub deny: Vec<SubjectRule>,
-}
-
-/// One line of a permission: a filter, and for subscriptions possibly a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubjectRule {
-    /// A valid filter (wildcards allowed).
-    pub subject: String,
-    /// A queue group, wildcards allowed; `None` covers every queue and none.
-    pub queue: Option<String>,
+    pub deny: SubjectList,
 }
 
 /// The `allow_responses` permission.

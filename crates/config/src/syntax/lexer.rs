@@ -1,11 +1,11 @@
 //! Characters: the cursor over one text, whitespace, comments, keys and strings.
 //!
-//! Owns the position in a text. Invariants: `pos` is on a character boundary and never passes the
-//! end; line and column are kept up to date by `bump` alone. Called by the parser, which knows
-//! the context; numbers and bare words are in `scalar`. Absent: nesting.
+//! Owns the position in a text. Invariant: `pos` is on a character boundary and never passes the
+//! end. What needs no changing is borrowed from the text. Called by the parser, which knows the
+//! context; numbers and bare words are in `scalar`. Absent: nesting, lines and columns.
 
-use super::problem::{Problem, Span};
-use std::sync::Arc;
+use super::problem::{Problem, Span, place};
+use std::borrow::Cow;
 
 /// A syntax error; boxed because the happy path should stay small.
 pub(super) type Syntax<T> = Result<T, Box<Problem>>;
@@ -14,51 +14,39 @@ pub(super) type Syntax<T> = Result<T, Box<Problem>>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pos: usize,
-    line: u32,
-    column: u32,
 }
 
 /// A cursor over one text.
 #[derive(Debug)]
-pub(super) struct Lexer {
-    text: Arc<str>,
+pub(super) struct Lexer<'t> {
+    text: &'t str,
     file: u16,
     pos: usize,
-    line: u32,
-    column: u32,
 }
 
-impl Lexer {
+impl<'t> Lexer<'t> {
     /// Starts at the beginning of a text; a byte order mark is skipped.
-    pub(super) fn new(file: u16, text: Arc<str>) -> Self {
+    pub(super) fn new(file: u16, text: &'t str) -> Self {
         let pos = if text.starts_with('\u{feff}') { 3 } else { 0 };
-        Self {
-            text,
-            file,
-            pos,
-            line: 1,
-            column: 1,
-        }
+        Self { text, file, pos }
     }
 
     /// What is left.
-    pub(super) fn rest(&self) -> &str {
+    pub(super) fn rest(&self) -> &'t str {
         self.text.get(self.pos..).unwrap_or("")
     }
 
     pub(super) fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
+        match self.text.as_bytes().get(self.pos) {
+            // Nearly all of a configuration is.
+            Some(byte) if byte.is_ascii() => Some(char::from(*byte)),
+            _ => self.rest().chars().next(),
+        }
     }
 
     pub(super) fn bump(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.pos += c.len_utf8();
-        if c == '\n' {
-            self.line = self.line.saturating_add(1);
-            self.column = 1;
-        } else {
-            self.column = self.column.saturating_add(1);
-        }
         Some(c)
     }
 
@@ -72,34 +60,37 @@ impl Lexer {
     }
 
     /// Consumes characters while they satisfy `keep`.
+    #[inline]
     pub(super) fn skip_while(&mut self, keep: impl Fn(char) -> bool) {
-        while self.peek().is_some_and(&keep) {
+        while let Some(c) = self.peek() {
+            if !keep(c) {
+                return;
+            }
             self.bump();
         }
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark {
-            pos: self.pos,
-            line: self.line,
-            column: self.column,
-        }
+        Mark { pos: self.pos }
     }
 
     /// The span from a mark to here.
     pub(super) fn span(&self, from: Mark) -> Span {
         Span {
             file: self.file,
-            line: from.line,
-            column: from.column,
             start: u32::try_from(from.pos).unwrap_or(u32::MAX),
             end: u32::try_from(self.pos).unwrap_or(u32::MAX),
         }
     }
 
     /// The text from a mark to here.
-    pub(super) fn text_from(&self, from: Mark) -> &str {
+    pub(super) fn text_from(&self, from: Mark) -> &'t str {
         self.text.get(from.pos..self.pos).unwrap_or("")
+    }
+
+    /// The line that a span of this text begins on, from 1.
+    pub(super) fn line_of(&self, span: Span) -> u32 {
+        place(self.text, span).0
     }
 
     /// The span of the next character, or of the end of the text.
@@ -116,9 +107,9 @@ impl Lexer {
 
     /// Skips whitespace of any kind; says whether that passed the end of a line.
     pub(super) fn skip_space(&mut self) -> bool {
-        let line = self.line;
+        let from = self.mark();
         self.skip_while(char::is_whitespace);
-        self.line != line
+        self.text_from(from).contains('\n')
     }
 
     /// Skips whitespace and comments; says whether that passed the end of a line.
@@ -133,8 +124,8 @@ impl Lexer {
 
     /// Whether a comment starts here.
     pub(super) fn at_comment(&self) -> bool {
-        let rest = self.rest();
-        rest.starts_with('#') || rest.starts_with("//")
+        let rest = self.text.as_bytes().get(self.pos..);
+        matches!(rest, Some([b'#', ..] | [b'/', b'/', ..]))
     }
 
     /// Reads a key, quoted or bare. Says whether it was quoted. The caller has checked that a key
@@ -158,12 +149,12 @@ impl Lexer {
     }
 
     /// Reads `'…'`: no escapes, may span lines.
-    pub(super) fn raw_string(&mut self) -> Syntax<String> {
+    pub(super) fn raw_string(&mut self) -> Syntax<&'t str> {
         let mark = self.mark();
         self.bump();
         let inner = self.mark();
         self.skip_while(|c| c != '\'');
-        let text = self.text_from(inner).to_owned();
+        let text = self.text_from(inner);
         if self.eat('\'') {
             Ok(text)
         } else {
@@ -172,29 +163,35 @@ impl Lexer {
     }
 
     /// Reads `"…"` with escapes; may span lines.
-    pub(super) fn quoted_string(&mut self) -> Syntax<String> {
+    pub(super) fn quoted_string(&mut self) -> Syntax<Cow<'t, str>> {
         let mark = self.mark();
         self.bump();
         let mut bytes = Vec::new();
         loop {
+            let plain = self.mark();
+            self.skip_while(|c| c != '"' && c != '\\');
+            let plain = self.text_from(plain);
             match self.peek() {
+                Some('\\') => {
+                    bytes.extend_from_slice(plain.as_bytes());
+                    self.escape(&mut bytes)?;
+                }
+                Some(_) => {
+                    self.bump();
+                    if bytes.is_empty() {
+                        return Ok(plain.into());
+                    }
+                    bytes.extend_from_slice(plain.as_bytes());
+                    return Ok(text_of(bytes).into());
+                }
                 None => return Err(self.unterminated(mark, "string", '"')),
-                Some('"') => {
-                    self.bump();
-                    return Ok(text_of(bytes));
-                }
-                Some('\\') => self.escape(&mut bytes)?,
-                Some(c) => {
-                    self.bump();
-                    push(&mut bytes, c);
-                }
             }
         }
     }
 
     /// Reads a block string: `(`, then anything, then `)` alone at the beginning of a line. The
     /// newlines after `(` and before `)` belong to the text, as in NATS.
-    pub(super) fn block_string(&mut self) -> Syntax<String> {
+    pub(super) fn block_string(&mut self) -> Syntax<&'t str> {
         let mark = self.mark();
         self.bump();
         let inner = self.mark();
@@ -203,7 +200,7 @@ impl Lexer {
             if c == ')' && previous == '\n' {
                 let after = &self.rest()[1..];
                 if after.is_empty() || after.starts_with('\n') || after.starts_with("\r\n") {
-                    let text = self.text_from(inner).to_owned();
+                    let text = self.text_from(inner);
                     self.bump();
                     return Ok(text);
                 }
@@ -279,11 +276,6 @@ pub(super) fn is_newline(c: char) -> bool {
 
 pub(super) fn is_separator(c: char) -> bool {
     c == '=' || c == ':'
-}
-
-/// Appends a character as UTF-8.
-pub(super) fn push(bytes: &mut Vec<u8>, c: char) {
-    bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 /// The text of collected bytes: `\x` escapes can make them invalid, those become U+FFFD.

@@ -6,27 +6,27 @@
 //! reports several errors; at most `MAX_SYNTAX_ERRORS` are kept. Called by the loader.
 
 use super::lexer::{Lexer, Syntax, is_newline, is_separator};
-use super::problem::{Files, Problem, Span};
+use super::problem::{Files, Problem, Span, Texts};
 use super::scalar::{Word, word};
 use super::value::{Map, Value, ValueKind};
 use super::{MAX_DEPTH, MAX_LOAD_BYTES, MAX_SYNTAX_ERRORS};
 use crate::source::Source;
-use std::sync::Arc;
 
 /// What parsing a file and all it includes yields.
 #[derive(Debug)]
-pub(crate) struct Parsed {
-    pub(crate) files: Files,
+pub(crate) struct Parsed<'t> {
+    pub(crate) files: Files<'t>,
     /// Complete only when there are no errors.
-    pub(crate) root: Map,
+    pub(crate) root: Map<'t>,
     pub(crate) errors: Vec<Problem>,
     pub(crate) warnings: Vec<Problem>,
 }
 
-/// Parses the file at `path` and what it includes.
-pub(crate) fn parse_file(path: &str, source: &dyn Source) -> Parsed {
+/// Parses the file at `path` and what it includes, whose contents go to `texts`.
+pub(crate) fn parse_file<'t>(path: &str, source: &dyn Source, texts: &'t Texts) -> Parsed<'t> {
     let mut load = Load {
         source,
+        texts,
         parsed: Parsed {
             files: Files::default(),
             root: Map::default(),
@@ -53,9 +53,10 @@ pub(crate) fn parse_file(path: &str, source: &dyn Source) -> Parsed {
 }
 
 /// State shared by all files of one load.
-pub(super) struct Load<'s> {
+pub(super) struct Load<'s, 't> {
     pub(super) source: &'s dyn Source,
-    pub(super) parsed: Parsed,
+    texts: &'t Texts,
+    pub(super) parsed: Parsed<'t>,
     /// Files being read, outermost first: an include of one of them is a cycle.
     pub(super) reading: Vec<String>,
     /// Environment variables being parsed: a reference to one of them is a cycle.
@@ -66,9 +67,9 @@ pub(super) struct Load<'s> {
     pub(super) expansion_bytes: usize,
 }
 
-impl Load<'_> {
+impl<'t> Load<'_, 't> {
     /// Reads and parses a file. The error is why it cannot be read; syntax errors are recorded.
-    pub(super) fn file(&mut self, path: &str) -> Result<Map, String> {
+    pub(super) fn file(&mut self, path: &str) -> Result<Map<'t>, String> {
         let text = self.source.read(path)?;
         self.bytes = self.bytes.saturating_add(text.len());
         if self.bytes > MAX_LOAD_BYTES {
@@ -77,8 +78,8 @@ impl Load<'_> {
                 text.len()
             ));
         }
-        let text: Arc<str> = text.into();
-        let id = self.parsed.files.add(path, Arc::clone(&text));
+        let text = self.texts.keep(text);
+        let id = self.parsed.files.add(path, text);
         self.reading.push(path.to_owned());
         let mut parser = Parser {
             load: self,
@@ -111,18 +112,19 @@ enum Place {
     Map,
 }
 
-/// The parser of one file (or of one environment variable).
-pub(super) struct Parser<'l, 's> {
-    pub(super) load: &'l mut Load<'s>,
-    pub(super) lexer: Lexer,
+/// The parser of one file (or of one environment variable, whose text lives less long than those
+/// of files).
+pub(super) struct Parser<'l, 's, 't, 'e> {
+    pub(super) load: &'l mut Load<'s, 't>,
+    pub(super) lexer: Lexer<'e>,
     pub(super) path: String,
     /// The maps being filled, outermost first.
-    pub(super) scopes: Vec<Map>,
+    pub(super) scopes: Vec<Map<'e>>,
     /// Brackets open in the entry being read; recovery looks for the ends of them.
     pub(super) open_brackets: usize,
 }
 
-impl Parser<'_, '_> {
+impl<'t: 'e, 'e> Parser<'_, '_, 't, 'e> {
     /// Parses entries into the innermost scope until the place ends.
     fn entries(&mut self, place: Place) {
         let open = self.lexer.here();
@@ -269,14 +271,14 @@ impl Parser<'_, '_> {
         }
     }
 
-    pub(super) fn value(&mut self) -> Syntax<Value> {
+    pub(super) fn value(&mut self) -> Syntax<Value<'e>> {
         let mark = self.lexer.mark();
         let kind = match self.lexer.peek() {
             Some('[') => self.array()?,
             Some('{') => self.map()?,
-            Some('\'') => ValueKind::String(self.lexer.raw_string()?),
+            Some('\'') => ValueKind::String(self.lexer.raw_string()?.into()),
             Some('"') => ValueKind::String(self.lexer.quoted_string()?),
-            Some('(') => ValueKind::String(self.lexer.block_string()?),
+            Some('(') => ValueKind::String(self.lexer.block_string()?.into()),
             Some(c) if is_newline(c) => {
                 return Err(Box::new(
                     Problem::new(self.lexer.point(mark), "a value is missing on this line")
@@ -298,7 +300,7 @@ impl Parser<'_, '_> {
         })
     }
 
-    fn array(&mut self) -> Syntax<ValueKind> {
+    fn array(&mut self) -> Syntax<ValueKind<'e>> {
         let open = self.lexer.here();
         self.lexer.bump();
         self.deeper(open)?;
@@ -307,10 +309,10 @@ impl Parser<'_, '_> {
         self.load.depth -= 1;
         let items = items?;
         self.open_brackets -= 1;
-        Ok(ValueKind::Array(items))
+        Ok(ValueKind::Array(items.into()))
     }
 
-    fn items(&mut self, open: Span) -> Syntax<Vec<Value>> {
+    fn items(&mut self, open: Span) -> Syntax<Vec<Value<'e>>> {
         let mut items = Vec::new();
         loop {
             self.lexer.skip_trivia();
@@ -349,7 +351,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn map(&mut self) -> Syntax<ValueKind> {
+    fn map(&mut self) -> Syntax<ValueKind<'e>> {
         let open = self.lexer.here();
         self.lexer.bump();
         self.deeper(open)?;
@@ -358,7 +360,9 @@ impl Parser<'_, '_> {
         self.entries(Place::Map);
         self.open_brackets = open_brackets;
         self.load.depth -= 1;
-        Ok(ValueKind::Map(self.scopes.pop().unwrap_or_default()))
+        let mut map = self.scopes.pop().unwrap_or_default();
+        map.shrink();
+        Ok(ValueKind::Map(map.into()))
     }
 
     /// Goes one level down, if that is allowed.
@@ -396,10 +400,9 @@ fn shown(c: char) -> String {
 
 /// The character before a span: the brace that opened a place whose span starts behind it.
 fn before(mut span: Span) -> Span {
-    if span.start > 0 && span.column > 1 {
+    if span.start > 0 {
         span.end = span.start;
         span.start -= 1;
-        span.column -= 1;
     }
     span
 }

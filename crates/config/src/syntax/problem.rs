@@ -7,33 +7,58 @@
 use crate::mask::spread_texts;
 use std::cell::OnceCell;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// A piece of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     /// Index into [`Files`].
     pub(crate) file: u16,
-    /// Line of the first character, from 1.
-    pub(crate) line: u32,
-    /// Column of the first character in characters, from 1.
-    pub(crate) column: u32,
     /// Byte range.
     pub(crate) start: u32,
     pub(crate) end: u32,
 }
 
+/// Line and column, in characters, of the beginning of a span in its text; both from 1.
+pub(super) fn place(text: &str, span: Span) -> (u32, u32) {
+    let before = text.get(..span.start as usize).unwrap_or("");
+    let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+    let line = before.rsplit('\n').next().unwrap_or("");
+    // A byte order mark is no character of the first line.
+    let column = line.chars().filter(|c| *c != '\u{feff}').count();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
+    (number(lines), number(column))
+}
+
+/// The contents of files, which what is read from them borrows.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    text: OnceCell<String>,
+    /// As many as there are includes, which is bounded.
+    next: OnceCell<Box<Texts>>,
+}
+
+impl Texts {
+    /// Keeps a text.
+    pub(super) fn keep(&self, text: String) -> &str {
+        let mut last = self;
+        while last.text.get().is_some() {
+            last = last.next.get_or_init(Box::default);
+        }
+        last.text.get_or_init(|| text)
+    }
+}
+
 /// The texts that were read, by file id.
 #[derive(Debug, Default)]
-pub(crate) struct Files {
-    files: Vec<(String, Arc<str>)>,
+pub(crate) struct Files<'t> {
+    files: Vec<(String, &'t str)>,
     /// By file, found when first asked for.
     spread: OnceCell<Vec<Vec<Range<usize>>>>,
 }
 
-impl Files {
+impl<'t> Files<'t> {
     /// Adds a text and returns its id. Includes are bounded, so ids fit.
-    pub(crate) fn add(&mut self, name: &str, text: Arc<str>) -> u16 {
+    pub(crate) fn add(&mut self, name: &str, text: &'t str) -> u16 {
         let id = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
         self.files.push((name.to_owned(), text));
         id
@@ -52,6 +77,11 @@ impl Files {
             texts.collect()
         });
         spread.get(usize::from(id)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Line and column of the beginning of a span, both from 1.
+    pub(crate) fn place(&self, span: Span) -> (u32, u32) {
+        place(self.file(span.file).1, span)
     }
 
     /// Name and text of a file.

@@ -12,7 +12,7 @@ use super::problem::{Problem, Span};
 use super::value::{Map, Value, ValueKind};
 use super::{MAX_DEPTH, MAX_EXPANSION_BYTES, MAX_INCLUDES};
 
-impl Parser<'_, '_> {
+impl<'t: 'e, 'e> Parser<'_, '_, 't, 'e> {
     /// Parses the path of an include, reads the file and merges its entries into this scope.
     pub(super) fn include(&mut self) -> Syntax<()> {
         self.lexer.skip_blanks();
@@ -51,7 +51,7 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    fn included(&mut self, written: &str, span: Span) -> Syntax<Map> {
+    fn included(&mut self, written: &str, span: Span) -> Syntax<Map<'t>> {
         let path = join_include(&self.path, written);
         if self.load.reading.contains(&path) {
             let chain = self.load.reading.join(" includes ");
@@ -85,7 +85,7 @@ impl Parser<'_, '_> {
 
     /// What a variable stands for: a key already seen in this or an outer map, else the
     /// environment.
-    pub(super) fn variable(&mut self, name: &str, span: Span) -> Syntax<ValueKind> {
+    pub(super) fn variable(&mut self, name: &str, span: Span) -> Syntax<ValueKind<'e>> {
         let found = self.scopes.iter().rev().find_map(|scope| scope.entry(name));
         if let Some(entry) = found {
             entry.used_variable.set(true);
@@ -96,13 +96,14 @@ impl Parser<'_, '_> {
             self.expand(bytes, name, span)?;
             return kind.ok_or_else(|| Box::new(too_large(name, span)));
         }
-        let line = span.line;
+        let line = || self.lexer.line_of(span);
         if self.load.resolving.iter().any(|other| other == name) {
             return Err(Box::new(Problem::new(
                 span,
                 format!(
-                    "variable reference for '{name}' on line {line} could not be parsed: variable \
-                     reference cycle for '{name}'"
+                    "variable reference for '{name}' on line {} could not be parsed: variable \
+                     reference cycle for '{name}'",
+                    line()
                 ),
             )));
         }
@@ -110,14 +111,17 @@ impl Parser<'_, '_> {
             return Err(Box::new(
                 Problem::new(
                     span,
-                    format!("variable reference for '{name}' on line {line} can not be found"),
+                    format!(
+                        "variable reference for '{name}' on line {} can not be found",
+                        line()
+                    ),
                 )
                 .expected("a key defined before this line, or an environment variable")
                 .hint("put text that begins with '$' in quotes"),
             ));
         };
         if text.is_empty() {
-            return Ok(ValueKind::String(text));
+            return Ok(ValueKind::String(text.into()));
         }
         self.expand(text.len(), name, span)?;
         self.environment(name, text, span)
@@ -133,19 +137,19 @@ impl Parser<'_, '_> {
     }
 
     /// Parses the value of an environment variable as if it stood here.
-    fn environment(&mut self, name: &str, text: String, span: Span) -> Syntax<ValueKind> {
+    fn environment(&mut self, name: &str, text: String, span: Span) -> Syntax<ValueKind<'e>> {
         self.deeper(span)?;
         self.load.resolving.push(name.to_owned());
         let errors_before = self.load.parsed.errors.len();
         // The text is no file: problems and values in it are reported at the reference.
         let mut parser = Parser {
-            load: self.load,
-            lexer: Lexer::new(span.file, text.into()),
+            load: &mut *self.load,
+            lexer: Lexer::new(span.file, &text),
             path: self.path.clone(),
             scopes: Vec::new(),
             open_brackets: 0,
         };
-        let value = parser.only_value();
+        let value = parser.only_value().map(|value| value.moved_to(span).kind);
         self.load.resolving.pop();
         self.load.depth -= 1;
         let nested = self.load.parsed.errors.drain(errors_before..).next();
@@ -153,20 +157,19 @@ impl Parser<'_, '_> {
             Some(problem) => Err(Box::new(problem)),
             None => value,
         };
-        value
-            .map(|value| value.moved_to(span).kind)
-            .map_err(|mut problem| {
-                problem.span = Some(span);
-                problem.message = format!(
-                    "variable reference for '{name}' on line {} could not be parsed: {}",
-                    span.line, problem.message
-                );
-                problem
-            })
+        value.map_err(|mut problem| {
+            problem.span = Some(span);
+            problem.message = format!(
+                "variable reference for '{name}' on line {} could not be parsed: {}",
+                self.lexer.line_of(span),
+                problem.message
+            );
+            problem
+        })
     }
 
     /// Parses a text that is one value and nothing else.
-    fn only_value(&mut self) -> Syntax<Value> {
+    fn only_value(&mut self) -> Syntax<Value<'e>> {
         self.lexer.skip_blanks();
         let value = self.value()?;
         self.lexer.skip_trivia();

@@ -4,14 +4,14 @@
 //! closely, pitfalls included: `2m` is the integer 2000000, `2s` is a string, `1.2.3` is a
 //! string, `10-a` is a broken date. Called by the parser.
 
-use super::lexer::{Lexer, Mark, Syntax, is_blank, is_newline, push, text_of};
+use super::lexer::{Lexer, Mark, Syntax, is_blank, is_newline, text_of};
 use super::problem::Problem;
 use super::value::ValueKind;
 
 /// An unquoted word.
 #[derive(Debug)]
-pub(super) enum Word {
-    Value(ValueKind),
+pub(super) enum Word<'t> {
+    Value(ValueKind<'t>),
     /// `$name`, without the `$`.
     Variable(String),
 }
@@ -22,7 +22,7 @@ fn ends_word(c: Option<char>) -> bool {
 }
 
 /// Reads the unquoted word that begins here.
-pub(super) fn word(lexer: &mut Lexer) -> Syntax<Word> {
+pub(super) fn word<'t>(lexer: &mut Lexer<'t>) -> Syntax<Word<'t>> {
     let mark = lexer.mark();
     match lexer.peek() {
         Some('-') => negative(lexer, mark),
@@ -37,58 +37,78 @@ pub(super) fn word(lexer: &mut Lexer) -> Syntax<Word> {
 }
 
 /// Reads a bare word that may begin before the current position (at `mark`).
-fn bare(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
+fn bare<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {
+    let numeric = !lexer.text_from(mark).is_empty();
+    lexer.skip_while(is_plain);
+    if matches!(lexer.peek(), Some('\'' | '\\')) {
+        return unusual(lexer, mark);
+    }
+    let text = lexer.text_from(mark);
+    if numeric {
+        return Ok(Word::Value(ValueKind::String(text.into())));
+    }
+    Ok(match text {
+        "" => return Err(missing(lexer)),
+        _ => meaning(text),
+    })
+}
+
+/// Reads on in a bare word with escapes or a quote in it, which is nothing but text.
+#[cold]
+fn unusual<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {
     let mut bytes = lexer.text_from(mark).as_bytes().to_vec();
-    let numeric = !bytes.is_empty();
-    let mut escaped = false;
-    while !ends_word(lexer.peek()) {
+    loop {
         match lexer.peek() {
             // A stray closing quote ends the word and is dropped.
             Some('\'') => {
                 lexer.bump();
-                return Ok(Word::Value(ValueKind::String(text_of(bytes))));
+                break;
             }
-            Some('\\') => {
-                lexer.escape(&mut bytes)?;
-                escaped = true;
+            Some('\\') => lexer.escape(&mut bytes)?,
+            Some(c) if is_plain(c) => {
+                let plain = lexer.mark();
+                lexer.skip_while(is_plain);
+                bytes.extend_from_slice(lexer.text_from(plain).as_bytes());
             }
-            Some(c) => {
-                lexer.bump();
-                push(&mut bytes, c);
-            }
-            None => break,
+            _ => break,
         }
     }
-    let text = text_of(bytes);
-    if escaped || numeric {
-        return Ok(Word::Value(ValueKind::String(text)));
-    }
-    if text.is_empty() {
-        return Err(Box::new(
-            Problem::new(lexer.here(), "a value is missing")
-                .expected("a value")
-                .hint("an empty string is written \"\""),
-        ));
-    }
-    Ok(match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" => Word::Value(ValueKind::Bool(true)),
-        "false" | "no" | "off" => Word::Value(ValueKind::Bool(false)),
-        _ => match text.strip_prefix('$') {
-            // A bcrypt hash looks like a variable but is meant literally. NATS knows only `$2a$`;
-            // no variable can have the name of the other kinds.
-            Some(name)
-                if !["2a$", "2b$", "2x$", "2y$"]
-                    .iter()
-                    .any(|b| name.starts_with(b)) =>
-            {
-                Word::Variable(name.to_owned())
-            }
-            _ => Word::Value(ValueKind::String(text)),
-        },
-    })
+    Ok(Word::Value(ValueKind::String(text_of(bytes).into())))
 }
 
-fn negative(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
+/// Goes on in a bare word and is nothing but itself.
+fn is_plain(c: char) -> bool {
+    !ends_word(Some(c)) && c != '\'' && c != '\\'
+}
+
+fn missing(lexer: &Lexer<'_>) -> Box<Problem> {
+    Box::new(
+        Problem::new(lexer.here(), "a value is missing")
+            .expected("a value")
+            .hint("an empty string is written \"\""),
+    )
+}
+
+/// What a bare word without escapes stands for.
+fn meaning(text: &str) -> Word<'_> {
+    let is = |names: [&str; 3]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
+    match text.strip_prefix('$') {
+        _ if is(["true", "yes", "on"]) => Word::Value(ValueKind::Bool(true)),
+        _ if is(["false", "no", "off"]) => Word::Value(ValueKind::Bool(false)),
+        // A bcrypt hash looks like a variable but is meant literally. NATS knows only `$2a$`;
+        // no variable can have the name of the other kinds.
+        Some(name)
+            if !["2a$", "2b$", "2x$", "2y$"]
+                .iter()
+                .any(|b| name.starts_with(b)) =>
+        {
+            Word::Variable(name.to_owned())
+        }
+        _ => Word::Value(ValueKind::String(text.into())),
+    }
+}
+
+fn negative<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {
     lexer.bump();
     if !lexer.peek().is_some_and(|c| c.is_ascii_digit()) {
         return Err(Box::new(
@@ -101,7 +121,7 @@ fn negative(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
 }
 
 /// Reads what begins with a digit (or with `-` and a digit).
-fn number(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
+fn number<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {
     let negative = lexer.text_from(mark).starts_with('-');
     lexer.skip_while(|c| c.is_ascii_digit());
     match lexer.peek() {
@@ -121,7 +141,7 @@ fn number(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
     }
 }
 
-fn fraction(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
+fn fraction<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {
     lexer.bump();
     if !lexer.peek().is_some_and(|c| c.is_ascii_digit()) {
         return Err(Box::new(
@@ -134,9 +154,7 @@ fn fraction(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
     if lexer.peek() == Some('.') {
         // A second '.' makes it an address, possibly with a port.
         lexer.skip_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':' | '-'));
-        return Ok(Word::Value(ValueKind::String(
-            lexer.text_from(mark).to_owned(),
-        )));
+        return Ok(Word::Value(ValueKind::String(lexer.text_from(mark).into())));
     }
     match lexer.text_from(mark).parse::<f64>() {
         Ok(float) if float.is_finite() => Ok(Word::Value(ValueKind::Float(float))),
@@ -147,7 +165,7 @@ fn fraction(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
     }
 }
 
-fn integer(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
+fn integer<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {
     let text = lexer.text_from(mark);
     let digits_end = text
         .find(|c: char| c.is_ascii_alphabetic())
@@ -190,7 +208,7 @@ fn factor(suffix: &str) -> Option<i64> {
 }
 
 /// Reads the rest of `YYYY-MM-DDTHH:MM:SSZ`.
-fn date(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
+fn date<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {
     const SHAPE: &[u8] = b"0000-00-00T00:00:00Z";
     while !ends_word(lexer.peek()) {
         lexer.bump();
@@ -202,7 +220,7 @@ fn date(lexer: &mut Lexer, mark: Mark) -> Syntax<Word> {
             _ => byte == *shape,
         });
     if shaped && is_date(text) {
-        return Ok(Word::Value(ValueKind::Datetime(text.to_owned())));
+        return Ok(Word::Value(ValueKind::Datetime(text.into())));
     }
     Err(Box::new(
         Problem::new(lexer.span(mark), "this is not a date")

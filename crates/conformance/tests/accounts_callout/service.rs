@@ -93,6 +93,7 @@ pub(crate) struct Callout {
     pub(crate) tokens: Tokens,
     session: Session,
     questions: Subscription,
+    refusals: Option<Subscription>,
 }
 
 fn config(issuer: &str, callout: &str, timeout: &str) -> String {
@@ -163,6 +164,7 @@ impl Callout {
         let claims = jwt::operator(&operator, json!({"system_account": system}));
         let server = Server::with_config(&format!(
             "operator: \"{}\"\nsystem_account: {system}\nresolver: MEMORY\n\
+             authorization {{ timeout: 0.3 }}\n\
              resolver_preload: {{\n{preload}}}\n",
             jwt::encode(&operator, claims)
         ));
@@ -180,7 +182,26 @@ impl Callout {
             tokens: Tokens { issuer },
             session,
             questions,
+            refusals: None,
         }
+    }
+
+    /// The service hears of everybody who is refused.
+    pub(crate) fn hear_refusals(&mut self) {
+        self.refusals = Some(self.session.subscribe("$SYS.ACCOUNT.CLIENT.AUTH.ERR"));
+    }
+
+    /// What it hears next.
+    #[track_caller]
+    pub(crate) fn refusal(&mut self) -> Value {
+        let refusals = self.refusals.expect("the service hears of refusals");
+        let event = self.session.next(refusals).payload;
+        serde_json::from_str(&event).unwrap_or_else(|error| panic!("{error}: {event}"))
+    }
+
+    /// Whether nobody was asked about yet that was not answered.
+    pub(crate) fn is_unasked(&mut self) -> bool {
+        self.session.arrived(self.questions).is_empty()
     }
 
     /// The CONNECT of a bearer who may do nothing (operator mode).

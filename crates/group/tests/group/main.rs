@@ -1,6 +1,7 @@
 //! A stream and its consumers together: what is said when, on disks that are slow, full or broken.
 
 mod rig;
+mod rollups;
 
 use std::time::Duration;
 
@@ -229,6 +230,7 @@ fn old_messages_are_read_once_a_day() {
         rig.publish("s.a", b"", "a payload to be looked for");
     }
     rig.settle();
+    let each = rig.group.state().bytes / 100;
     rig.messages.change("0000000000000001.0.log", |bytes| {
         let payload = b"a payload to be looked for";
         let mut found = bytes.windows(payload.len()).enumerate();
@@ -245,6 +247,7 @@ fn old_messages_are_read_once_a_day() {
     let (first, last) = (100, 100);
     assert_eq!(told, [DamagedRange { first, last }]);
     assert_eq!(rig.group.damaged(), told);
+    assert_eq!(rig.group.damaged_bytes(), each);
     assert_eq!(rig.group.state().messages, 99);
 }
 

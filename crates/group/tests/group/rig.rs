@@ -190,7 +190,8 @@ impl Rig {
     pub(crate) fn settle(&mut self) {
         for _ in 0..1000 {
             let more = self.step();
-            if !self.sync() && !more {
+            let is_due = self.group.next_timeout().is_some_and(|at| at <= self.now);
+            if !self.sync() && !more && !is_due {
                 return;
             }
         }

@@ -229,7 +229,7 @@ fn shown(
             let place = open
                 .get(&subscription.cid)
                 .and_then(|&at| connections.get_mut(at));
-            if let Some(connection) = place {
+            if let Some(connection) = place.filter(|_| !subscription.is_shadow) {
                 list(connection, &subscription, request.subscriptions);
             }
         });

@@ -132,7 +132,7 @@ impl SubscriptionDetail {
     fn of_account(subscription: &SubscriptionFacts<'_>) -> Self {
         SubscriptionDetail {
             account: subscription.account.to_owned(),
-            account_tag: subscription.account.to_owned(),
+            account_tag: subscription.account_tag.to_owned(),
             ..SubscriptionDetail::of_connection(subscription)
         }
     }

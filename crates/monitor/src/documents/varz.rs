@@ -112,6 +112,10 @@ struct State<'a> {
     metadata: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     feature_flags: &'a BTreeMap<String, bool>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    trusted_operators_jwt: &'a [String],
+    #[serde(skip_serializing_if = "<[serde_json::Value]>::is_empty")]
+    trusted_operators_claim: &'a [serde_json::Value],
     #[serde(skip_serializing_if = "str::is_empty")]
     system_account: &'a str,
     slow_consumer_stats: ByKind,
@@ -270,6 +274,8 @@ impl<'a> State<'a> {
             tags: &facts.tags,
             metadata: &facts.metadata,
             feature_flags: &facts.feature_flags,
+            trusted_operators_jwt: &facts.operators,
+            trusted_operators_claim: &facts.operator_claims,
             system_account: &facts.system_account,
             slow_consumer_stats: ByKind {
                 clients: facts.slow_consumers,

@@ -79,6 +79,8 @@ impl Monitored for Facts {
     fn subscriptions(&self, visit: &mut dyn FnMut(SubscriptionFacts<'_>)) {
         for one in &self.subscriptions {
             visit(SubscriptionFacts {
+                account_tag: "",
+                is_shadow: false,
                 account: one.account,
                 subject: &one.subject,
                 queue: one.queue,

@@ -11,7 +11,6 @@ mod entrant;
 mod entry;
 mod examine;
 mod identity;
-mod replies;
 mod report;
 mod token;
 
@@ -30,6 +29,8 @@ use cognate_session::{Access, Report, Verdict};
 use cognate_wire::{ConnectOptions, Publish, error_text};
 
 use self::admission::{Login, Refusal};
+use self::examine::AtReload;
+pub(crate) use self::examine::Change;
 use crate::client_info::{Telling, latency, request_info};
 use crate::data::{Account, Connection, Door, Fate, Measured, Trace, Via, Watch};
 use crate::info::plain_ip;
@@ -49,6 +50,10 @@ pub(crate) struct ClientDoor {
     login: Box<str>,
     /// A login that is under way.
     under_way: Option<Login>,
+    /// What becomes of it at a reload, if a service let it in.
+    guest: Option<AtReload>,
+    /// The service is asked again, while the client goes on.
+    asked_again: Option<Login>,
     /// Whether a trusted proxy stands in front of it.
     proxy: ProxyCheck,
     /// When the user must go, and what it is told then.
@@ -82,6 +87,8 @@ impl ClientDoor {
             claim: Box::default(),
             login: Box::default(),
             under_way: None,
+            guest: None,
+            asked_again: None,
             proxy: ProxyCheck::NotProxied,
             expiry: None,
             settled: None,
@@ -201,6 +208,7 @@ impl ClientDoor {
 
     fn refuse(&self, refusal: &Refusal) -> Verdict {
         refusal.report(&self.shared.log, &self.connection.label());
+        self.tell_of(refusal);
         Verdict::Refused(error_text::AUTHORIZATION_VIOLATION, refusal.reason())
     }
 }

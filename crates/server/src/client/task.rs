@@ -164,6 +164,7 @@ impl Client {
             self.flush(cx)?;
         }
         self.check_timer(shared, cx)?;
+        self.check_asked_again(shared, cx)?;
         loop {
             self.read(shared, cx)?;
             // A login begun by what was just read must be polled, or nobody wakes this task.

@@ -116,6 +116,8 @@ pub(crate) enum Control {
     LameDuckInfo,
     /// Options changed: take the new settings and re-examine the user.
     Reloaded,
+    /// What the account claims changed: the same.
+    AccountsChanged,
 }
 
 /// Takes what a destination that refuses had no room for.
@@ -126,6 +128,11 @@ pub(crate) trait Refuser: Send + Sync {
     /// The name of the stream that stores what comes with this sid, if one does.
     fn stream_for(&self, sid: &[u8]) -> Option<String> {
         let _ = sid;
+        None
+    }
+
+    /// The account that whoever sends something here imports it from, in the eyes of clients.
+    fn exporter(&self) -> Option<&str> {
         None
     }
 }
@@ -307,6 +314,11 @@ impl Connection {
     /// The name of the stream that stores what comes with this sid, if one does.
     pub(crate) fn stream_for(&self, sid: &[u8]) -> Option<String> {
         self.refuser.as_ref()?.stream_for(sid)
+    }
+
+    /// The account that whoever sends something here imports it from, in the eyes of clients.
+    pub(crate) fn exporter(&self) -> Option<&str> {
+        self.refuser.as_ref()?.exporter()
     }
 
     /// How the log calls this connection.

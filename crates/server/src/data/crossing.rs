@@ -50,8 +50,9 @@ pub(super) struct Crossing<'a, W> {
     pub echo: bool,
     /// Whether destinations that cannot keep up are left out.
     pub drop_for_stalled: bool,
-    /// The imports crossed so far.
-    pub crossed: Vec<Arc<Service>>,
+    /// Where the imports crossed so far are, each of which lives as long as it is here. (What counts
+    /// references to them is shared with whoever answers, on another core.)
+    pub crossed: Vec<usize>,
     /// Whether what is published now came through an import.
     pub imported: bool,
     /// Whether some stage is full.
@@ -133,8 +134,8 @@ impl<'a, W: Watch> Crossing<'a, W> {
         subject: &[u8],
         message: &Publish<'_>,
     ) -> bool {
-        let seen = self.crossed.iter().any(|other| Arc::ptr_eq(other, service));
-        if seen || self.crossed.len() >= MAX_IMPORTS {
+        let place = Arc::as_ptr(service).addr();
+        if self.crossed.contains(&place) || self.crossed.len() >= MAX_IMPORTS {
             return false;
         }
         let mut name = Vec::with_capacity(64);
@@ -171,7 +172,7 @@ impl<'a, W: Watch> Crossing<'a, W> {
             payload: &payload,
             tail: None,
         };
-        self.crossed.push(Arc::clone(service));
+        self.crossed.push(place);
         let delivered = self.publish(&service.to, &name, &forwarded);
         self.crossed.pop();
         let only = self.trace.as_ref().is_some_and(|trace| trace.is_only());
@@ -265,7 +266,7 @@ impl<'a, W: Watch> Crossing<'a, W> {
             ..*message
         };
         // An answer does not become another request to the service that gave it.
-        self.crossed.push(Arc::clone(service));
+        self.crossed.push(Arc::as_ptr(service).addr());
         let delivered = match self.trace_onward(to, false, subject, own) {
             Beyond::Same => self.publish(to, own, &forwarded),
             Beyond::Stopped => false,
@@ -321,7 +322,7 @@ impl<'a, W: Watch> Crossing<'a, W> {
         let Some(trace) = &mut self.trace else {
             return Beyond::Same;
         };
-        trace.note_service(to, from, name);
+        trace.note_service(&to.name, from, name);
         match (allowed, trace.is_only()) {
             (true, _) => Beyond::Same,
             (false, true) => Beyond::Stopped,

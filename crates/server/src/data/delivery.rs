@@ -13,7 +13,7 @@ use cognate_wire::{Publish, encode};
 use super::account::Account;
 use super::connection::Connection;
 use super::measure::{Fate, Measured};
-use super::stage::{Frame, Stages};
+use super::stage::{CUT_BYTES, Frame, Stages};
 use super::worker::next_random;
 
 pub(super) type Sub = Arc<Subscription<Connection>>;
@@ -260,22 +260,39 @@ impl<'a> Frame<'a> {
         input: &[u8],
         tail: &'a mut Vec<u8>,
     ) -> Self {
-        let (tail, tail_start) = match message.tail {
-            Some(bytes) => (bytes, position_in(input, bytes)),
+        let tail = match message.tail {
+            Some(bytes) => return Frame::with_tail(message, subject, bytes, input),
             None => {
                 write_tail(tail, message);
-                (&tail[..], None)
+                &tail[..]
             }
         };
         Frame {
-            verb: if message.header_len.is_some() {
-                b"HMSG "
-            } else {
-                b"MSG "
-            },
+            has_headers: message.header_len.is_some(),
             subject,
             tail,
-            tail_start,
+            tail_start: None,
+            payload_len: message.payload.len(),
+        }
+    }
+
+    /// Frame of `message` with the tail of its own text, which is in `input`.
+    #[inline]
+    pub(super) fn with_tail(
+        message: &Publish<'a>,
+        subject: &'a [u8],
+        tail: &'a [u8],
+        input: &[u8],
+    ) -> Self {
+        Frame {
+            has_headers: message.header_len.is_some(),
+            subject,
+            tail,
+            // Where it starts matters for large ones only.
+            tail_start: match tail.len() >= CUT_BYTES {
+                true => position_in(input, tail),
+                false => None,
+            },
             payload_len: message.payload.len(),
         }
     }

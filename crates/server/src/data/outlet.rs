@@ -114,11 +114,7 @@ impl<'a, W: Watch> Outlet<'a, W> {
             tail: None,
         };
         let frame = Frame {
-            verb: if header_len.is_some() {
-                b"HMSG "
-            } else {
-                b"MSG "
-            },
+            has_headers: header_len.is_some(),
             subject: message.subject,
             tail: self.tail,
             tail_start: None,

@@ -160,8 +160,51 @@ impl<'a, D: Door> Pass<'a, D> {
         )
     }
 
+    #[inline]
     fn deliver(&mut self, subject: &[u8], message: &Publish<'_>, echo: bool) -> bool {
         let slot = self.look_up(subject);
+        self.deliver_to_one(slot, subject, message, echo)
+            || self.deliver_to_all(slot, subject, message, echo)
+    }
+
+    /// The usual case apart: nobody but one plain subscription wants it, and nothing has to be
+    /// considered. Returns whether that is so.
+    #[inline]
+    fn deliver_to_one(
+        &mut self,
+        slot: Slot,
+        subject: &[u8],
+        message: &Publish<'_>,
+        echo: bool,
+    ) -> bool {
+        let (Some(sub), Some(tail)) = (self.cache.matched(slot).only(), message.tail) else {
+            return false;
+        };
+        let to = sub.destination();
+        if sub.is_limited()
+            || to.needs_care()
+            || to.is_closed()
+            || (!echo && Arc::ptr_eq(to, self.own))
+            || (self.drop_for_stalled && to.is_stalled())
+        {
+            return false;
+        }
+        let frame = Frame::with_tail(message, subject, tail, self.input);
+        let full = self.stages.push(to, sub.sid(), &frame);
+        self.cache.count_delivery(slot);
+        if let Some(index) = full {
+            self.relieve(index);
+        }
+        true
+    }
+
+    fn deliver_to_all(
+        &mut self,
+        slot: Slot,
+        subject: &[u8],
+        message: &Publish<'_>,
+        echo: bool,
+    ) -> bool {
         let matched = self.cache.matched(slot);
         if matched.is_empty() {
             return false;
@@ -234,6 +277,7 @@ impl<'a, D: Door> Pass<'a, D> {
     }
 
     /// A stage is full: let it go, and everything if too much has gathered.
+    #[cold]
     fn relieve(&mut self, index: usize) {
         self.settle();
         if self.stages.is_overfull() {

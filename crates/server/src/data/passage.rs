@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use cognate_auth::account_spec::{ResponseType, ServiceLatency};
 use cognate_router::Renaming;
+use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
 use super::account::Account;
@@ -101,7 +102,8 @@ pub(crate) struct Answers {
 
 #[derive(Default)]
 struct OpenRequests {
-    by_token: HashMap<u64, Open>,
+    /// Tokens are random, so any hash does.
+    by_token: HashMap<u64, Open, FixedState>,
     /// What all of them keep, see [`Open::bytes`].
     bytes: usize,
 }

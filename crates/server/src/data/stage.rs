@@ -33,7 +33,7 @@ const MANY_DESTINATIONS: usize = 512;
 const LEFT_BYTES: usize = 4 * 1024;
 
 /// Tails from this size on are written from the read buffer instead of being copied.
-const CUT_BYTES: usize = 8 * 1024;
+pub(super) const CUT_BYTES: usize = 8 * 1024;
 
 /// All stages are handed over early when together they have gathered about this many bytes. Fewer
 /// bytes mean more writes, each of which may wake a sleeping receiver; more of them leave the
@@ -94,8 +94,8 @@ pub(crate) struct Pressure {
 /// A message as a frame, but for the sid, in which the frames for different subscriptions differ.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
-    /// The verb with its blank: `MSG ` or `HMSG `.
-    pub verb: &'static [u8],
+    /// Whether the tail begins with the size of headers: then it is an HMSG.
+    pub has_headers: bool,
     /// Subject as delivered.
     pub subject: &'a [u8],
     /// Everything after the sid: reply, sizes, payload, line end.
@@ -330,7 +330,7 @@ impl Stage {
     #[inline]
     fn push(&mut self, sid: &[u8], frame: &Frame<'_>) {
         let Frame {
-            verb,
+            has_headers,
             subject,
             tail,
             tail_start,
@@ -341,12 +341,23 @@ impl Stage {
         let cut = tail_start.filter(|_| tail.len() >= CUT_BYTES);
         let copied = if cut.is_some() { 0 } else { tail.len() };
         let bytes = &mut self.bytes;
-        bytes.reserve(verb.len() + subject.len() + sid.len() + copied + 2);
-        bytes.extend_from_slice(verb);
+        bytes.reserve(subject.len() + sid.len() + copied + 7);
+        match has_headers {
+            true => bytes.extend_from_slice(b"HMSG "),
+            false => bytes.extend_from_slice(b"MSG "),
+        }
         bytes.extend_from_slice(subject);
-        bytes.push(b' ');
-        bytes.extend_from_slice(sid);
-        bytes.push(b' ');
+        // Most sids have a digit or two, for which a call to copy them costs more than they do.
+        match *sid {
+            [a] => bytes.extend_from_slice(&[b' ', a, b' ']),
+            [a, b] => bytes.extend_from_slice(&[b' ', a, b, b' ']),
+            [a, b, c] => bytes.extend_from_slice(&[b' ', a, b, c, b' ']),
+            _ => {
+                bytes.push(b' ');
+                bytes.extend_from_slice(sid);
+                bytes.push(b' ');
+            }
+        }
         match cut {
             None => bytes.extend_from_slice(tail),
             Some(start) => {

@@ -157,11 +157,11 @@ impl Trace {
         self.record.steps.push(Step::Mapping { ts, to });
     }
 
-    /// Notes that the message goes on to a service of `account`.
-    pub(super) fn note_service(&mut self, account: &Account, from: &[u8], to: &[u8]) {
+    /// Notes that the message goes on to a service of the account of this name.
+    pub(super) fn note_service(&mut self, account: &str, from: &[u8], to: &[u8]) {
         self.record.steps.push(Step::ServiceImport {
             ts: now(),
-            acc: account.name.clone(),
+            acc: account.to_owned(),
             from: text(from),
             to: text(to),
         });
@@ -367,10 +367,16 @@ impl<W: Watch> Delivery<'_, W> {
         subject: &[u8],
         trace: &mut Trace,
     ) -> bool {
-        match at_home.destination().stream_for(at_home.sid()) {
-            Some(stream) => self.deliver_to_stream(at_home, subject, stream, trace),
-            None => trace.only || self.deliver_to(sub),
+        let to = at_home.destination();
+        if let Some(stream) = to.stream_for(at_home.sid()) {
+            return self.deliver_to_stream(at_home, subject, stream, trace);
         }
+        let Some(exporter) = to.exporter() else {
+            return trace.only || self.deliver_to(sub);
+        };
+        trace.note_service(exporter, subject, subject);
+        // What is only traced reaches no service, and who asks is told that there is none.
+        !trace.only && self.deliver_to(sub)
     }
 
     /// Gives a stream the message, which it checks only if that is only to be traced. What is stored

@@ -19,6 +19,7 @@ mod consumer;
 pub(super) mod consumer_info;
 mod lanes;
 mod message;
+mod patience;
 pub(super) mod queue;
 mod snapshot;
 pub(super) mod stream;
@@ -39,6 +40,7 @@ use cognate_wire::headers::HeaderBlock;
 use serde::Serialize;
 
 use self::lanes::{Lanes, Next};
+use self::patience::Ticket;
 use self::queue::{Limits, Request};
 use super::disk::Directory;
 use super::inbox::{Inbox, Woken};
@@ -147,18 +149,10 @@ async fn serve_one(jetstream: &Arc<AccountJetStream>, lanes: &Lanes, request: Re
     let is_quick = Operation::parse(&request.subject)
         .is_none_or(|operation| is_quick(jetstream, &operation, &request.body));
     if is_quick {
-        handle(jetstream, &request);
+        handle(jetstream, &request, &Ticket::default());
         return tokio::task::yield_now().await;
     }
-    // The semaphore is never closed.
-    let thread = Arc::clone(&lanes.threads).acquire_owned().await;
-    let jetstream = Arc::clone(jetstream);
-    let done = tokio::task::spawn_blocking(move || {
-        handle(&jetstream, &request);
-        drop(thread);
-    });
-    // It ends early only if the runtime is shut down.
-    let _ = done.await;
+    patience::serve(jetstream, lanes, request).await;
 }
 
 /// Whether an operation takes little time and does not wait for the disk, nor for a stream that does.
@@ -197,6 +191,8 @@ struct Call<'a> {
     unknown: Unknown,
     /// It is still in the API's books as being served.
     is_open: Cell<bool>,
+    /// Who has it may answer.
+    ticket: &'a Ticket,
 }
 
 impl Call<'_> {
@@ -248,15 +244,15 @@ impl Call<'_> {
     /// An answer that must not overtake what `group` did before.
     fn leave(&self, group: &mut Group<Directory>, body: Vec<u8>) -> Answer {
         self.close(false);
-        if !self.request.reply.is_empty() {
+        if !self.request.reply.is_empty() && self.ticket.take() {
             group.answer(&self.request.reply, &body);
         }
         Answer::Left(body)
     }
 }
 
-/// Serves one request.
-fn handle(jetstream: &Arc<AccountJetStream>, request: &Request) {
+/// Serves one request; answers it unless somebody has.
+fn handle(jetstream: &Arc<AccountJetStream>, request: &Request, ticket: &Ticket) {
     let Some(operation) = Operation::parse(&request.subject) else {
         jetstream.api_stats.end_one();
         return;
@@ -271,6 +267,7 @@ fn handle(jetstream: &Arc<AccountJetStream>, request: &Request) {
             Unknown::Ignored
         },
         is_open: Cell::new(true),
+        ticket,
     };
     // It may be gone when all is done.
     let client = advisory::audited(jetstream, request);
@@ -291,6 +288,7 @@ fn handle(jetstream: &Arc<AccountJetStream>, request: &Request) {
     if !is_left
         && let Ok(reply) = str::from_utf8(&request.reply)
         && !reply.is_empty()
+        && ticket.take()
     {
         jetstream.publish(reply, b"", &body);
     }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::claim::Claim;
 use super::disk::Directory;
 use super::meta::{self, StreamDocument, StreamFiles};
+use super::outlet::GroupOutlet;
 use super::stream::StreamHandle;
 use super::{AccountJetStream, account_path, recover, stream_task};
 
@@ -307,14 +308,23 @@ impl AccountJetStream {
                 .is_ok()
     }
 
-    /// Makes a consumer.
-    pub(crate) fn create_consumer(
+    /// Brings messages that replace many others to their end, in steps.
+    pub(crate) fn finish_rollups(&self, stream: &Arc<StreamHandle>) -> Result<(), ApiError> {
+        while self.with_group(stream, |group, now, outlet| {
+            group.continue_rollups(now, outlet)
+        })? {}
+        Ok(())
+    }
+
+    /// Makes a consumer. `look` sees the stream in the step that adds it, before anything is delivered.
+    pub(crate) fn create_consumer<R>(
         &self,
         stream: &Arc<StreamHandle>,
         name: String,
         config: ConsumerConfig,
         now: Timestamp,
-    ) -> Result<(), ApiError> {
+        look: impl FnOnce(&mut Group<Directory>, Timestamp, &mut GroupOutlet<'_>) -> R,
+    ) -> Result<R, ApiError> {
         let spec = MemberSpec {
             place: stream.next_place(),
             name,
@@ -338,10 +348,10 @@ impl AccountJetStream {
         }
         // Before it is there, so that nothing that is sent to it at once goes astray.
         stream.subscribe_consumer(&self.account, spec.place, &spec.name, &spec.config);
-        self.with_group(stream, |group, now, outlet| {
+        Ok(self.with_group(stream, |group, now, outlet| {
             group.add_consumer(spec, beginning, now, outlet);
-        });
-        Ok(())
+            look(group, now, outlet)
+        }))
     }
 
     /// Changes a consumer's configuration.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use cognate_api::{ApiStats, ClusterInfo, ConsumerInfo};
 use cognate_model::{DamagedRange, level};
@@ -16,6 +17,9 @@ use super::stream::StreamHandle;
 
 /// Consumers that are described under one lock of their stream.
 const CONSUMERS_AT_A_TIME: usize = 32;
+
+/// How long monitoring waits for a stream.
+const GLANCE_WAIT: Duration = Duration::from_secs(2);
 
 /// A stream's short facts.
 pub(crate) struct Glance {
@@ -43,9 +47,18 @@ pub(crate) struct Consumers {
 }
 
 impl StreamHandle {
-    /// Its short facts.
+    /// Its short facts. Of one whose disk does not answer little is known, and that.
     pub(crate) fn glance(&self) -> Glance {
-        let group = self.group.lock();
+        let Some(group) = self.group.try_lock_for(GLANCE_WAIT) else {
+            return Glance {
+                messages: 0,
+                bytes: 0,
+                reserved: u64::try_from(self.config().max_bytes).unwrap_or(0),
+                consumers: self.consumer_count(),
+                damaged: Vec::new(),
+                failure: Some(format!("it has not answered for {GLANCE_WAIT:?}")),
+            };
+        };
         let state = group.state();
         Glance {
             messages: state.messages,

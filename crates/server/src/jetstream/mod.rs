@@ -159,7 +159,11 @@ impl JetStream {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let remembers = !shared.options().no_sublist_cache;
         let api_refused = Arc::default();
-        let refuser = Box::new(CountingRefuser(Arc::clone(&api_refused)));
+        let system = shared.accounts.system();
+        let refuser = Box::new(CountingRefuser {
+            refused: Arc::clone(&api_refused),
+            system: system.map_or_else(|| "$SYS".to_owned(), |system| system.name.clone()),
+        });
         let jetstream = Arc::new(JetStream {
             workers: Workers::new(threads + API_THREADS, shared.fresh_seed(), remembers),
             usage: Usage::default(),

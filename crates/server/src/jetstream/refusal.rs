@@ -181,14 +181,21 @@ impl Refuser for StreamRefuser {
 }
 
 /// Counts requests that the API has no room for.
-#[derive(Default)]
-pub(super) struct CountingRefuser(pub(super) Arc<AtomicU64>);
+pub(super) struct CountingRefuser {
+    pub(super) refused: Arc<AtomicU64>,
+    /// The system account's name: in nats-server it has the API, and all others import it.
+    pub(super) system: String,
+}
 
 impl Refuser for CountingRefuser {
     fn refuse(&self, _: &Connection, mut frames: &[u8]) {
         while let Some((_, len)) = parse_delivered(frames) {
             frames = frames.get(len..).unwrap_or_default();
-            self.0.fetch_add(1, Relaxed);
+            self.refused.fetch_add(1, Relaxed);
         }
+    }
+
+    fn exporter(&self) -> Option<&str> {
+        Some(&self.system)
     }
 }

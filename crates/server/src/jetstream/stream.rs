@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use cognate_group::{Group, Place, kind};
-use cognate_model::{ConsumerConfig, StorageType, StreamConfig};
+use cognate_model::{AckPolicy, ConsumerConfig, StorageType, StreamConfig};
 use cognate_router::Subscription;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -114,11 +114,14 @@ impl StreamHandle {
     ) {
         self.unsubscribe_consumer(account, place);
         let stream = &self.name;
-        let mut subjects = vec![(format!("$JS.ACK.{stream}.{name}.>"), kind::ACK)];
-        subjects.push((
+        let mut subjects = vec![(
             format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
             kind::NEXT,
-        ));
+        )];
+        // Who acknowledges where nothing is to be acknowledged hears that nobody listens.
+        if !matches!(config.ack_policy, AckPolicy::None | AckPolicy::FlowControl) {
+            subjects.push((format!("$JS.ACK.{stream}.{name}.>"), kind::ACK));
+        }
         if config.flow_control {
             subjects.push((format!("$JS.FC.{stream}.{name}.*"), kind::FLOW));
         }

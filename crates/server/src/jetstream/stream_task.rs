@@ -44,6 +44,9 @@ const ORIGIN_BYTES: usize = 256 * 1024;
 /// Memory for frames that is kept between steps.
 const KEEP_BYTES: usize = 1024 * 1024;
 
+/// A sync or a step that takes longer is taken for a sign that the disk may not answer at all.
+const SLOW: Duration = Duration::from_millis(100);
+
 /// With nothing to wait for, the task looks around this often all the same.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -58,13 +61,15 @@ pub(crate) async fn drive(jetstream: Arc<AccountJetStream>, stream: Arc<StreamHa
         is_full: false,
         has_told_failure: false,
         syncing: None,
+        sync_began: None,
+        was_slow: false,
         synced: None,
         signalled: true,
     };
     let mut timer = pin!(tokio::time::sleep(IDLE));
     let mut again = false;
     while driver.wait(timer.as_mut(), again).await {
-        again = driver.step(timer.as_mut());
+        again = driver.step_beside_others(timer.as_mut());
         if again {
             // Others get their turn; what came meanwhile is looked at in the same round.
             tokio::task::yield_now().await;
@@ -123,6 +128,10 @@ struct Driver {
     /// The log has said that the stream takes no more writes.
     has_told_failure: bool,
     syncing: Option<Syncing>,
+    /// When the last sync began.
+    sync_began: Option<Instant>,
+    /// The last step took long.
+    was_slow: bool,
     synced: Option<Finished<Directory>>,
     /// Somebody asked to look around.
     signalled: bool,
@@ -169,6 +178,23 @@ impl Driver {
         .await
     }
 
+    /// One step, which must not take one of the runtime's threads away from others if the disk lets it
+    /// wait. That is not known before; but a disk whose syncs or last writes took long is not trusted,
+    /// and a lock that somebody holds may be held by one who waits for the disk.
+    fn step_beside_others(&mut self, timer: Pin<&mut Sleep>) -> bool {
+        let began = Instant::now();
+        let is_syncing_long = self
+            .sync_began
+            .is_some_and(|at| began.duration_since(at) > SLOW && self.syncing.is_some());
+        let is_alone = !is_syncing_long && !self.was_slow && self.stream.group.try_lock().is_some();
+        let again = match is_alone || !may_step_aside() {
+            true => self.step(timer),
+            false => tokio::task::block_in_place(|| self.step(timer)),
+        };
+        self.was_slow = began.elapsed() > SLOW;
+        again
+    }
+
     /// One step. Returns whether another should follow at once.
     fn step(&mut self, timer: Pin<&mut Sleep>) -> bool {
         let now = self.jetstream.server.clock.now();
@@ -200,6 +226,7 @@ impl Driver {
         group.handle_timeouts(now, &mut outlet);
         if let Some(work) = group.flush(now, self.syncing.is_some()) {
             self.syncing = Some(start_sync(&self.jetstream.server.disk_slots, work));
+            self.sync_began = Some(Instant::now());
         }
         let mut more = group.advance(now, &mut outlet);
         if self.syncing.is_none() {
@@ -253,6 +280,12 @@ impl Driver {
         drop(group);
         self.stream.closed.send_replace(true);
     }
+}
+
+/// Whether the runtime has other threads that can take over.
+fn may_step_aside() -> bool {
+    let runtime = tokio::runtime::Handle::current();
+    runtime.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
 }
 
 /// Runs a sync on a thread that may wait, once there is a place for another disk operation.

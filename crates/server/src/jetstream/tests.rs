@@ -11,6 +11,7 @@ use super::*;
 use crate::{LocalClient, LocalMessage, Server};
 
 mod accounts;
+mod hung;
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -7,13 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognate_auth::account_spec::{
-    AccountJetStream, AccountSpec, ExportAccess, ResponseType, Sampling, ServiceLatency,
+    AccountJetStream, AccountSpec, ExportAccess, Mapping, ResponseType, Sampling, ServiceLatency,
 };
 use cognate_monitor::{
     AccountDetail, AccountFacts, ExportFacts, ImportFacts, LatencyFacts, MappedTo,
     SubscriptionStats,
 };
 
+use crate::convert;
 use crate::data::{Account, Totals};
 use crate::shared::Shared;
 
@@ -84,7 +85,7 @@ pub(super) fn account(
             .as_ref()
             .is_none_or(|claims| is_complete(&claims.spec, &spec)),
         jetstream: has_jetstream(shared, &account),
-        mappings: mappings(&spec),
+        mappings: mappings(shared, &account),
         exports: exports(shared, &spec),
         imports: imports(shared, &spec),
         stats: stats(name),
@@ -111,7 +112,7 @@ fn is_complete(claimed: &AccountSpec, spec: &AccountSpec) -> bool {
 }
 
 /// What a token says. Its signature was checked when it was taken.
-fn decoded(token: &str) -> Option<serde_json::Value> {
+pub(super) fn decoded(token: &str) -> Option<serde_json::Value> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&claims).ok()
 }
@@ -133,16 +134,73 @@ fn has_jetstream(shared: &Shared, account: &Account) -> bool {
     shared.jetstream.read().is_some() && account.spec().jetstream != AccountJetStream::Disabled
 }
 
-fn mappings(spec: &AccountSpec) -> BTreeMap<String, Vec<MappedTo>> {
-    let mapped = spec.mappings.iter().map(|mapping| {
-        let destinations = mapping.destinations.iter().map(|to| MappedTo {
-            subject: to.subject.clone(),
-            weight: to.weight,
-            cluster: to.cluster.clone(),
-        });
-        (mapping.source.to_string(), destinations.collect())
+/// Mappings as nats-server shows them: each weight is the sum of those up to it, and what is left to
+/// the source itself is told.
+fn mappings(shared: &Shared, account: &Account) -> BTreeMap<String, Vec<MappedTo>> {
+    let spec = account.spec();
+    let mut mapped: BTreeMap<_, _> = spec.mappings.iter().map(shown_mapping).collect();
+    if has_jetstream(shared, account) {
+        let of_domain = convert::domain_mappings(&shared.options()).into_iter();
+        mapped.extend(of_domain.map(|(source, destinations)| {
+            let destinations = destinations.into_iter().map(|to| MappedTo {
+                subject: to.subject,
+                weight: to.weight,
+                cluster: to.cluster,
+            });
+            (source, destinations.collect())
+        }));
+    }
+    mapped
+}
+
+fn shown_mapping(mapping: &Mapping) -> (String, Vec<MappedTo>) {
+    let source = mapping.source.to_string();
+    let mut clusters = vec![""];
+    for to in &mapping.destinations {
+        if !clusters.contains(&to.cluster.as_str()) {
+            clusters.push(&to.cluster);
+        }
+    }
+    let keeps_source = mapping.destinations.iter().any(|to| to.subject == source);
+    let mut shown = Vec::new();
+    for cluster in clusters {
+        let of_cluster = mapping
+            .destinations
+            .iter()
+            .filter(|to| to.cluster == cluster);
+        let mut of_cluster: Vec<_> = of_cluster.map(|to| (to.weight, &*to.subject)).collect();
+        let sum: u8 = of_cluster
+            .iter()
+            .fold(0, |sum, (weight, _)| sum.saturating_add(*weight));
+        let rest = tokenized(&source);
+        if sum < 100 && !keeps_source {
+            of_cluster.push((100 - sum, rest.as_str()));
+        }
+        of_cluster.sort_by_key(|(weight, _)| *weight);
+        let mut before = 0_u8;
+        for (weight, subject) in of_cluster {
+            before = before.saturating_add(weight);
+            shown.push(MappedTo {
+                subject: subject.to_owned(),
+                weight: before,
+                cluster: cluster.to_owned(),
+            });
+        }
+    }
+    (source, shown)
+}
+
+/// A source as the destination that it is itself: with the numbers of its wildcards.
+fn tokenized(source: &str) -> String {
+    let mut wildcards = 0;
+    let tokens = source.split('.').map(|token| match token {
+        "*" => {
+            wildcards += 1;
+            format!("${wildcards}")
+        }
+        token => token.to_owned(),
     });
-    mapped.collect()
+    tokens.collect::<Vec<_>>().join(".")
 }
 
 fn exports(shared: &Shared, spec: &AccountSpec) -> Vec<ExportFacts> {

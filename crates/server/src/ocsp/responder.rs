@@ -1,7 +1,8 @@
-//! Asking a responder, over HTTP: first with `POST`, then with `GET`.
+//! Asking a responder, over HTTP or HTTPS: first with `POST`, then with `GET`.
 //!
-//! Bounds: the time for each of both, and the size of an answer. Absent: HTTPS (the answers are signed,
-//! and verifying the responder's certificate would ask OCSP again), redirects, proxies.
+//! Bounds: the time for each of both, and the size of an answer. Over HTTPS the responder's certificate
+//! is verified with the system's authorities; nobody is asked whether it was revoked. Absent:
+//! redirects, proxies.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -10,13 +11,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cognate_config::options::TlsOptions;
 use cognate_process::text::io_error_text;
-use cognate_tls::MAX_ANSWER;
+use cognate_tls::{ClientTls, MAX_ANSWER};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::http::uri::Scheme;
 use hyper::{Request, Response, Uri, header};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// The answer of the responder at `url` to a request.
@@ -57,13 +60,15 @@ async fn send(url: &str, request: &[u8], method: &'static str) -> Result<Vec<u8>
         _ => url.to_owned(),
     };
     let uri: Uri = full.parse().map_err(|error| text(&error))?;
-    if uri.scheme() != Some(&Scheme::HTTP) {
-        return Err(format!("{url} is not an http URL"));
-    }
+    let (port, tls) = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTP => (80, None),
+        Some(scheme) if *scheme == Scheme::HTTPS => (443, Some(system_tls().await?)),
+        _ => return Err(format!("{url} is neither an http nor an https URL")),
+    };
     let host = uri.host().ok_or("the URL names no host")?;
     // Addresses of IPv6 stand in brackets in URLs alone.
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await;
+    let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(port))).await;
     let stream = stream.map_err(|error| format!("{url}: {}", io_error_text(&error)))?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let authority = uri.authority().map_or("", |authority| authority.as_str());
@@ -81,12 +86,34 @@ async fn send(url: &str, request: &[u8], method: &'static str) -> Result<Vec<u8>
     let message = message
         .body(Whole(Some(body)))
         .map_err(|error| text(&error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| text(&error))?;
+    match tls {
+        None => exchange(stream, message, url).await,
+        Some(tls) => {
+            let stream = tls.connect(host, stream).await;
+            let stream = stream.map_err(|error| format!("{url}: {}", io_error_text(&error)))?;
+            exchange(stream, message, url).await
+        }
+    }
+}
+
+/// TLS with the authorities of the system, which are read anew each time: answers are kept, so that
+/// few questions are asked.
+async fn system_tls() -> Result<ClientTls, String> {
+    let load = || ClientTls::load(&TlsOptions::default()).map_err(|error| error.to_string());
+    let loaded = tokio::task::spawn_blocking(load).await;
+    loaded.map_err(|error| error.to_string())?
+}
+
+/// One request and its answer over a connection of its own.
+async fn exchange<S>(stream: S, message: Request<Whole>, url: &str) -> Result<Vec<u8>, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let text = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
     let mut answer = pin!(async move {
         let response = sender.send_request(message).await;
-        read(response.map_err(|error| text(&error))?, url).await
+        read(response.map_err(text)?, url).await
     });
     let mut connection = pin!(connection);
     let mut open = true;

@@ -183,6 +183,13 @@ impl Book {
             .collect()
     }
 
+    /// Accounts whose claims were needed, those in force among them.
+    pub(super) fn used(&self) -> Vec<PublicKey> {
+        let accounts = self.accounts.iter();
+        let used = accounts.filter(|(_, known)| known.account.is_some() && !known.is_provisional);
+        used.map(|(key, _)| *key).collect()
+    }
+
     /// Accounts that have JetStream.
     pub(super) fn with_jetstream(&self) -> Vec<PublicKey> {
         let accounts = self.accounts.iter();

@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 
 use cognate_auth::nkey::PublicKey;
 use cognate_router::Matched;
-use cognate_wire::parse_delivered;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use crate::data::{Account, Outgoing, Outlet, Totals};
-use crate::jetstream::inbox::{Bounds, Inbox, NoRefuser, Woken};
+use crate::replies::Replies;
 use crate::shared::Shared;
 use crate::watching::Watching;
 
@@ -30,12 +29,6 @@ const FORGIVEN: Duration = Duration::from_secs(1);
 
 /// Accounts that were not there which are remembered.
 const MAX_MISSING: usize = 16_384;
-
-/// Answers to one question that wait to be looked at.
-const ANSWERS: Bounds = Bounds {
-    bytes: 16 * 1024 * 1024,
-    messages: 16,
-};
 
 /// What came of asking; `None` while nothing did.
 pub(super) type Outcome = Option<Result<(), String>>;
@@ -114,11 +107,6 @@ pub(crate) fn others_listen(system: &Account, subject: &str) -> bool {
     others.any(|sub| !sub.destination().is_closed())
 }
 
-/// The beginning of reply subjects that the server itself listens to, with its last dot.
-pub(crate) fn reply_prefix(shared: &Shared) -> String {
-    format!("$SYS._INBOX.{}.", &shared.facts.server_id[..8])
-}
-
 /// Asks other servers for the token of an account.
 pub(super) async fn ask(
     shared: &Arc<Shared>,
@@ -133,34 +121,14 @@ pub(super) async fn ask(
     if !others_listen(&system, &subject) {
         return Err("account jwt not found".to_owned());
     }
-    let place = u128::from_ne_bytes(crate::random::bytes());
-    let reply = format!("{}{place:032x}", reply_prefix(shared));
-    let inbox = Inbox::bounded(shared, ANSWERS, Box::new(NoRefuser));
-    let listening = inbox.subscribe(&system, reply.as_bytes(), None, b"1");
-    publish(shared, &system, &subject, Some(&reply), &[]);
-    let answer = tokio::time::timeout(timeout, first(&inbox)).await;
-    inbox.close();
-    system.unsubscribe(&listening);
-    match answer {
-        Ok(Some(token)) if !token.is_empty() => {
-            String::from_utf8(token).map_err(|_| "the answer is no text".to_owned())
+    let replies = Replies::open(shared, &system);
+    publish(shared, &system, &subject, Some(&replies.subject), &[]);
+    match tokio::time::timeout(timeout, replies.next()).await {
+        Ok(token) if token.is_empty() => Err("account jwt not found".to_owned()),
+        Ok(token) => {
+            String::from_utf8(token.to_vec()).map_err(|_| "the answer is no text".to_owned())
         }
-        Ok(_) => Err("account jwt not found".to_owned()),
         Err(_) => Err("fetching jwt timed out".to_owned()),
-    }
-}
-
-/// The payload of the first message.
-async fn first(inbox: &Inbox) -> Option<Vec<u8>> {
-    let mut frames = Vec::new();
-    loop {
-        let woken = std::future::poll_fn(|cx| inbox.poll_take(cx, &mut frames)).await;
-        if let Some((answer, _)) = parse_delivered(&frames) {
-            return Some(answer.payload.to_vec());
-        }
-        if woken == Woken::Closed {
-            return None;
-        }
     }
 }
 

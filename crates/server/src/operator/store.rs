@@ -189,11 +189,13 @@ impl OperatorMode {
         let token = token.trim();
         let directory = self.source.directory().filter(|d| d.allows_deletion());
         let Some(directory) = directory else {
-            let request = Signed::<Generic>::decode(token).ok();
-            let by = request.map(|request| request.claims().registered.subject.clone());
+            let Ok(request) = Signed::<Generic>::decode(token) else {
+                // What is no token at all is told first.
+                return Err(self.trust.check_delete(token).err().unwrap_or_default());
+            };
             return Err(format!(
                 "delete accounts request by {} failed - delete must be enabled in server config",
-                by.unwrap_or_default()
+                request.claims().registered.subject
             ));
         };
         let keys = self.trust.check_delete(token)?;

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::System;
 use super::request::Request;
 use crate::data::{Outgoing, Outlet, Totals};
-use crate::operator::{self, OperatorMode, Pushed, others_listen, reply_prefix};
+use crate::operator::{self, OperatorMode, Pushed, others_listen};
 use crate::reload::accounts_changed;
+use crate::replies::reply_prefix;
 
 /// Where servers ask each other for all that they have.
 const PACK: &str = "$SYS.REQ.CLAIMS.PACK";

@@ -21,6 +21,9 @@ const CONNECTIONS: &str = "io.nats.server.advisory.v1.account_connections";
 const PEER_REJECT: &str = "io.nats.server.advisory.v1.ocsp_peer_reject";
 const LINK_INVALID: &str = "io.nats.server.advisory.v1.ocsp_peer_link_invalid";
 
+/// What an account is told of clients that were not let in.
+const REFUSED_LOGIN: &str = "$SYS.ACCOUNT.CLIENT.AUTH.ERR";
+
 /// A certificate in an event.
 fn certificate_info(der: &[u8]) -> Value {
     let (subject, issuer) = cognate_tls::names_of(der);
@@ -38,6 +41,9 @@ impl System {
         match event {
             Event::Connected(connection) => self.connected(&connection),
             Event::Left(connection, reason) => self.left(&connection, reason),
+            Event::Refused(connection, account, reason) => {
+                self.refused_login(&connection, &account, &reason);
+            }
             Event::Traced(trace) => self.traced(*trace),
             Event::Taken(taken) => self.taken(&taken),
             Event::PeerRefused(refused) => self.peer_refused(&refused),
@@ -55,6 +61,15 @@ impl System {
         let subject = format!("$SYS.SERVER.{}.STATSZ", self.shared.facts.server_id);
         if self.is_heard(&subject) {
             self.publish(&subject, &self.statsz());
+        }
+    }
+
+    /// Says of every account in use how many connections it has.
+    pub(super) fn publish_connections(&self) {
+        for account in self.shared.accounts.all() {
+            if account.clients() > 0 {
+                self.account_changed(&account);
+            }
         }
     }
 
@@ -89,10 +104,8 @@ impl System {
         let refused = matches!(
             reason,
             CloseReason::AuthenticationFailure
-                | CloseReason::AuthenticationTimeout
-                | CloseReason::AuthenticationExpired
-                | CloseReason::MissingAccount
-                | CloseReason::CredentialsRevoked
+                | CloseReason::ProxyRequired
+                | CloseReason::ProxyNotTrusted
         );
         if refused {
             let subject = format!(
@@ -100,15 +113,29 @@ impl System {
                 self.shared.facts.server_id
             );
             if self.is_heard(&subject) {
-                self.publish(&subject, &self.disconnect(connection, reason));
+                self.publish(
+                    &subject,
+                    &self.disconnect(connection, None, reason.as_str()),
+                );
             }
         }
         let subject = format!("$SYS.ACCOUNT.{name}.DISCONNECT");
         if self.is_heard(&subject) {
-            self.publish(&subject, &self.disconnect(connection, reason));
+            self.publish(
+                &subject,
+                &self.disconnect(connection, None, reason.as_str()),
+            );
         }
         if let Some(account) = account {
             self.account_changed(&account);
+        }
+    }
+
+    /// Tells the users of an account of a client that was not let in.
+    fn refused_login(&self, connection: &Connection, account: &Arc<Account>, reason: &str) {
+        if account.has_interest(REFUSED_LOGIN.as_bytes(), None) {
+            let event = self.disconnect(connection, Some(&account.name), reason);
+            self.publish_in(account, REFUSED_LOGIN, &event);
         }
     }
 
@@ -135,15 +162,19 @@ impl System {
         }
     }
 
-    fn disconnect(&self, connection: &Connection, reason: CloseReason) -> Vec<u8> {
+    /// A client that leaves, `account` being the one that it wanted to be in, if it is in none.
+    fn disconnect(&self, connection: &Connection, account: Option<&str>, reason: &str) -> Vec<u8> {
         let traffic = |totals: Totals| json!({"msgs": totals.msgs, "bytes": totals.bytes});
         let mut members = Map::new();
-        let client = self.client(connection, Some(SystemTime::now()));
+        let mut client = self.client(connection, Some(SystemTime::now()));
+        if let Some(account) = account {
+            client["acc"] = account.into();
+        }
         members.insert("client".to_owned(), client);
         // As the client sees it.
         members.insert("sent".to_owned(), traffic(connection.received()));
         members.insert("received".to_owned(), traffic(connection.outbound.totals()));
-        members.insert("reason".to_owned(), reason.as_str().into());
+        members.insert("reason".to_owned(), reason.into());
         self.event(DISCONNECT, members)
     }
 

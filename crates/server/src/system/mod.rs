@@ -44,6 +44,12 @@ const MAX_EVENTS: usize = 8192;
 /// Time between two reports of the server's figures.
 const STATSZ_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The same in the beginning, when others are about to look; it doubles each time.
+const FIRST_STATSZ_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Time between two reports of how many connections the accounts have that did not change.
+const CONNECTIONS_INTERVAL: Duration = Duration::from_secs(30);
+
 /// Time between two looks for requests that nobody waits for any more.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -56,6 +62,8 @@ pub(crate) enum Event {
     Connected(Arc<Connection>),
     /// A client left, and why.
     Left(Arc<Connection>, CloseReason),
+    /// A client was not let in: the account that decides about it, and what that is told.
+    Refused(Arc<Connection>, Arc<Account>, String),
     /// The way of a message that asked for that is known, but for what streams make of it.
     Traced(Box<Trace>),
     /// A stream has made something of such a message.
@@ -198,8 +206,10 @@ impl System {
     async fn run(self, mut events: mpsc::Receiver<Event>) {
         let system = Arc::new(self);
         let mut frames = Vec::new();
-        let mut statsz = tokio::time::interval(STATSZ_INTERVAL);
-        statsz.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut pause = FIRST_STATSZ_INTERVAL;
+        let mut statsz = Instant::now() + pause;
+        let mut connections = tokio::time::interval(CONNECTIONS_INTERVAL);
+        connections.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut stage = system.shared.stage.subscribe();
         let mut comparison = Instant::now() + system.comparison_interval();
         loop {
@@ -216,10 +226,13 @@ impl System {
                     frames.clear();
                     frames.shrink_to(KEEP_BYTES);
                 }
-                _ = statsz.tick() => {
+                () = tokio::time::sleep_until(statsz) => {
                     system.publish_statsz();
                     system.give_up_traces();
+                    pause = (pause * 2).min(STATSZ_INTERVAL);
+                    statsz = Instant::now() + pause;
                 }
+                _ = connections.tick() => system.publish_connections(),
                 () = tokio::time::sleep_until(comparison) => {
                     system.compare();
                     comparison = Instant::now() + system.comparison_interval();

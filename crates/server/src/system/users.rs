@@ -44,7 +44,7 @@ fn permissions_json(config: &cognate_auth::permissions::PermissionsConfig, whole
         let mut value = Map::new();
         for (name, list) in [("allow", &rules.allow), ("deny", &rules.deny)] {
             if !list.is_empty() {
-                value.insert(name.to_owned(), json!(list));
+                value.insert(name.to_owned(), json!(list.iter().collect::<Vec<_>>()));
             }
         }
         (whole || !value.is_empty()).then_some(Value::Object(value))

@@ -120,6 +120,16 @@ impl<'a, S: Source> Pair<'a, S> {
         assert_eq!(removed, expected, "removal of {sequence}");
     }
 
+    pub(super) fn take_out(&mut self, sequence: Sequence) {
+        let kept = self.model.kept.get(&sequence);
+        let told = kept.map_or(Vec::new(), |kept| kept.subject.clone());
+        let expected = self.with_size(|model, size| model.remove(sequence, size));
+        let mut subject = b"something before".to_vec();
+        let taken = self.store().take_out(sequence, &mut subject);
+        assert_eq!(taken.expect("take_out"), expected.is_some(), "{sequence}");
+        assert_eq!(subject, told, "subject of {sequence}");
+    }
+
     pub(super) fn remove_below(&mut self, sequence: Sequence) {
         let expected = self.with_size(|model, size| model.remove_below(sequence, size));
         let removed = self.store().remove_below(sequence).expect("remove_below");

@@ -148,7 +148,10 @@ impl<S: Source> Run<'_, S> {
             Shape::Queue => self.pair.model.first() + self.random.below(30),
             _ => self.anywhere(),
         };
-        self.pair.remove(sequence, erase);
+        match erase || sequence % 2 == 0 {
+            true => self.pair.remove(sequence, erase),
+            false => self.pair.take_out(sequence),
+        }
     }
 
     fn remove_below(&mut self) {

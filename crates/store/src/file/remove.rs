@@ -22,10 +22,12 @@ enum Open {
 const ERASURES: usize = 1 << 20;
 
 impl<D: Disk> FileStore<D> {
+    /// Removes a message; its subject is told unless it is known to be damaged, and so not counted.
     pub(super) fn remove_one(
         &mut self,
         sequence: Sequence,
         erase: bool,
+        told: Option<&mut Vec<u8>>,
     ) -> Result<Option<Removed>, StoreError> {
         if !self.log.holds(sequence) {
             return Ok(None);
@@ -58,6 +60,9 @@ impl<D: Disk> FileStore<D> {
                 Some(index) => index.subject(entry.subject),
                 None => &self.scratch,
             };
+            if let Some(told) = told.filter(|_| !is_damaged) {
+                told.extend_from_slice(subject);
+            }
             open = unindex(&mut self.subjects, subject, sequence);
             if open != Open::Nothing && self.log.segments[at].index.is_some() {
                 self.read_subject(at, &entry).map_err(failed)?;

@@ -89,6 +89,10 @@ impl<D: Disk> MessageStore for FileStore<D> {
         self.damage.ranges()
     }
 
+    fn damaged_bytes(&self) -> u64 {
+        self.unreadable.bytes
+    }
+
     fn append(&mut self, message: &NewMessage<'_>) -> Result<Sequence, StoreError> {
         self.append_message(message)
     }
@@ -98,7 +102,14 @@ impl<D: Disk> MessageStore for FileStore<D> {
     }
 
     fn remove(&mut self, sequence: Sequence, erase: bool) -> Result<Option<Removed>, StoreError> {
-        self.remove_one(sequence, erase)
+        self.remove_one(sequence, erase, None)
+    }
+
+    fn take_out(&mut self, sequence: Sequence, subject: &mut Vec<u8>) -> Result<bool, StoreError> {
+        subject.clear();
+        // The indexes have the subject, so the message need not be read.
+        let removed = self.remove_one(sequence, false, Some(subject))?;
+        Ok(removed.is_some())
     }
 
     fn remove_below(&mut self, sequence: Sequence) -> Result<Removed, StoreError> {

@@ -47,9 +47,9 @@ fn every_field_arrives() {
         ("trace.dest", 25)
     );
     let permissions = spec.default_permissions.unwrap();
-    assert_eq!(permissions.publish.allow, ["a.>"]);
-    assert_eq!(permissions.publish.deny, ["b"]);
-    assert_eq!(permissions.subscribe.allow, ["c q.*"]);
+    assert_eq!(permissions.publish.allow, ["a.>"].into());
+    assert_eq!(permissions.publish.deny, ["b"].into());
+    assert_eq!(permissions.subscribe.allow, ["c q.*"].into());
     let responses = permissions.responses.unwrap();
     assert_eq!(responses.max_messages, Some(3));
     assert_eq!(responses.expires, Some(Duration::from_secs(1)));

@@ -128,7 +128,7 @@ fn limits_and_default_permissions_change_under_a_user() {
         (Some(50), Some(9))
     );
     let permissions = user.permissions.as_ref().unwrap();
-    assert_eq!(permissions.config().subscribe.deny, ["x"]);
+    assert_eq!(permissions.config().subscribe.deny, ["x"].into());
     // And back again.
     let UserFate::Updated(user) = accepted(|_| {}).fate_of(&user, NOW) else {
         panic!("nothing changed");

@@ -1,15 +1,15 @@
 //! What building an authenticator refuses, fills in and warns about.
 
 use super::*;
-use crate::permissions::{PermissionError, PermissionsConfig, SubjectRules};
+use crate::permissions::{PermissionError, PermissionsConfig, SubjectList, SubjectRules};
 use crate::users::AuthConfigError;
 
 #[test]
 fn default_permissions_are_for_users_without_their_own() {
     let deny = |subject: &str| PermissionsConfig {
         publish: SubjectRules {
-            allow: Vec::new(),
-            deny: vec![subject.to_owned()],
+            allow: SubjectList::default(),
+            deny: [subject].into(),
         },
         ..Default::default()
     };
@@ -112,8 +112,8 @@ fn wrong_configurations_are_refused() {
         AuthConfigError::NoAuthUserWithoutUsers("x".to_owned()),
     );
     let deny = SubjectRules {
-        allow: Vec::new(),
-        deny: vec!["..".to_owned()],
+        allow: SubjectList::default(),
+        deny: [".."].into(),
     };
     let permissions = Some(PermissionsConfig {
         publish: deny,

@@ -119,7 +119,7 @@ impl Load for Batches {
     }
 
     fn settle(&mut self, link: &mut Link, damage: Option<&Damage>) -> Run<()> {
-        one_more(link, &mut self.ledger)?;
+        one_more(link, &mut self.ledger, None)?;
         compare(link, &mut self.ledger, damage)?;
         Ok(())
     }

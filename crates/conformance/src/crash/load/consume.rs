@@ -352,7 +352,7 @@ impl Load for Consumption {
     }
 
     fn settle(&mut self, link: &mut Link, damage: Option<&Damage>) -> Run<()> {
-        one_more(link, &mut self.ledger)?;
+        one_more(link, &mut self.ledger, None)?;
         for at in 0..self.consumers.len() {
             self.drain(link, at)?;
         }

@@ -291,11 +291,12 @@ pub(super) fn compare(link: &mut Link, ledger: &mut Ledger, damage: Option<&Dama
     Ok(found)
 }
 
-/// Stores one more message: its sequence must be new.
-pub(super) fn one_more(link: &mut Link, ledger: &mut Ledger) -> Run<()> {
+/// Stores one more message, which may live as long as the stream lets it: its sequence must be new.
+pub(super) fn one_more(link: &mut Link, ledger: &mut Ledger, ttl: Option<Duration>) -> Run<()> {
     let subject = format!("{}.0", ledger.stream);
     let last = ledger.last();
     let number = ledger.send(&subject);
+    ledger.sent[number].ttl = ttl;
     let ack = link.request(&subject, &[], &ledger.payload(number))?.json();
     match ack["seq"].as_u64() {
         Some(sequence) if sequence > last => told(ledger.bind(number, sequence)),
@@ -347,7 +348,7 @@ impl Load for Publisher {
     }
 
     fn settle(&mut self, link: &mut Link, damage: Option<&Damage>) -> Run<()> {
-        one_more(link, &mut self.ledger)?;
+        one_more(link, &mut self.ledger, self.flavor.max_age)?;
         compare(link, &mut self.ledger, damage)?;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use cognate_conformance::{Client, Server};
 
 use crate::support::QUIET;
-use crate::support::tls::{Authority, Identity, upgrade};
+use crate::support::tls::{Authority, Identity, refusal, upgrade};
 
 fn start(authority: &Authority, more: &str, config: &str) -> Server {
     let builder = Server::builder().monitored();
@@ -68,6 +68,18 @@ fn connection(server: &Server) -> u64 {
     all.last()
         .and_then(|entry| entry["cid"].as_u64())
         .expect("an open connection")
+}
+
+#[test]
+fn a_stranger_is_told_that_the_authority_is_unknown() {
+    let authority = Authority::new("ca");
+    let server = start(&authority, "verify: true", "");
+    // One of another name, and one that bears the name of the server's.
+    for name in ["stranger", "ca"] {
+        let stranger = Authority::new(name).issue("client", None);
+        let refused = refusal(server.addr(), authority.client_config(Some(&stranger)));
+        assert_eq!(refused, "received fatal alert: UnknownCA", "{name}");
+    }
 }
 
 #[test]

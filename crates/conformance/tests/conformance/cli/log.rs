@@ -77,6 +77,21 @@ fn the_first_lines_say_what_starts() {
 }
 
 #[test]
+fn ipv6_addresses_are_in_brackets() {
+    let server = Server::builder()
+        .without_port_flag()
+        .config("listen: \"[::1]:-1\", http: \"[::1]:-1\"")
+        .start();
+    let log = server.wait_log("Server is ready");
+    for said in [
+        format!("Starting http monitor on {}", server.monitor_addr()),
+        format!("Listening for client connections on {}", server.addr()),
+    ] {
+        assert!(log.contains(&said), "{said:?} is missing in\n{log}");
+    }
+}
+
+#[test]
 fn plain_passwords_are_warned_about() {
     let warning = "[WRN] Plaintext passwords detected, use nkeys or bcrypt";
     let server = Server::builder()

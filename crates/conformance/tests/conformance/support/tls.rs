@@ -1,5 +1,6 @@
 //! Certificates made for a test, and a client that speaks TLS.
 
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -147,6 +148,16 @@ pub(crate) fn wrap(tcp: TcpStream, config: Arc<ClientConfig>) -> Client {
 /// Connects, reads the plain INFO, then starts TLS.
 pub(crate) fn upgrade(addr: SocketAddr, config: Arc<ClientConfig>) -> Client {
     wrap(Client::connect(addr).into_tcp(), config)
+}
+
+/// What a client that starts TLS is refused with.
+pub(crate) fn refusal(addr: SocketAddr, config: Arc<ClientConfig>) -> String {
+    let name = ServerName::from(std::net::IpAddr::from([127, 0, 0, 1]));
+    let session = ClientConnection::new(config, name).expect("a valid configuration");
+    let mut io = StreamOwned::new(session, Client::connect(addr).into_tcp());
+    // With TLS 1.3 a client learns only from the first read that it was refused.
+    let refused = io.read_exact(&mut [0]).expect_err("the handshake fails");
+    refused.to_string()
 }
 
 /// Connects and starts TLS at once.

@@ -3,7 +3,7 @@
 //! Streams behind another API prefix cannot be seen, so what is asked of them is only checked where
 //! it contradicts itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use cognate_subject::validate::{covers, is_valid_filter, is_valid_literal};
 
@@ -275,26 +275,28 @@ pub(super) fn check_filters(config: &StreamConfig) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Follows origins from stream to stream: none may lead back to this one. Only a source that may
-/// take what its stream itself listens to makes a cycle.
+/// Follows origins from stream to stream, nearest first: none may lead to one that was followed
+/// before. Only a source that may take what its stream itself listens to closes a cycle.
 ///
-/// The Go server also finds cycles where two ways lead to one stream and the shorter is listed
-/// first; there are none.
+/// As in the Go server, two ways of different length to one stream are refused as well (what comes
+/// by both would be stored twice), unless the longer has one step more and is listed first.
 fn check_cycle(config: &StreamConfig, context: &StreamContext<'_>) -> Result<(), ApiError> {
-    let mut waiting = vec![config.clone()];
-    let mut visited = BTreeSet::from([config.name.clone()]);
-    while let Some(stream) = waiting.pop() {
+    let mut waiting = VecDeque::from([config.clone()]);
+    let mut seen = BTreeSet::from([config.name.clone()]);
+    let mut followed = BTreeSet::new();
+    while let Some(stream) = waiting.pop_front() {
         let sources = stream.sources.iter();
         let sources = sources.map(|source| (source, takes_any(source, &stream.subjects)));
         let mirror = stream.mirror.iter().map(|mirror| (mirror, true));
+        followed.insert(stream.name.clone());
         for (origin, closes) in sources.chain(mirror) {
             if origin.external.is_some() {
                 continue;
             }
-            if origin.name == config.name && closes {
+            if closes && followed.contains(&origin.name) {
                 return refuse("detected cycle");
             }
-            if visited.len() < MAX_VISITED && visited.insert(origin.name.clone()) {
+            if seen.len() < MAX_VISITED && seen.insert(origin.name.clone()) {
                 waiting.extend((context.find)(&origin.name));
             }
         }

@@ -9,6 +9,7 @@
 
 mod files;
 mod import;
+mod memory;
 mod options;
 mod run;
 
@@ -16,10 +17,6 @@ use std::process::ExitCode;
 
 use cognate_config::flags::{self, Command, FlagError, Signal};
 use cognate_process::signal_command;
-
-/// Frees memory back in time and costs less per allocation than the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os()

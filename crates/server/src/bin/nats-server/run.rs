@@ -12,6 +12,7 @@ use cognate_process::{LogOptions, LogTarget, Logger, error, fatal, info, warn};
 use cognate_server::Server;
 
 use crate::files::Files;
+use crate::memory;
 use crate::options::{fail, resolve};
 
 /// How long the last log lines may take to be written.
@@ -80,6 +81,7 @@ async fn serve(flags: &Flags, options: Options, log: &Logger) -> ExitCode {
         files,
         notifier: notifier(log),
     };
+    memory::give_back();
     let _ = process.notifier.ready();
     let mut reloads = process.server.reload_requests();
     loop {
@@ -162,6 +164,8 @@ impl Process<'_> {
         }
         self.files
             .update(&old, &self.server.options(), &self.server);
+        drop(old);
+        memory::give_back();
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use cognate_auth::callout::CalloutDenial;
+use cognate_auth::nkey::PublicKey;
 use cognate_auth::trust::JwtDenial;
 use cognate_auth::users::{Authenticator, BcryptLogin, DenyCause, User};
 use cognate_process::{Logger, debug, error, warn};
@@ -28,6 +29,7 @@ use cognate_wire::CloseReason;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use super::callout::Question;
 use super::configured::Applicant;
 
 /// Who is let in.
@@ -38,6 +40,8 @@ pub(super) struct Admitted {
     pub(super) expires: Option<(Timestamp, &'static str)>,
     /// The configuration's users as they were when it was judged.
     pub(super) authenticator: Arc<Authenticator>,
+    /// What a service let it in for, if it is to be asked again at a reload.
+    pub(super) question: Option<Box<Question>>,
 }
 
 /// Why somebody is not let in. The client is told the same of all of them.
@@ -49,10 +53,12 @@ pub(super) enum Refusal {
     NoOperator,
     /// As a token says, or what its account claims.
     Token(JwtDenial),
-    /// As a service says, or because of how it said it.
-    Callout(CalloutDenial),
+    /// The same of a token of this account, which leaves its users to a service.
+    DelegatedToken(JwtDenial, PublicKey),
+    /// As a service says, or because of how it said it. In operator mode: whose token it was.
+    Callout(CalloutDenial, Option<Arc<User>>),
     /// The service of this account did not answer in time.
-    Unanswered(String),
+    Unanswered(String, Option<Arc<User>>),
 }
 
 /// What came of a login.
@@ -161,10 +167,12 @@ impl Refusal {
     /// Writes it to the log, as loud as nats-server does. `label` is the connection's.
     pub(super) fn report(&self, log: &Logger, label: &str) {
         match self {
-            Refusal::Token(denial) if denial.is_logged_as_error() => {
+            Refusal::Token(denial) | Refusal::DelegatedToken(denial, _)
+                if denial.is_logged_as_error() =>
+            {
                 error!(log, "{label} - {denial}");
             }
-            Refusal::Callout(denial) => warn!(log, "{label} - {denial}"),
+            Refusal::Callout(denial, _) => warn!(log, "{label} - {denial}"),
             other => debug!(log, "{label} - {other}"),
         }
     }
@@ -174,10 +182,29 @@ impl Refusal {
         match self {
             Refusal::User(DenyCause::ProxyRequired)
             | Refusal::Token(JwtDenial::ProxyRequired)
-            | Refusal::Callout(CalloutDenial::ProxyRequired) => CloseReason::ProxyRequired,
+            | Refusal::DelegatedToken(JwtDenial::ProxyRequired, _)
+            | Refusal::Callout(CalloutDenial::ProxyRequired, _) => CloseReason::ProxyRequired,
             Refusal::User(DenyCause::ProxyNotTrusted)
             | Refusal::Token(JwtDenial::ProxyNotTrusted) => CloseReason::ProxyNotTrusted,
             _ => CloseReason::AuthenticationFailure,
+        }
+    }
+
+    /// What the account is told that decides about the client: what its service said, nothing where
+    /// that said nothing, and otherwise why the connection is closed.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Refusal::Callout(denial, _) => denial.to_string(),
+            Refusal::Unanswered(..) => String::new(),
+            other => other.reason().as_str().to_owned(),
+        }
+    }
+
+    /// Who a service was asked about, if a valid token says that.
+    pub(super) fn bearer(&self) -> Option<&Arc<User>> {
+        match self {
+            Refusal::Callout(_, bearer) | Refusal::Unanswered(_, bearer) => bearer.as_ref(),
+            _ => None,
         }
     }
 }
@@ -187,9 +214,9 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::User(cause) => write!(f, "Authentication failed: {cause}"),
             Refusal::NoOperator => f.write_str("operators are not trusted any more"),
-            Refusal::Token(denial) => denial.fmt(f),
-            Refusal::Callout(denial) => denial.fmt(f),
-            Refusal::Unanswered(account) => write!(
+            Refusal::Token(denial) | Refusal::DelegatedToken(denial, _) => denial.fmt(f),
+            Refusal::Callout(denial, _) => denial.fmt(f),
+            Refusal::Unanswered(account, _) => write!(
                 f,
                 "Authorization callout response not received in time on account {account:?}"
             ),

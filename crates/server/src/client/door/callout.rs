@@ -28,14 +28,15 @@ use cognate_auth::users::{Authenticator, ConnectionType, DenyCause, User};
 use cognate_wire::{ConnectOptions, error_text};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use zeroize::Zeroizing;
 
 use super::admission::{Admitted, Login, Outcome, Refusal};
 use super::entrant::Entrant;
 use super::identity;
-use super::replies::Replies;
 use crate::convert;
 use crate::data::{Account, Outgoing, Outlet, Totals};
 use crate::operator::{Delegated, end_of};
+use crate::replies::Replies;
 use crate::shared::{COMPATIBLE_VERSION, Shared};
 use crate::watching::Watching;
 
@@ -43,8 +44,8 @@ use crate::watching::Watching;
 enum Asker {
     /// The configuration.
     Configured,
-    /// This account.
-    Account(PublicKey),
+    /// This account, about the owner of one of its tokens.
+    Account(PublicKey, Arc<User>),
 }
 
 /// What a service is asked about a client.
@@ -122,8 +123,7 @@ impl Question {
     }
 
     /// The question about the owner of a token, in its account's name.
-    pub(super) fn about_token(mut self, user: &User, delegated: Delegated) -> Self {
-        self.asker = Asker::Account(delegated.account);
+    pub(super) fn about_token(mut self, user: Arc<User>, delegated: Delegated) -> Self {
         self.connect.jwt = delegated.token;
         self.client.user = user.display_name().unwrap_or_default();
         if let Some(token) = &user.token {
@@ -131,7 +131,40 @@ impl Question {
             self.client.name_tag.clone_from(&token.name);
         }
         self.proxy_required |= user.proxy_required;
+        self.asker = Asker::Account(delegated.account, user);
         self
+    }
+
+    /// What the client is called, if it said that or was given a name: its nkey or a user name.
+    pub(super) fn name(&self) -> Option<&str> {
+        let jwt::ConnectOptions { nkey, username, .. } = &self.connect;
+        [nkey, username]
+            .into_iter()
+            .map(String::as_str)
+            .find(|name| !name.is_empty())
+    }
+
+    /// Whether it is asked in the configuration's name.
+    pub(super) fn is_configured(&self) -> bool {
+        matches!(self.asker, Asker::Configured)
+    }
+
+    /// Whether the service decides about the client as long as it is in `account`.
+    pub(super) fn is_asked_in(&self, account: &str) -> bool {
+        let callout = self.shared.callout.as_ref();
+        callout.is_some_and(|callout| callout.decides(Some(account), &self.client.user))
+    }
+
+    /// The same question at a reload: who was given a name is called by it alone.
+    fn again(mut self, user: &User) -> Box<Self> {
+        let given = user.token.as_ref().map(|token| token.name.as_str());
+        if let Some(given) = given.filter(|name| !name.is_empty()) {
+            given.clone_into(&mut self.client.user);
+            given.clone_into(&mut self.connect.username);
+            self.connect.nkey.clear();
+            self.connect.token = Zeroizing::default();
+        }
+        Box::new(self)
     }
 
     /// Asks, and waits for the answer.
@@ -141,18 +174,23 @@ impl Question {
 
     async fn answered_in_time(self, authenticator: Arc<Authenticator>) -> Outcome {
         let timeout = self.shared.options().auth_timeout();
+        let bearer = match &self.asker {
+            Asker::Configured => None,
+            Asker::Account(_, bearer) => Some(Arc::clone(bearer)),
+        };
         let asked = match self.asked() {
             Ok(asked) => asked,
-            Err(denial) => return Err(Refusal::Callout(denial)),
+            Err(denial) => return Err(Refusal::Callout(denial, bearer)),
         };
         match tokio::time::timeout(timeout, self.answered(&asked)).await {
             Ok(Ok((user, expires))) => Ok(Admitted {
+                question: Some(self.again(&user)),
                 user,
                 expires,
                 authenticator,
             }),
-            Ok(Err(denial)) => Err(Refusal::Callout(denial)),
-            Err(_) => Err(Refusal::Unanswered(asked.account.name.clone())),
+            Ok(Err(denial)) => Err(Refusal::Callout(denial, bearer)),
+            Err(_) => Err(Refusal::Unanswered(asked.account.name.clone(), bearer)),
         }
     }
 
@@ -184,7 +222,7 @@ impl Question {
                 recipient: callout.issuer,
             }),
             (Asker::Configured, None) => Err(unasked("no service is configured".to_owned())),
-            (Asker::Account(key), _) => {
+            (Asker::Account(key, _), _) => {
                 let operator = shared.operator();
                 let claims = operator.and_then(|operator| operator.account(key));
                 let claims =

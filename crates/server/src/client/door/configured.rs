@@ -100,6 +100,7 @@ impl Applicant {
                 user,
                 expires: None,
                 authenticator,
+                question: None,
             })),
             (None, Err(cause)) => Login::Decided(Err(Refusal::User(cause))),
         }

@@ -13,7 +13,8 @@ use cognate_wire::{CloseReason, error_text};
 use jiff::Timestamp;
 
 use super::ClientDoor;
-use super::admission::{Admitted, Outcome};
+use super::admission::{Admitted, Outcome, Refusal};
+use super::examine::{AtReload, Change};
 use crate::data::{Account, GLOBAL};
 use crate::system::Event;
 
@@ -31,11 +32,13 @@ impl ClientDoor {
             user,
             expires,
             authenticator,
+            question,
         } = match outcome {
             Ok(admitted) => admitted,
             Err(refusal) => return self.refuse(&refusal),
         };
         self.set_expiry(expires);
+        self.guest = question.map(|question| AtReload::of(question, &authenticator));
         if let (UserId::Callout(_), Some(token)) = (&user.id, &user.token)
             && !token.name.is_empty()
         {
@@ -44,9 +47,45 @@ impl ClientDoor {
         let is_old = !Arc::ptr_eq(&authenticator, &self.shared.authenticator());
         match self.admit(authenticator, user) {
             // Users were replaced while this one was looked at.
-            Verdict::Accepted(_) if is_old => self.reexamine(),
+            Verdict::Accepted(_) if is_old => self.reexamine(Change::Accounts),
             verdict => verdict,
         }
+    }
+
+    /// Tells the users of the account that decides about the client that it is not let in.
+    pub(super) fn tell_of(&self, refusal: &Refusal) {
+        let shared = &self.shared;
+        let named = match (&shared.callout, refusal) {
+            (Some(callout), _) => shared.accounts.get(&callout.account),
+            (None, Refusal::DelegatedToken(_, account)) => {
+                shared.accounts.get(&account.to_string())
+            }
+            (None, _) => None,
+        };
+        if let Some(bearer) = refusal.bearer() {
+            self.show_as(bearer);
+        }
+        let own = match self.counted {
+            true => Some(Arc::clone(&self.account)),
+            false => self.connection.account(),
+        };
+        let global = || Arc::clone(shared.accounts.global());
+        let account = named.or(own).unwrap_or_else(global);
+        let connection = Arc::clone(&self.connection);
+        let event = Event::Refused(connection, account, refusal.told());
+        shared.events.note(shared, event);
+    }
+
+    /// Shows the client as the owner of a token, whom a service turned away.
+    fn show_as(&self, bearer: &Arc<User>) {
+        if let Some(account) = self.shared.accounts.of_user(bearer.account.as_deref()) {
+            self.connection.set_account(&account);
+        }
+        let name = bearer.display_name().unwrap_or_default();
+        self.connection.update_detail(|detail| {
+            detail.user = name;
+            detail.token = bearer.token.is_some().then(|| Arc::clone(bearer));
+        });
     }
 
     pub(super) fn set_expiry(&mut self, expires: Option<(Timestamp, &'static str)>) {

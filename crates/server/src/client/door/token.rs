@@ -57,6 +57,7 @@ impl Bearer {
             claimed,
         } = self;
         let shared = &entrant.shared;
+        let account = claimed.account();
         let authenticator = shared.authenticator();
         let Some(operator) = shared.operator() else {
             return Login::Decided(Err(Refusal::NoOperator));
@@ -67,15 +68,19 @@ impl Bearer {
                 delegated: Some(delegated),
                 ..
             }) => {
-                let question = Question::new(&entrant, &options).about_token(&user, delegated);
+                let question = Question::new(&entrant, &options).about_token(user, delegated);
                 question.ask(authenticator)
             }
             Ok(operator::Admitted { user, expires, .. }) => Login::Decided(Ok(Admitted {
                 user,
                 expires,
                 authenticator,
+                question: None,
             })),
-            Err(denial) => Login::Decided(Err(Refusal::Token(denial))),
+            Err(denial) => Login::Decided(Err(match operator.asks_service_of(&account) {
+                true => Refusal::DelegatedToken(denial, account),
+                false => Refusal::Token(denial),
+            })),
         }
     }
 }

@@ -14,6 +14,7 @@ use cognate_wire::{CloseReason, error_text};
 use tokio::time::Instant;
 
 use super::{Client, Sub};
+use crate::client::door::Change;
 use crate::data::{Control, gated};
 use crate::shared::Shared;
 
@@ -31,19 +32,37 @@ impl Client {
                         self.say(&self.door.lame_duck_info());
                     }
                 }
-                Control::Reloaded => self.handle_reload(shared)?,
+                Control::Reloaded => self.handle_change(shared, Change::Options)?,
+                Control::AccountsChanged => self.handle_change(shared, Change::Accounts)?,
             }
         }
         Ok(())
     }
 
-    fn handle_reload(&mut self, shared: &Shared) -> Result<(), Close> {
+    fn handle_change(&mut self, shared: &Shared, change: Change) -> Result<(), Close> {
         self.session.update_settings(shared.session_settings());
         self.door.refresh();
         if self.session.awaits_authentication() {
             return Ok(());
         }
-        let verdict = self.door.reexamine();
+        let verdict = self.door.reexamine(change);
+        self.heed_verdict(shared, verdict)
+    }
+
+    /// Goes on as a service says that was asked about the client again.
+    pub(super) fn check_asked_again(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        match self.door.poll_asked_again(cx) {
+            Some(verdict) => self.heed_verdict(shared, verdict),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on as somebody else, with other permissions, or not at all.
+    fn heed_verdict(&mut self, shared: &Shared, verdict: Verdict) -> Result<(), Close> {
         self.follow_account();
         self.session.update_settings(self.door.settings());
         match verdict {

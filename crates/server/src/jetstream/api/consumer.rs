@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use cognate_api::event::Action;
 use cognate_api::{
-    ConsumerAction, ConsumerRequest, Done, PauseRequest, PauseState, ResetConsumer, ResetRequest,
-    Success, UnpinRequest, expect_empty, response,
+    ConsumerAction, ConsumerInfo, ConsumerRequest, Done, PauseRequest, PauseState, ResetConsumer,
+    ResetRequest, Success, UnpinRequest, expect_empty, response,
 };
 use cognate_group::{Group, MemberSpec};
 use cognate_model::{
@@ -55,20 +55,22 @@ pub(super) fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         action: request.action,
     };
     let (paused, is_sourcing) = (config.pause_until, config.sourcing);
-    let name = match existing {
-        Some(existing) => target.update(existing, config)?,
+    let (name, made) = match existing {
+        Some(existing) => (target.update(existing, config)?, None),
         None => target.make(config)?,
     };
     let now = jetstream.server.clock.now();
     if let Some(until) = paused.filter(|&until| until > now) {
         advisory::consumer_paused(jetstream, &stream.name, &name, until);
     }
-    let info = jetstream.with_group(&stream, |group, now, outlet| {
-        if is_sourcing {
-            // It delivers once more what was not acknowledged, and counts from the beginning.
-            let _ = group.reset_consumer(&name, 0, now, outlet);
-        }
-        describe(group, &name, Shown::Alone, now, outlet)
+    let info = made.or_else(|| {
+        jetstream.with_group(&stream, |group, now, outlet| {
+            if is_sourcing {
+                // It delivers once more what was not acknowledged, and counts from the beginning.
+                let _ = group.reset_consumer(&name, 0, now, outlet);
+            }
+            describe(group, &name, Shown::Alone, now, outlet)
+        })
     });
     Ok(call.answer(&info.ok_or(error::CONSUMER_NOT_FOUND)?))
 }
@@ -245,8 +247,8 @@ impl Target<'_> {
         Ok(name)
     }
 
-    /// Makes a new consumer. Returns its name.
-    fn make(&self, mut config: ConsumerConfig) -> Result<String, ApiError> {
+    /// Makes a new consumer. Returns its name, and what it was like before it delivered anything.
+    fn make(&self, mut config: ConsumerConfig) -> Result<(String, Option<ConsumerInfo>), ApiError> {
         if self.action == ConsumerAction::Update {
             return Err(error::CONSUMER_DOES_NOT_EXIST);
         }
@@ -265,11 +267,16 @@ impl Target<'_> {
         };
         config.fill_inactive_threshold();
         let now = self.jetstream.server.clock.now();
-        self.jetstream
-            .create_consumer(self.stream, name.clone(), config, now)?;
+        let info = self.jetstream.create_consumer(
+            self.stream,
+            name.clone(),
+            config,
+            now,
+            |group, now, outlet| describe(group, &name, Shown::Alone, now, outlet),
+        )?;
         let stream = &self.stream.name;
         advisory::consumer_action(self.jetstream, stream, &name, Action::Create);
-        Ok(name)
+        Ok((name, info))
     }
 
     fn free_name(&self, group: &Group<Directory>) -> String {

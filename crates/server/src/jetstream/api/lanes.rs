@@ -73,6 +73,16 @@ impl Lanes {
         Next::Serve(request)
     }
 
+    /// The next request that waits behind one which is still being served; the lane stays open.
+    pub(super) fn behind(&self, served: &Request) -> Option<Request> {
+        let lane = (served.account, lane_of(&served.subject).into());
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let request = state.lanes.get_mut(&lane)?.pop_front()?;
+        *state.waiting.of(&request.subject) -= 1;
+        Some(request)
+    }
+
     /// The next request of the lane in which a request of `account` for `served` was; none if the lane
     /// is empty, and then closed.
     pub(super) fn next(&self, account: u64, served: &[u8]) -> Option<Request> {
@@ -98,7 +108,8 @@ fn lane_of(subject: &[u8]) -> &str {
     }
 }
 
-fn stream_of<'a>(operation: &Operation<'a>) -> Option<&'a str> {
+/// The stream that a request is about.
+pub(super) fn stream_of<'a>(operation: &Operation<'a>) -> Option<&'a str> {
     use Operation as O;
     match *operation {
         O::StreamCreate { stream }
@@ -162,7 +173,7 @@ mod tests {
         assert_eq!(lanes.enter(account.clone()), Next::Serve(account));
 
         let served = slow().subject;
-        assert_eq!(lanes.next(0, &served), Some(request(consumer, "2")));
+        assert_eq!(lanes.behind(&slow()), Some(request(consumer, "2")));
         assert_eq!(lanes.next(0, &served), Some(request(info, "3")));
         assert_eq!(lanes.room().infos, 1);
         assert_eq!(lanes.next(0, &served), None);

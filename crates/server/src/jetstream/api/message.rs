@@ -101,6 +101,8 @@ fn purge_in_steps(
     request: &cognate_stream::PurgeRequest<'_>,
 ) -> Result<u64, ApiError> {
     let jetstream = call.jetstream;
+    // What is being replaced must not count as one of those that stay.
+    jetstream.finish_rollups(stream)?;
     let mut purge = jetstream.with_group(stream, |group, now, outlet| {
         group.start_purge(request, now, outlet)
     })?;

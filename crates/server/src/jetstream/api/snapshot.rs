@@ -14,7 +14,7 @@ use super::{Answer, Call, stream};
 use crate::jetstream::snapshot::{self, Frozen, Sending};
 use crate::jetstream::snapshot_transfers::Transfer;
 use crate::jetstream::stream::StreamHandle;
-use crate::jetstream::{advisory, restore};
+use crate::jetstream::{AccountJetStream, advisory, restore};
 
 /// `STREAM.SNAPSHOT`.
 pub(super) fn snapshot(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
@@ -28,8 +28,7 @@ pub(super) fn snapshot(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> 
     let request = request?;
     request.check()?;
     let transfer = jetstream.server.transfers.begin_snapshot()?;
-    let frozen = stream.group.lock().freeze();
-    let frozen = frozen.map_err(error::stream_snapshot)?;
+    let frozen = freeze(jetstream, &stream)?;
     let (account, log) = (&jetstream.account.name, &jetstream.server.shared.log);
     info!(log, "Starting snapshot for stream '{account} > {name}'");
     if request.jsck {
@@ -45,9 +44,22 @@ pub(super) fn snapshot(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> 
     Ok(Answer::Silence)
 }
 
+/// What the stream holds now; a rollup that goes on is brought to its end first.
+fn freeze(jetstream: &AccountJetStream, stream: &Arc<StreamHandle>) -> Result<Frozen, ApiError> {
+    loop {
+        let frozen = jetstream.with_group(stream, |group, now, outlet| {
+            let is_busy = group.continue_rollups(now, outlet)?;
+            Ok::<_, ApiError>((!is_busy).then(|| group.freeze()))
+        })?;
+        if let Some(frozen) = frozen {
+            return frozen.map_err(error::stream_snapshot);
+        }
+    }
+}
+
 /// What is left of a request that is answered later than those that came after it.
 struct OwnCall {
-    jetstream: Arc<crate::jetstream::AccountJetStream>,
+    jetstream: Arc<AccountJetStream>,
     request: super::Request,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use cognate_api::{
     ClusterInfo, InfoPage, InfoRequest, LIST_LIMIT, LostMessages, NAMES_LIMIT, NamesPage, Page,
@@ -14,11 +15,15 @@ use cognate_subject::validate::{is_valid_filter, overlaps};
 
 use super::{Answer, Call};
 use crate::jetstream::AccountJetStream;
+use crate::jetstream::disk::Directory;
 use crate::jetstream::stream::StreamHandle;
 use crate::shared::COMPATIBLE_VERSION;
 
 /// The most sequences that are told one by one: those of deleted messages, and of lost ones.
 const SEQUENCES_LIMIT: usize = 1 << 20;
+
+/// How long a list waits for streams whose disk does not answer; it names them then.
+const LIST_WAIT: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2000 });
 
 /// In which answer a stream is shown: they differ in what nats-server fills in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +44,14 @@ pub(in crate::jetstream) fn describe(
     stream: &StreamHandle,
     shown: Shown,
 ) -> StreamInfo {
-    let group = stream.group.lock();
+    describe_locked(jetstream, &stream.group.lock(), shown)
+}
+
+fn describe_locked(
+    jetstream: &AccountJetStream,
+    group: &Group<Directory>,
+    shown: Shown,
+) -> StreamInfo {
     let domain = match (&jetstream.server.options.domain, shown) {
         (Some(domain), Shown::Updated | Shown::Alone | Shown::Listed) => domain.clone(),
         _ => String::new(),
@@ -48,7 +60,7 @@ pub(in crate::jetstream) fn describe(
         leader: jetstream.server.shared.facts.server_name.clone(),
         ..ClusterInfo::default()
     });
-    let (mirror, sources) = jetstream.origin_infos(&group);
+    let (mirror, sources) = jetstream.origin_infos(group);
     StreamInfo {
         mirror,
         sources,
@@ -57,7 +69,7 @@ pub(in crate::jetstream) fn describe(
             _ => group.config().shown(COMPATIBLE_VERSION),
         },
         created: group.created(),
-        state: state(&group),
+        state: state(group),
         domain,
         cluster,
         ts: jetstream.server.clock.now(),
@@ -104,13 +116,18 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let request = SubjectPageRequest::parse(call.body(), call.unknown)?;
     let streams = wanted(call.jetstream, &request.subject);
     let page = Page::new(streams.len(), request.offset, LIST_LIMIT);
-    let infos = page
-        .of(&streams)
-        .map(|stream| describe(call.jetstream, stream, Shown::Listed));
+    let deadline = Instant::now() + LIST_WAIT;
+    let (mut infos, mut missing) = (Vec::new(), Vec::new());
+    for stream in page.of(&streams) {
+        match stream.group.try_lock_until(deadline) {
+            Some(group) => infos.push(describe_locked(call.jetstream, &group, Shown::Listed)),
+            None => missing.push(stream.name.clone()),
+        }
+    }
     Ok(call.answer(&StreamListPage {
         page,
-        streams: infos.collect(),
-        missing: Vec::new(),
+        streams: infos,
+        missing,
         offline: BTreeMap::new(),
     }))
 }
@@ -137,7 +154,7 @@ fn state<D: Disk>(group: &Group<D>) -> StreamState {
         consumer_count: group.consumer_count() as u64,
         lost: (!lost.is_empty()).then_some(LostMessages {
             msgs: lost,
-            bytes: 0,
+            bytes: group.damaged_bytes(),
         }),
         ..StreamState::of(&group.state())
     }

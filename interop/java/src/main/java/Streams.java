@@ -44,6 +44,7 @@ final class Streams {
         checks.put("js_counter", () -> on("counter", plain().allowMessageCounter(true), Streams::counter));
         checks.put("js_batch", () -> on("batch", plain().allowAtomicPublish(true), Streams::batch));
         checks.put("js_survives_kill", Streams::survivesKill);
+        checks.put("js_mirror", Mirrors::mirror);
     }
 
     /** A fresh stream JAVA_name on java.name.&gt; and the connection to it. */
