@@ -79,7 +79,7 @@ impl Monitored for Facts {
     fn subscriptions(&self, visit: &mut dyn FnMut(SubscriptionFacts<'_>)) {
         for one in &self.subscriptions {
             visit(SubscriptionFacts {
-                account_tag: "",
+                account_tag: one.account,
                 is_shadow: false,
                 account: one.account,
                 subject: &one.subject,
