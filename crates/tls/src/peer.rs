@@ -8,7 +8,7 @@
 use crate::crypto;
 use aws_lc_rs::digest::{SHA256, digest};
 use cognate_auth::tls::{CertificateNames, SubjectAttribute, TlsIdentity};
-use rustls::{ProtocolVersion, ServerConnection};
+use rustls::{CommonState, ProtocolVersion};
 use rustls_pki_types::CertificateDer;
 use std::fmt::Write as _;
 use x509_parser::asn1_rs::{Any, Tag};
@@ -45,7 +45,7 @@ pub struct PeerCertificate {
 
 impl PeerDetail {
     /// Reads what a completed handshake left. The error is a reason to refuse the peer.
-    pub(crate) fn read(connection: &ServerConnection) -> Result<Self, String> {
+    pub(crate) fn read(connection: &CommonState) -> Result<Self, String> {
         let chain = connection.peer_certificates().unwrap_or_default();
         let suite = connection.negotiated_cipher_suite();
         let mut peers = Vec::with_capacity(chain.len());

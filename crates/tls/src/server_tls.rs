@@ -9,20 +9,19 @@ use crate::authorities::{self, Hints};
 use crate::handshake::HandshakeError;
 use crate::peer::{self, PeerDetail};
 use crate::resolver::Certificates;
+use crate::stream::TlsStream;
 use crate::{FileKind, Inquiry, TlsError, crypto, files, ocsp};
 use cognate_config::options::{CertificatePair, HandshakeFirst, TlsOptions};
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{CommonState, HandshakeKind, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 /// Tickets sent after a TLS 1.3 handshake. Each costs the client a read; clients of NATS
 /// reconnect one at a time.
@@ -33,7 +32,7 @@ const MAX_LINKS: usize = 10;
 
 /// The TLS of a listener. Immutable: shared by an [`Arc`], replaced as a whole on reload.
 pub struct ServerTls {
-    acceptor: TlsAcceptor,
+    closed: Arc<ServerConfig>,
     open: Arc<ServerConfig>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
     maps_users: bool,
@@ -84,7 +83,7 @@ impl ServerTls {
             .collect();
         pins.sort_unstable();
         Ok(ServerTls {
-            acceptor: TlsAcceptor::from(closed),
+            closed,
             open,
             verifier,
             maps_users: options.verify_and_map,
@@ -243,14 +242,14 @@ impl ServerTls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let handshake = authorities::noting_refusals(self.acceptor.accept(stream));
+        let handshake =
+            authorities::noting_refusals(TlsStream::accept(Arc::clone(&self.closed), stream));
         let (result, refused) = tokio::time::timeout(self.timeout, handshake)
             .await
             .map_err(|_| HandshakeError::Timeout)?;
         let stream = result.map_err(|error| HandshakeError::new(&error, refused))?;
-        let connection = stream.get_ref().1;
-        self.recheck(connection)?;
-        let detail = PeerDetail::read(connection).map_err(HandshakeError::Failed)?;
+        self.recheck(stream.state())?;
+        let detail = PeerDetail::read(stream.state()).map_err(HandshakeError::Failed)?;
         if !self.allows(&detail) {
             return Err(HandshakeError::NotPinned);
         }
@@ -265,7 +264,7 @@ impl ServerTls {
     }
 
     /// Verifies the certificate of a resumed session again: it may have expired since.
-    fn recheck(&self, connection: &ServerConnection) -> Result<(), HandshakeError> {
+    fn recheck(&self, connection: &CommonState) -> Result<(), HandshakeError> {
         let Some(verifier) = &self.verifier else {
             return Ok(());
         };

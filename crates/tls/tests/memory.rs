@@ -52,7 +52,7 @@ fn an_idle_connection_costs_little() {
             .unwrap()
     };
     let authority = Authority::new();
-    for (verify, limit) in [(false, 7 << 10), (true, 9 << 10)] {
+    for (verify, limit) in [(false, 3 << 10), (true, 5 << 10)] {
         let tls = ServerTls::load(&TlsOptions {
             verify,
             ..authority.options()

@@ -16,8 +16,8 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::connection::{Connection, Slots};
 use super::measure::Fate;
-use super::outbound::Totals;
 use super::passage::{Answers, Leads, Open};
+use super::queue::Totals;
 use super::shadows::Shadows;
 use super::worker::next_random;
 

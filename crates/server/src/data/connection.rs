@@ -8,43 +8,28 @@
 //! reference goes, so that a data-path table indexed by it never confuses two connections.
 //! Counters have one writer each and are read by anyone.
 
-use std::fmt::Write as _;
+mod detail;
+mod flags;
+mod slots;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use cognate_auth::permissions::{Permissions, ReplyPermissions};
-use cognate_auth::users::User;
+use cognate_auth::permissions::ReplyPermissions;
 use cognate_router::Subscription;
 use cognate_wire::CloseReason;
 use parking_lot::Mutex;
 
 use super::account::{Account, GLOBAL};
-use super::outbound::{Outbound, Totals};
+use super::outbound::Outbound;
 use super::passage::Leads;
+use super::queue::Totals;
+use flags::{Flags, flag};
 
-/// Flags that deliveries look at.
-mod flag {
-    /// Nothing is delivered any more.
-    pub(super) const CLOSED: u32 = 1;
-    /// The client takes messages with headers.
-    pub(super) const HEADERS: u32 = 2;
-    /// Replies of delivered messages must be remembered for its response permission.
-    pub(super) const TRACKS_REPLIES: u32 = 4;
-    /// Publishers were asked to slow down for it.
-    pub(super) const STALLED: u32 = 8;
-    /// A subscription reached its maximum and must be dropped from the client's table.
-    pub(super) const HAS_ENDED: u32 = 16;
-    /// What is sent to the client is traced.
-    pub(super) const TRACED: u32 = 32;
-    /// It is a part of the server, not a client.
-    pub(super) const INTERNAL: u32 = 64;
-    /// Every frame says who published it.
-    pub(super) const NAMES_PUBLISHERS: u32 = 128;
-    /// A proxy may still say where the client is.
-    pub(super) const UNPLACED: u32 = 256;
-}
+pub(crate) use detail::{Detail, TlsDetail};
+pub(crate) use slots::Slots;
 
 /// The kind of transport a client came over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,58 +38,6 @@ pub(crate) enum Via {
     Tcp,
     /// A pipe inside this process.
     InProcess,
-}
-
-/// Numbers living connections densely, so that tables can be indexed by them.
-#[derive(Default)]
-pub(crate) struct Slots {
-    free: Mutex<(Vec<u32>, u32)>,
-}
-
-impl Slots {
-    fn take(&self) -> u32 {
-        let mut free = self.free.lock();
-        free.0.pop().unwrap_or_else(|| {
-            free.1 += 1;
-            free.1 - 1
-        })
-    }
-
-    fn give_back(&self, slot: u32) {
-        self.free.lock().0.push(slot);
-    }
-}
-
-/// What a client said and proved about itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Detail {
-    /// From CONNECT.
-    pub name: String,
-    /// From CONNECT.
-    pub lang: String,
-    /// From CONNECT.
-    pub version: String,
-    /// The user it was let in as: name, nkey, or a redacted token.
-    pub user: String,
-    /// What it logged in with, for the log: `user:<name>`, `nkey:<key>` or `token`.
-    pub login: String,
-    /// The user, if a token describes it.
-    pub token: Option<Arc<User>>,
-    /// The trusted proxy that it came through; empty without one.
-    pub proxy: String,
-    /// What the user may do; `None` is everything.
-    pub permissions: Option<Arc<Permissions>>,
-    /// TLS facts, once the handshake is done.
-    pub tls: Option<TlsDetail>,
-}
-
-/// What is known of a TLS connection.
-#[derive(Clone, Debug)]
-pub(crate) struct TlsDetail {
-    /// Version, cipher suite, and what the client's certificate says.
-    pub peer: cognate_tls::PeerDetail,
-    /// The handshake came before INFO.
-    pub first: bool,
 }
 
 /// Something the connection's task is asked to do.
@@ -143,7 +76,7 @@ pub(crate) struct Connection {
     pub cid: u64,
     /// Dense number among living connections.
     pub slot: u32,
-    flags: AtomicU32,
+    flags: Flags,
     /// Where its messages go.
     pub outbound: Outbound,
     in_msgs: AtomicU64,
@@ -225,7 +158,7 @@ impl Connection {
         Connection {
             cid,
             slot: slots.take(),
-            flags: AtomicU32::new(0),
+            flags: Flags::default(),
             outbound,
             in_msgs: AtomicU64::new(0),
             in_bytes: AtomicU64::new(0),
@@ -256,12 +189,12 @@ impl Connection {
 
     /// Whether a proxy may still say where the client is.
     pub(crate) fn is_unplaced(&self) -> bool {
-        self.has(flag::UNPLACED)
+        self.flags.has(flag::UNPLACED)
     }
 
     /// A proxy may say where the client is.
     pub(crate) fn await_place(&self) {
-        self.set(flag::UNPLACED, true);
+        self.flags.set(flag::UNPLACED, true);
     }
 
     /// Nobody will say any more where the client is; a proxy may have said it.
@@ -270,17 +203,17 @@ impl Connection {
             // It is said once per connection.
             let _ = self.source.set(source);
         }
-        self.set(flag::UNPLACED, false);
+        self.flags.set(flag::UNPLACED, false);
     }
 
     /// Marks it as a part of the server, whose messages are in no statistics of clients.
     pub(crate) fn set_internal(&self) {
-        self.set(flag::INTERNAL, true);
+        self.flags.set(flag::INTERNAL, true);
     }
 
     /// Whether it is a part of the server.
     pub(crate) fn is_internal(&self) -> bool {
-        self.has(flag::INTERNAL)
+        self.flags.has(flag::INTERNAL)
     }
 
     /// Where it leads, if it is a passage to another account.
@@ -327,95 +260,79 @@ impl Connection {
             Some(peer) => peer.to_string(),
             None => "pipe".to_owned(),
         };
-        let (known, unknown) = (self.detail.lock(), Detail::default());
-        let detail = known.as_deref().unwrap_or(&unknown);
-        let mut parts: Vec<String> = Vec::new();
-        if !detail.version.is_empty() {
-            parts.push(format!("v{}", detail.version));
-        }
-        parts.extend(
-            [&detail.lang, &detail.name]
-                .into_iter()
-                .filter(|s| !s.is_empty())
-                .cloned(),
-        );
+        let account = self.account();
+        let account = account.as_ref().map_or(GLOBAL, |account| &account.name);
         let mut label = format!("{place} - cid:{}", self.cid);
-        // Writing to a String cannot fail.
-        if !parts.is_empty() {
-            let _ = write!(label, " - {:?}", parts.join(":"));
-        }
-        if !detail.login.is_empty() {
-            let account = self.account.lock();
-            let account = account.as_ref().map_or(GLOBAL, |account| &account.name);
-            let _ = write!(label, " - {:?}", format!("{account}/{}", detail.login));
+        if let Some(detail) = self.detail.lock().as_deref() {
+            detail.append_to(&mut label, account);
         }
         label
     }
 
     /// Whether deliveries are pointless.
     pub(crate) fn is_closed(&self) -> bool {
-        self.has(flag::CLOSED)
+        self.flags.has(flag::CLOSED)
     }
 
     /// Whether the client takes headers.
     pub(crate) fn takes_headers(&self) -> bool {
-        self.has(flag::HEADERS)
+        self.flags.has(flag::HEADERS)
     }
 
     /// Whether publishers should prefer others.
     pub(crate) fn is_stalled(&self) -> bool {
-        self.has(flag::STALLED)
+        self.flags.has(flag::STALLED)
     }
 
     /// Whether a delivery must look at more than where it goes: headers may have to be left out,
     /// the reply remembered, the message traced, or the publisher named.
     pub(crate) fn needs_care(&self) -> bool {
         let care = flag::HEADERS | flag::TRACKS_REPLIES | flag::TRACED | flag::NAMES_PUBLISHERS;
-        self.flags.load(Relaxed) & care != flag::HEADERS
+        self.flags.among(care) != flag::HEADERS
     }
 
     /// Whether the sid of every frame is to end with a dot and the number of the connection that
     /// published it, if one did.
     pub(crate) fn names_publishers(&self) -> bool {
-        self.has(flag::NAMES_PUBLISHERS)
+        self.flags.has(flag::NAMES_PUBLISHERS)
     }
 
     /// Has every frame say who published it.
     pub(crate) fn set_names_publishers(&self) {
-        self.set(flag::NAMES_PUBLISHERS, true);
+        self.flags.set(flag::NAMES_PUBLISHERS, true);
     }
 
     /// Whether what is sent to the client is traced.
     pub(crate) fn is_traced(&self) -> bool {
-        self.has(flag::TRACED)
+        self.flags.has(flag::TRACED)
     }
 
     /// Sets whether what is sent to the client is traced.
     pub(crate) fn set_traced(&self, traced: bool) {
-        self.set(flag::TRACED, traced);
+        self.flags.set(flag::TRACED, traced);
     }
 
     /// Whether delivered replies must be recorded.
     pub(crate) fn tracks_replies(&self) -> bool {
-        self.has(flag::TRACKS_REPLIES)
+        self.flags.has(flag::TRACKS_REPLIES)
     }
 
     /// Marks whether publishers are asked to slow down.
     pub(crate) fn set_stalled(&self, stalled: bool) {
         // Read first: the flag rarely changes, and a store would take the cache line from others.
         if self.is_stalled() != stalled {
-            self.set(flag::STALLED, stalled);
+            self.flags.set(flag::STALLED, stalled);
         }
     }
 
     /// Notes that CONNECT negotiated headers.
     pub(crate) fn set_takes_headers(&self, takes: bool) {
-        self.set(flag::HEADERS, takes);
+        self.flags.set(flag::HEADERS, takes);
     }
 
     /// Gives the client a response permission, or takes it away.
     pub(crate) fn set_replies(&self, replies: Option<Box<ReplyPermissions>>) {
-        self.set(flag::TRACKS_REPLIES, replies.is_some());
+        self.flags.set(flag::TRACKS_REPLIES, replies.is_some());
         *self.replies.lock() = replies;
     }
 
@@ -436,13 +353,13 @@ impl Connection {
 
     /// Closes the connection from outside its task.
     pub(crate) fn close(&self, reason: CloseReason) {
-        self.set(flag::CLOSED, true);
+        self.flags.set(flag::CLOSED, true);
         self.outbound.close(reason);
     }
 
     /// Marks the connection closed, for its task at the end.
     pub(crate) fn mark_closed(&self) {
-        self.set(flag::CLOSED, true);
+        self.flags.set(flag::CLOSED, true);
     }
 
     /// Asks the connection's task for something.
@@ -459,15 +376,15 @@ impl Connection {
     /// A subscription reached its maximum: its owner is to forget it.
     pub(crate) fn note_ended(&self, subscription: &Arc<Subscription<Connection>>) {
         self.ended.lock().push(Arc::clone(subscription));
-        self.set(flag::HAS_ENDED, true);
+        self.flags.set(flag::HAS_ENDED, true);
     }
 
     /// The subscriptions that ended since the last call.
     pub(crate) fn take_ended(&self) -> Vec<Arc<Subscription<Connection>>> {
-        if !self.has(flag::HAS_ENDED) {
+        if !self.flags.has(flag::HAS_ENDED) {
             return Vec::new();
         }
-        self.set(flag::HAS_ENDED, false);
+        self.flags.set(flag::HAS_ENDED, false);
         std::mem::take(&mut *self.ended.lock())
     }
 
@@ -534,17 +451,5 @@ impl Connection {
     /// Changes what is known about the client.
     pub(crate) fn update_detail(&self, change: impl FnOnce(&mut Detail)) {
         change(self.detail.lock().get_or_insert_default());
-    }
-
-    fn has(&self, flag: u32) -> bool {
-        self.flags.load(Relaxed) & flag != 0
-    }
-
-    fn set(&self, flag: u32, on: bool) {
-        if on {
-            self.flags.fetch_or(flag, Relaxed);
-        } else {
-            self.flags.fetch_and(!flag, Relaxed);
-        }
     }
 }

@@ -32,6 +32,7 @@ use std::task::{Context, Poll, Waker};
 use cognate_wire::CloseReason;
 
 use super::backlog::{Backlog, Blocks};
+use super::queue::{CROWDED_BYTES, Queue, Totals, Writer};
 use super::sink::{Batch, Sink, write_backlog, write_batch};
 // Named by its place so that the model check can put another lock there.
 use super::sync::Mutex;
@@ -39,10 +40,6 @@ use super::sync::Mutex;
 /// Rounds in which a publisher writes what others queued behind it before it leaves the rest to
 /// the connection's task: bounds the work one publisher does for others.
 pub(super) const ROUNDS: usize = 4;
-
-/// Publishers all of whose destinations have more than this waiting pause for a moment: what is
-/// written straight from the publisher's buffers costs less than what has to be queued.
-pub(super) const CROWDED_BYTES: usize = 256 * 1024;
 
 /// What happened to a delivered batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,54 +54,6 @@ pub(crate) enum Delivery {
     Closed,
     /// So much waits that nothing of it was taken.
     Refused,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writer {
-    Idle,
-    Writing,
-    Blocked,
-}
-
-struct Queue {
-    writer: Writer,
-    /// Absent when the connection's task does all writing, and after the close.
-    sink: Option<Arc<dyn Sink>>,
-    /// What is written next; the writer takes it out while it writes.
-    front: Backlog,
-    /// What came in meanwhile.
-    back: Backlog,
-    /// Bytes accepted and not yet written.
-    queued: usize,
-    /// Messages queued since the task last took all, where that is bounded.
-    queued_msgs: u64,
-    stalled: bool,
-    closed: Option<CloseReason>,
-    /// The connection's task has left: nobody takes away what is queued.
-    shut: bool,
-    /// Something happened that the task must look at.
-    signalled: bool,
-    task: Option<Waker>,
-    /// Publishers that wait until the queue is shorter.
-    waiting: Vec<Waker>,
-    totals: Totals,
-}
-
-/// What was delivered to a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    /// Messages.
-    pub msgs: u64,
-    /// Payload bytes, headers included.
-    pub bytes: u64,
-}
-
-impl Totals {
-    /// Adds others to these.
-    pub(crate) fn add(&mut self, others: Totals) {
-        self.msgs += others.msgs;
-        self.bytes += others.bytes;
-    }
 }
 
 /// What the connection's task finds when it looks.
@@ -131,23 +80,8 @@ impl Outbound {
     /// An idle outbound side. Without a `sink` the connection's task does all writing.
     /// Blocks for what has to wait come from `pool`.
     pub(crate) fn new(sink: Option<Arc<dyn Sink>>, max_pending: usize, pool: Arc<Blocks>) -> Self {
-        let queue = Queue {
-            writer: Writer::Idle,
-            sink,
-            front: Backlog::default(),
-            back: Backlog::default(),
-            queued: 0,
-            queued_msgs: 0,
-            stalled: false,
-            closed: None,
-            shut: false,
-            signalled: false,
-            task: None,
-            waiting: Vec::new(),
-            totals: Totals::default(),
-        };
         Outbound {
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue::new(sink)),
             max_pending,
             refuses_from: None,
             pool,
@@ -479,43 +413,6 @@ impl Outbound {
         drop(queue);
         wake(task);
         Delivery::Closed
-    }
-}
-
-impl Queue {
-    /// Counts what is handed over.
-    fn count(&mut self, count: Totals) {
-        self.totals.msgs += count.msgs;
-        self.totals.bytes += count.bytes;
-        self.queued_msgs += count.msgs;
-    }
-
-    /// Takes `written` bytes off the queue's length, and lets those go on who waited for that:
-    /// whoever wrote, since a publisher may empty the queue without the connection's task.
-    fn note_written(&mut self, written: usize, stall_threshold: usize) {
-        self.queued = self.queued.saturating_sub(written);
-        if self.queued == 0 {
-            self.queued_msgs = 0;
-        }
-        if self.queued < stall_threshold {
-            self.stalled = false;
-        }
-        if self.queued < CROWDED_BYTES / 2 {
-            self.waiting.drain(..).for_each(Waker::wake);
-        }
-    }
-
-    /// Gives up what is queued.
-    fn forget(&mut self, pool: &Blocks) {
-        self.front.clear(pool);
-        self.back.clear(pool);
-    }
-
-    fn close(&mut self, reason: CloseReason) {
-        self.closed.get_or_insert(reason);
-        self.signalled = true;
-        self.stalled = false;
-        self.waiting.drain(..).for_each(Waker::wake);
     }
 }
 

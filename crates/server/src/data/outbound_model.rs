@@ -21,9 +21,10 @@ use cognate_wire::CloseReason;
 use loom::thread::{self, JoinHandle};
 
 use super::backlog::{self, Blocks};
+use super::queue::{self, CROWDED_BYTES, Totals};
 use super::sink::{self, Sink};
 use client::{Client, block_on};
-use outbound::{CROWDED_BYTES, Delivery, Outbound, ROUNDS, Totals};
+use outbound::{Delivery, Outbound, ROUNDS};
 use socket::Socket;
 
 /// The lock that takes the place of the real one.

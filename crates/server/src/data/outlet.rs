@@ -15,7 +15,7 @@ use super::account::Account;
 use super::connection::Connection;
 use super::crossing::{Crossing, passages};
 use super::delivery::{Accounting, Delivery, Ended, Watch};
-use super::outbound::Totals;
+use super::queue::Totals;
 use super::stage::{Frame, Stages};
 use super::worker::Worker;
 

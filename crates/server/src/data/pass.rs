@@ -25,7 +25,7 @@ use super::account::Account;
 use super::connection::Connection;
 use super::crossing::{Crossing, passages};
 use super::delivery::{Accounting, Delivery, Ended, Sub, Watch};
-use super::outbound::Totals;
+use super::queue::Totals;
 use super::stage::{Frame, Pressure, Stages};
 use super::tracing::Trace;
 use super::worker::{Worker, next_random};

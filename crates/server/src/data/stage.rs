@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use super::backlog::{Backlog, Blocks};
 use super::connection::Connection;
-use super::outbound::{Delivery, Totals};
+use super::outbound::Delivery;
+use super::queue::Totals;
 use super::sink::{Batch, Sink};
 
 /// A stage is handed over early when it has gathered this many bytes, at most and at least. The

@@ -13,7 +13,7 @@ use cognate_router::{CacheStats, MatchCache};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::connection::Connection;
-use super::outbound::Totals;
+use super::queue::Totals;
 use super::stage::Stages;
 
 /// Bytes read at a time.

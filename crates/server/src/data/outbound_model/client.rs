@@ -7,7 +7,8 @@ use cognate_wire::CloseReason;
 use loom::sync::{Condvar, Mutex};
 
 use super::backlog::Blocks;
-use super::outbound::{Delivery, Outbound, Pending, Totals};
+use super::outbound::{Delivery, Outbound, Pending};
+use super::queue::Totals;
 use super::socket::Socket;
 
 /// One connection.
