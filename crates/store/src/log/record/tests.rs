@@ -1,5 +1,7 @@
 //! Records written and read back, and every bit of them flipped.
 
+use cognate_model::NewMessage;
+
 use super::*;
 
 fn message(deadline: bool) -> NewMessage<'static> {
