@@ -1,11 +1,11 @@
 //! What every command is given: settings, connections, JetStream.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_nats::{Client, jetstream};
 
-use crate::connect::{self, ConnectFlags, Settings};
+use crate::connect::{self, ConnectFlags, Forwarder, Settings};
 use crate::error::{Error, Result};
 use crate::jsm::Jsm;
 
@@ -13,6 +13,8 @@ use crate::jsm::Jsm;
 pub(crate) struct App {
     flags: ConnectFlags,
     settings: OnceLock<Settings>,
+    /// The ways through a proxy that connections take.
+    forwarders: Mutex<Vec<Forwarder>>,
 }
 
 impl App {
@@ -21,6 +23,7 @@ impl App {
         App {
             flags,
             settings: OnceLock::new(),
+            forwarders: Mutex::default(),
         }
     }
 
@@ -47,7 +50,33 @@ impl App {
 
     /// A connection to the server.
     pub(crate) async fn connect(&self) -> Result<Client> {
-        connect::connect(self.settings()?).await
+        let connection = connect::connect(self.settings()?).await?;
+        self.forwarders().extend(connection.forwarder);
+        Ok(connection.client)
+    }
+
+    fn forwarders(&self) -> std::sync::MutexGuard<'_, Vec<Forwarder>> {
+        self.forwarders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a connection of this command has TLS.
+    pub(crate) fn has_tls(&self, client: &Client) -> Result<bool> {
+        let settings = self.settings()?;
+        let is_wanted = |server: &String| server.starts_with("tls://");
+        Ok(client.server_info().tls_required
+            || settings.context.tls_first
+            || settings.servers().iter().any(is_wanted)
+            || self.forwarders().iter().any(Forwarder::has_tls))
+    }
+
+    /// Waits until what the command wrote is beyond this process: a proxy's forwarder is in it.
+    pub(crate) async fn drain(&self) {
+        let forwarders = std::mem::take(&mut *self.forwarders());
+        for forwarder in forwarders {
+            forwarder.drain().await;
+        }
     }
 
     /// A connection, for managing JetStream.

@@ -152,7 +152,11 @@ fn block_on(cli: Cli) -> Result<()> {
         .build()
         .map_err(|error| Error::new(format!("no runtime: {error}")))?;
     let app = App::new(cli.connect);
-    runtime.block_on(cli.command.run(&app))
+    runtime.block_on(async {
+        let result = cli.command.run(&app).await;
+        app.drain().await;
+        result
+    })
 }
 
 /// Help goes to standard output and is no failure; everything else is one.

@@ -4,40 +4,72 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 
+use super::forward::Forwarder;
 use super::secret::{Credentials, expand_home};
 use super::settings::Settings;
+use crate::commands::shared::random;
 use crate::error::{Context, Error, Result};
 
 /// Messages that may wait in one subscription before it counts as slow.
 const SUBSCRIPTION_CAPACITY: usize = 512 * 1024;
 
-/// Connects, or says why not.
-pub(crate) async fn connect(settings: &Settings) -> Result<Client> {
-    let servers = settings.servers();
-    let addresses = servers
-        .iter()
-        .map(|server| {
-            server
-                .parse::<ServerAddr>()
-                .context(format!("invalid server URL {server:?}"))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let options = options(settings)?;
-    match options.connect(addresses).await {
-        Ok(client) => Ok(client),
-        Err(error) => Err(explain(&error, &servers)),
-    }
+/// Letters of the name by which a forwarder knows its client: nobody guesses so many.
+const KEY_LETTERS: usize = 22;
+
+/// A connection, and the way through the proxy that it takes, if it takes one.
+pub(crate) struct Connection {
+    /// The connection.
+    pub(crate) client: Client,
+    /// The way, to be drained when the command has ended.
+    pub(crate) forwarder: Option<Forwarder>,
 }
 
+/// Connects, or says why not.
+pub(crate) async fn connect(settings: &Settings) -> Result<Connection> {
+    let servers = settings.servers();
+    let connected = |result: Result<Client, async_nats::ConnectError>| {
+        result.map_err(|error| explain(&error, &servers))
+    };
+    let options = options(settings)?;
+    if settings.context.socks_proxy.is_empty() {
+        let addresses = servers.iter().map(|server| address(server));
+        let addresses = addresses.collect::<Result<Vec<_>>>()?;
+        let options = with_tls(options, settings)?
+            .name(&settings.connection_name)
+            .event_callback(|event| async move { report(&event) });
+        return Ok(Connection {
+            client: connected(options.connect(addresses).await)?,
+            forwarder: None,
+        });
+    }
+    let key = random::password(KEY_LETTERS)?;
+    let forwarder = Forwarder::start(settings, key.clone()).await?;
+    let options = options.name(key).event_callback(|event| async move {
+        // The forwarder has told why, better than a connection that ended early can.
+        if !matches!(&event, Event::ClientError(error) if error.to_string().contains("INFO")) {
+            report(&event);
+        }
+    });
+    Ok(Connection {
+        client: connected(options.connect(address(&forwarder.url())?).await)?,
+        forwarder: Some(forwarder),
+    })
+}
+
+fn address(server: &str) -> Result<ServerAddr> {
+    server
+        .parse()
+        .context(format!("invalid server URL {:?}", redact(server)))
+}
+
+/// What holds for every connection, however the server is reached.
 fn options(settings: &Settings) -> Result<ConnectOptions> {
     let context = &settings.context;
     let mut options = ConnectOptions::new()
-        .name(&settings.connection_name)
         .connection_timeout(settings.timeout)
         .request_timeout(Some(settings.timeout))
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
-        .retain_servers_order()
-        .event_callback(|event| async move { report(&event) });
+        .retain_servers_order();
     options = match settings.credentials()? {
         Credentials::None => options,
         Credentials::User(user, password) => options.user_and_password(user, password),
@@ -45,6 +77,23 @@ fn options(settings: &Settings) -> Result<ConnectOptions> {
         Credentials::Nkey(seed) => options.nkey(seed),
         Credentials::Jwt(jwt, seed) => with_jwt(options, jwt, seed)?,
     };
+    if !context.inbox_prefix.is_empty() {
+        options = options.custom_inbox_prefix(&context.inbox_prefix);
+    }
+    if let Some(wait) = settings.reconnect_wait {
+        // The first attempts, which are also those of the first connection, are not delayed.
+        let delay = move |attempts| if attempts <= 1 { Duration::ZERO } else { wait };
+        options = options.reconnect_delay_callback(delay);
+    }
+    if let Some(max) = settings.max_reconnects {
+        options = options.max_reconnects(max);
+    }
+    Ok(options)
+}
+
+/// TLS that async-nats makes itself.
+fn with_tls(mut options: ConnectOptions, settings: &Settings) -> Result<ConnectOptions> {
+    let context = &settings.context;
     if !context.ca.is_empty() {
         options = options.add_root_certificates(readable(&context.ca)?);
     }
@@ -59,17 +108,6 @@ fn options(settings: &Settings) -> Result<ConnectOptions> {
     }
     if context.tls_first {
         options = options.tls_first().require_tls(true);
-    }
-    if !context.inbox_prefix.is_empty() {
-        options = options.custom_inbox_prefix(&context.inbox_prefix);
-    }
-    if let Some(wait) = settings.reconnect_wait {
-        // The first attempts, which are also those of the first connection, are not delayed.
-        let delay = move |attempts| if attempts <= 1 { Duration::ZERO } else { wait };
-        options = options.reconnect_delay_callback(delay);
-    }
-    if let Some(max) = settings.max_reconnects {
-        options = options.max_reconnects(max);
     }
     Ok(options)
 }

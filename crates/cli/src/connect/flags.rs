@@ -64,7 +64,7 @@ pub(crate) struct ConnectFlags {
     #[arg(long, global = true, env = "NATS_TIMEOUT", value_name = "DURATION", value_parser = duration::arg, hide_env_values = true, help_heading = GLOBAL)]
     pub(crate) timeout: Option<Duration>,
 
-    /// SOCKS5 proxy for connecting (refused: not built into this tool)
+    /// SOCKS5 proxy to connect through: socks5://[user:password@]host[:port]
     #[arg(long, global = true, env = "NATS_SOCKS_PROXY", value_name = "PROXY", hide_env_values = true, help_heading = GLOBAL)]
     pub(crate) socks_proxy: Option<String>,
 

@@ -48,10 +48,6 @@ impl Settings {
             None => settings.context = chosen_context(flags)?,
         }
         settings.context = flags.applied_to(std::mem::take(&mut settings.context));
-        if !settings.context.socks_proxy.is_empty() {
-            return Err(Error::new("SOCKS proxies are not built into this tool")
-                .hint("Forward a port instead, for example with ssh -L 4222:server:4222, and use --server."));
-        }
         Ok(settings)
     }
 

@@ -32,9 +32,6 @@ fn an_unreachable_server_is_told_in_a_line() {
         .nats(&["pub", "a", "b", "--server", "127.0.0.1:1"])
         .fails_with("could not connect to nats://127.0.0.1:1");
     world
-        .nats(&["pub", "a", "b", "--socks-proxy", "socks5://127.0.0.1:9"])
-        .fails_with("SOCKS proxies are not built");
-    world
         .nats(&["pub", "a", "b", "--tlscert", "x"])
         .fails_with("--tlscert and --tlskey belong together");
 }

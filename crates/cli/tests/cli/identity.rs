@@ -52,7 +52,7 @@ fn an_nkey_signs_for_its_user() {
 
 /// A server with a certificate of its own authority; the flags name that authority and a client's
 /// certificate.
-fn secured(extra: &str) -> (World, [String; 6], tempfile::TempDir) {
+pub(crate) fn secured(extra: &str) -> (World, [String; 6], tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let write = |name: &str, text: String| {
         let path = dir.path().join(name);

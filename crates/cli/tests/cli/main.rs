@@ -19,6 +19,7 @@ mod help;
 mod identity;
 mod live;
 mod messages;
+mod proxied;
 mod replicas;
 mod schemas;
 mod server;

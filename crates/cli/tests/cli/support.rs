@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -104,6 +105,16 @@ impl World {
     /// The server's URL.
     pub(crate) fn url(&self) -> String {
         format!("nats://{}", self.server.addr())
+    }
+
+    /// The server's address.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// Ends the server as a crash does.
+    pub(crate) fn kill_server(&mut self) {
+        self.server.kill();
     }
 
     /// A directory for files.

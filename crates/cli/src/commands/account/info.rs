@@ -48,7 +48,7 @@ impl InfoArgs {
         }
         let settings = app.settings()?;
         let url = crate::connect::redact(&settings.servers().join(","));
-        let is_tls = server.tls_required || url.contains("tls://");
+        let is_tls = app.has_tls(&client)?;
         page.row("Client ID", server.client_id)
             .row("Client IP", &server.client_ip)
             .row("RTT", duration::human(rtt))

@@ -108,9 +108,13 @@ async fn show(store: &Store, app: &App, context: &ContextFile, tries: bool) -> R
 
 fn page(store: &Store, context: &ContextFile, faults: &mut u32) -> Columns {
     let mut page = Columns::new(format!("NATS Configuration Context {:?}", context.name));
+    let proxy = match context.socks_proxy.as_str() {
+        "" => String::new(),
+        proxy => connect::socks::shown(proxy),
+    };
     page.row_if_set("Description", &context.description)
         .row_if_set("Server URLs", &context.url)
-        .row_if_set("SOCKS5 Proxy", &context.socks_proxy)
+        .row_if_set("SOCKS5 Proxy", proxy)
         .row_if_set("Username", &context.user)
         .row_if_set("Password", "*".repeat(context.password.chars().count()))
         .row_if_set("Token", "*".repeat(context.token.chars().count()));

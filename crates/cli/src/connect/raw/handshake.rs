@@ -1,9 +1,8 @@
 //! From a URL to a connection that is logged in: TCP, INFO, TLS, CONNECT, the first PONG.
 
 use std::io::Write;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 
-use async_nats::ServerAddr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognate_auth::nkey::KeyPair;
@@ -14,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::secret::Credentials;
 use super::super::settings::Settings;
+use super::super::target::Target;
 use super::super::tls;
 use super::Raw;
 use super::socket::Socket;
@@ -40,45 +40,24 @@ pub(crate) struct ServerInfo {
 
 /// Connects and reads INFO, with TLS where it is demanded.
 pub(super) fn connect(settings: &Settings, server: &str) -> Result<(Socket, ServerInfo)> {
-    let shown = super::super::redact(server);
-    let address: ServerAddr = server
-        .parse()
-        .context(format!("invalid server URL {shown:?}"))?;
-    if address.is_websocket() {
-        return Err(Error::new(format!(
-            "{shown}: this command needs a nats:// or tls:// URL"
-        )));
-    }
-    let (host, port) = (address.host().to_owned(), address.port());
-    let tcp = dial(&host, port, settings).context(format!("could not connect to {shown}"))?;
-    tcp.set_nodelay(true)?;
+    let target = Target::parse(server)?;
+    let tcp = target.dial(settings)?;
     if settings.context.tls_first {
-        let mut socket = secure(tcp, &host, settings)?;
+        let mut socket = secure(tcp, &target.host, settings)?;
         let info = read_info(&mut socket)?;
         return Ok((socket, info));
     }
     let mut socket = Socket::Plain(tcp);
-    let info = read_info(&mut socket).context(&shown)?;
-    let wants_tls = info.tls_required || address.tls_required();
+    let info = read_info(&mut socket).context(&target.shown)?;
+    let wants_tls = info.tls_required || target.wants_tls;
     match socket {
-        Socket::Plain(tcp) if wants_tls => Ok((secure(tcp, &host, settings)?, info)),
+        Socket::Plain(tcp) if wants_tls => Ok((secure(tcp, &target.host, settings)?, info)),
         socket => Ok((socket, info)),
     }
 }
 
-fn dial(host: &str, port: u16, settings: &Settings) -> Result<TcpStream> {
-    let mut last = Error::new("the name has no address");
-    for address in (host.trim_matches(['[', ']']), port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, settings.timeout) {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) => last = error.into(),
-        }
-    }
-    Err(last)
-}
-
 fn secure(tcp: TcpStream, host: &str, settings: &Settings) -> Result<Socket> {
-    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
+    let name = ServerName::try_from(host.to_owned())?;
     let session = ClientConnection::new(tls::client_config(settings)?, name)?;
     Ok(Socket::Tls(Box::new(StreamOwned::new(session, tcp))))
 }
