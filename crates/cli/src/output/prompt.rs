@@ -3,12 +3,15 @@
 //! Questions go to standard error, so that results can be redirected. Where nobody can be asked a
 //! question is an error that names the flag to use instead, never a silent default.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::terminal;
 use crate::error::{Error, Result};
+
+/// Bytes of a secret that is typed.
+const MAX_SECRET_BYTES: usize = 64 * 1024;
 
 /// Asks before something is destroyed. `force` answers for the user; `flag` is named to who cannot
 /// be asked.
@@ -110,18 +113,73 @@ pub(crate) fn choose(
     })
 }
 
-/// Asks for a secret without showing what is typed.
+/// Asks for a secret without showing what is typed. Keys are read one by one and Ctrl-C is one of
+/// them, so that the tool never ends while the terminal shows nothing.
 pub(crate) fn password(question: &str, flag: &str) -> Result<String> {
     can_ask(flag)?;
-    let stdin = io::stdin();
-    let shown = tcgetattr(&stdin)?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Now, &hidden)?;
-    let answer = line(&format!("{question} "), flag);
-    tcsetattr(&stdin, OptionalActions::Now, &shown)?;
-    super::remark("");
-    Ok(answer?.trim_end_matches(['\r', '\n']).to_owned())
+    let hidden = Hidden::start()?;
+    let mut stderr = io::stderr().lock();
+    stderr.write_all(format!("? {question} ").as_bytes())?;
+    stderr.flush()?;
+    let typed = read_secret(&mut io::stdin().lock());
+    drop(hidden);
+    stderr.write_all(b"\n")?;
+    typed
+}
+
+/// The terminal while it shows nothing; dropping this gives it back as it was.
+struct Hidden {
+    before: Termios,
+}
+
+impl Hidden {
+    fn start() -> Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(io::stdin(), OptionalActions::Now, &hidden)?;
+        Ok(Hidden { before })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // There is nobody to tell: the terminal may be gone.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// A line typed key by key, with the keys that correct it.
+fn read_secret(keys: &mut impl Read) -> Result<String> {
+    const CTRL_C: u8 = 3;
+    const CTRL_D: u8 = 4;
+    const BACKSPACE: u8 = 8;
+    const CTRL_U: u8 = 21;
+    const DELETE: u8 = 127;
+    let mut typed = Vec::new();
+    let mut key = [0];
+    while typed.len() < MAX_SECRET_BYTES {
+        keys.read_exact(&mut key)
+            .map_err(|_| Error::new("stopped: no answer"))?;
+        let [byte] = key;
+        match byte {
+            b'\r' | b'\n' => {
+                return String::from_utf8(typed)
+                    .map_err(|_| Error::new("what was typed is not UTF-8"));
+            }
+            CTRL_C => return Err(Error::new("interrupted").code(130)),
+            CTRL_D if typed.is_empty() => return Err(Error::new("stopped: no answer")),
+            CTRL_U => typed.clear(),
+            BACKSPACE | DELETE => {
+                // A letter may be several bytes, of which the first is no continuation.
+                while typed.pop().is_some_and(|last| last & 0xc0 == 0x80) {}
+            }
+            byte => typed.push(byte),
+        }
+    }
+    Err(Error::new("that is too long"))
 }
 
 fn can_ask(flag: &str) -> Result<()> {
@@ -141,4 +199,25 @@ fn line(question: &str, flag: &str) -> Result<String> {
         return Err(Error::new("stopped: no answer"));
     }
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_corrected_while_they_are_typed() {
+        let check = |keys: &str, expected: Result<&str, i32>| {
+            let typed = read_secret(&mut keys.as_bytes());
+            let typed = typed.as_deref().map_err(Error::exit_code);
+            assert_eq!(typed, expected, "{keys:?}");
+        };
+        check("abc\rrest", Ok("abc"));
+        check("ab\u{7f}\u{8}\u{8}xyz\n", Ok("xyz"));
+        check("a\u{fc}\u{7f}b\n", Ok("ab"));
+        check("wrong\u{15}right\u{4}\n", Ok("right\u{4}"));
+        check("half\u{3}", Err(130));
+        check("\u{4}", Err(1));
+        check("no end", Err(1));
+    }
 }

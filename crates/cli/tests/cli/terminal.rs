@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use cognate_conformance::wait;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::support::World;
 
@@ -85,6 +86,19 @@ impl Terminal {
         self.keyboard
             .write_all(format!("{line}\n").as_bytes())
             .expect("a terminal takes a line");
+    }
+
+    /// Presses keys, without a line's end.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("a terminal takes keys");
+    }
+
+    /// Whether the terminal shows what is typed.
+    fn echoes(&self) -> bool {
+        let modes = tcgetattr(&self.keyboard).expect("it is a terminal");
+        modes.local_modes.contains(LocalModes::ECHO)
     }
 
     /// Presses Ctrl-C, as far as the command is concerned: this terminal controls no process group.
@@ -173,4 +187,25 @@ fn tables_take_the_colour_that_is_wanted() {
     let mut terminal = Terminal::start(plain);
     terminal.wait_for("╰");
     assert!(!terminal.seen.contains("\x1b[31m"), "{}", terminal.seen);
+}
+
+#[test]
+fn passwords_are_hidden_and_the_terminal_is_given_back() {
+    let world = World::new();
+    let mut terminal = Terminal::start(world.command(&["server", "passwd", "--cost", "4"]));
+    for question in ["? Enter password ", "? Re-enter password "] {
+        terminal.wait_for(question);
+        assert!(!terminal.echoes());
+        terminal.answer("correct horse battery staple");
+    }
+    assert_eq!(terminal.end(), 0);
+    terminal.wait_for("$2a$04$");
+    assert!(!terminal.seen.contains("horse"), "{}", terminal.seen);
+    assert!(terminal.echoes());
+    let mut terminal = Terminal::start(world.command(&["server", "passwd"]));
+    terminal.wait_for("? Enter password ");
+    terminal.press("half a passw\u{3}");
+    assert_eq!(terminal.end(), 130);
+    terminal.wait_for("interrupted");
+    assert!(terminal.echoes());
 }
