@@ -5,6 +5,7 @@
 //! has a step follow each change.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use cognate_consumer::{Beginning, Consumer, ConsumerState, Identity, Removal, ResetError};
 use cognate_model::{
@@ -15,6 +16,7 @@ use cognate_store::disk::Disk;
 use cognate_stream::{GetRequest, Purge, PurgeRequest};
 
 use crate::any_store::AnyCursor;
+use crate::effects::Ticket;
 use crate::group::{Group, GroupConsumer};
 use crate::hosts::ConsumerSide;
 use crate::interest::Place;
@@ -98,12 +100,12 @@ impl<D: Disk> Group<D> {
     }
 
     /// Sends `body` to `reply` once everything up to now is durable; at once if a log failed and
-    /// nothing more becomes durable.
-    pub fn answer(&mut self, reply: &[u8], body: &[u8]) {
+    /// nothing more becomes durable. It is said only if `ticket` is still to be had then.
+    pub fn answer(&mut self, reply: &[u8], body: &[u8], ticket: Arc<Ticket>) {
         if self.failure.is_some() {
-            self.effects.send(reply, b"", b"", body);
+            self.effects.answer(reply, body, ticket);
         } else {
-            self.effects.confirm(reply, body);
+            self.effects.confirm_answer(reply, body, ticket);
         }
     }
 
@@ -172,6 +174,12 @@ impl<D: Disk> Group<D> {
     ) -> Result<(), ApiError> {
         let (stream, store, mut host) = self.stream_side(outlet, Removal::Purged);
         stream.continue_purge(&mut purge.0, now, store, &mut host)
+    }
+
+    /// Whether a rollup goes on: what it replaces is not seen any more, and counted still.
+    #[must_use]
+    pub fn is_rolling_up(&self) -> bool {
+        self.stream.is_rolling_up()
     }
 
     /// Goes on with a message that replaces more than one step removes, if there is one; whoever

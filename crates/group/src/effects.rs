@@ -8,6 +8,8 @@
 //! are not released (see [`Effects::is_full`]).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use cognate_model::{Sequence, WriteMark};
 
@@ -16,6 +18,23 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Buffer memory that is kept when nothing waits.
 const KEEP_BYTES: usize = 256 * 1024;
+
+/// The right to say an answer. Whoever takes it first says something: the group the answer, once what it
+/// tells of is durable, or somebody else that this takes too long.
+#[derive(Debug, Default)]
+pub struct Ticket(AtomicBool);
+
+impl Ticket {
+    /// Takes it; true for the first who does.
+    pub fn take(&self) -> bool {
+        !self.0.swap(true, Relaxed)
+    }
+
+    /// Whether somebody took it.
+    pub fn is_taken(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
 
 /// How far both logs of a group are written, or durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +72,8 @@ pub(crate) enum Effect<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Entry {
     Send([u32; 4]),
+    /// The same, if the next of the tickets is to be had.
+    Answer([u32; 4]),
     Stored(Sequence, u32),
 }
 
@@ -63,6 +84,8 @@ pub(crate) struct Effects {
     /// Where the first entry's bytes start.
     head: usize,
     entries: VecDeque<Entry>,
+    /// One for each answer among them.
+    tickets: VecDeque<Arc<Ticket>>,
     /// Sealed batches: what must be durable, and how many entries they have.
     batches: VecDeque<(Marks, usize)>,
     /// Entries that belong to no sealed batch yet.
@@ -78,11 +101,31 @@ pub(crate) struct Effects {
 impl Effects {
     /// Adds a message to send.
     pub(crate) fn send(&mut self, to: &[u8], reply: &[u8], headers: &[u8], payload: &[u8]) {
-        let parts = [to, reply, headers, payload];
-        parts
-            .iter()
-            .for_each(|part| self.bytes.extend_from_slice(part));
-        self.push(Entry::Send(parts.map(|part| part.len() as u32)));
+        let parts = self.put([to, reply, headers, payload]);
+        self.push(Entry::Send(parts));
+    }
+
+    fn put<const N: usize>(&mut self, parts: [&[u8]; N]) -> [u32; N] {
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        parts.map(|part| part.len() as u32)
+    }
+
+    /// Adds an answer, which is said only if its ticket is still to be had then.
+    pub(crate) fn answer(&mut self, to: &[u8], payload: &[u8], ticket: Arc<Ticket>) {
+        let parts = self.put([to, b"", b"", payload]);
+        self.tickets.push_back(ticket);
+        self.push(Entry::Answer(parts));
+    }
+
+    /// Adds an answer that waits for the consumers' journal, too.
+    pub(crate) fn confirm_answer(&mut self, to: &[u8], payload: &[u8], ticket: Arc<Ticket>) {
+        if self.is_journal_lost {
+            return;
+        }
+        self.answer(to, payload, ticket);
+        self.open_needs_journal = true;
     }
 
     /// Adds a message to send once the consumers' journal is durable, too.
@@ -126,6 +169,7 @@ impl Effects {
     /// has what it follows from.
     pub(crate) fn give_up(&mut self) {
         self.entries.clear();
+        self.tickets.clear();
         self.batches.clear();
         self.bytes = Vec::new();
         (self.head, self.open) = (0, 0);
@@ -158,7 +202,14 @@ impl Effects {
                 let Some(entry) = self.entries.pop_front() else {
                     break;
                 };
-                release(self.take(entry));
+                let is_due = match entry {
+                    Entry::Answer(_) => self.tickets.pop_front().is_some_and(|it| it.take()),
+                    Entry::Send(_) | Entry::Stored(..) => true,
+                };
+                let effect = self.take(entry);
+                if is_due {
+                    release(effect);
+                }
             }
             self.batches.pop_front();
         }
@@ -180,7 +231,8 @@ impl Effects {
             start..at
         };
         match entry {
-            Entry::Send([to, reply, headers, payload]) => {
+            Entry::Send([to, reply, headers, payload])
+            | Entry::Answer([to, reply, headers, payload]) => {
                 let [to, reply, headers, payload] =
                     [part(to), part(reply), part(headers), part(payload)];
                 self.head = payload.end;
@@ -250,6 +302,25 @@ mod tests {
         let said = released(&mut effects, marks(0, 0));
         assert_eq!(said.len(), 1);
         assert!(said[0].contains("payload: [114, 101, 102"), "{said:?}");
+    }
+
+    #[test]
+    fn an_answer_that_somebody_gave_meanwhile_is_not_said_again() {
+        let mut effects = Effects::default();
+        let tickets = [(); 3].map(|()| Arc::new(Ticket::default()));
+        for (ticket, to) in tickets.iter().zip([b"a", b"b", b"c"]) {
+            effects.confirm_answer(to, b"done", Arc::clone(ticket));
+        }
+        effects.seal(marks(1, 1));
+        assert_eq!(released(&mut effects, marks(1, 0)).len(), 0);
+        assert!(tickets[1].take(), "nobody has said anything yet");
+        let said = released(&mut effects, marks(1, 1));
+        assert_eq!(said.len(), 2);
+        assert!(
+            said[0].contains("to: [97]") && said[1].contains("to: [99]"),
+            "{said:?}"
+        );
+        assert!(tickets.iter().all(|ticket| !ticket.take()));
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod sync;
 
 pub use admin::{GroupPurge, MemberRecovery};
 pub use cognate_stream::Traced;
+pub use effects::Ticket;
 pub use frames::kind;
 pub use freeze::{FrozenGroup, journal_snapshot};
 pub use group::{Group, Room, Specification};

@@ -219,6 +219,12 @@ impl Stream {
         self.context(now, store, host).continue_purge(purge)
     }
 
+    /// Whether a message is about to take the place of others that are counted still.
+    #[must_use]
+    pub fn is_rolling_up(&self) -> bool {
+        !self.memory.rollups.is_empty()
+    }
+
     /// Goes on with a rollup that replaces more than one step removes, if there is one; whoever
     /// copies or counts what the stream holds calls this before until there is none. Returns whether
     /// there is more to do.

@@ -67,7 +67,7 @@ fn a_full_disk_is_tried_again() {
     let mut rig = Rig::new(STREAM);
     rig.journal.set_capacity(Some(0));
     rig.add(CONSUMER);
-    rig.group.answer(b"api", b"made");
+    rig.group.answer(b"api", b"made", Default::default());
     rig.settle();
     assert_eq!(rig.group.failure(), None);
     assert_eq!(rig.sent(), [""; 0], "the disk has no room for it");

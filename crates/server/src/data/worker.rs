@@ -4,10 +4,12 @@
 //! too large to have per connection and too warm to share, so a server keeps a few sets and a pass
 //! borrows one, the one its thread used last if it is free. Invariant: a set is used by one pass
 //! at a time; a pass never waits for anything while it holds one. JetStream, which may wait for the
-//! disk, has sets of its own.
+//! disk, has sets of its own; if all of them wait for a disk that does not answer, whoever needs one is
+//! given one for the moment.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use cognate_router::{CacheStats, MatchCache};
 use parking_lot::{Mutex, MutexGuard};
@@ -20,7 +22,7 @@ use super::stage::Stages;
 pub(crate) const READ_BYTES: usize = 512 * 1024;
 
 /// How long statistics wait for a set that is in use.
-const STATS_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
+const STATS_WAIT: Duration = Duration::from_millis(20);
 
 /// One set of working memory.
 pub(crate) struct Worker {
@@ -54,6 +56,10 @@ struct Desk {
 /// All sets of a server.
 pub(crate) struct Workers {
     desks: Box<[Desk]>,
+    /// Counters of sets that are made for the moment, which all of their holders write.
+    beyond: WorkerTotals,
+    seed: u64,
+    remembers: bool,
 }
 
 thread_local! {
@@ -77,25 +83,29 @@ impl Workers {
         };
         Workers {
             desks: (0..count.max(1)).map(desk).collect(),
+            beyond: WorkerTotals::default(),
+            seed,
+            remembers,
         }
     }
 
-    /// Borrows a set. Never waits long: a set is held for one pass.
+    /// Borrows a set. Never waits long: a set is held for one pass, and if whoever holds them waits
+    /// for a disk, there is another one for the moment.
     pub(crate) fn borrow(&self) -> Borrowed<'_> {
         let favourite = FAVOURITE.get();
         for offset in 0..self.desks.len() {
             let desk = &self.desks[(favourite + offset) % self.desks.len()];
             if let Some(worker) = desk.worker.try_lock() {
                 return Borrowed {
-                    worker,
+                    worker: Set::Kept(worker),
                     totals: &desk.totals,
                 };
             }
         }
-        let desk = &self.desks[favourite % self.desks.len()];
+        // There are as many as threads that may be at work: those who have them wait for a disk.
         Borrowed {
-            worker: desk.worker.lock(),
-            totals: &desk.totals,
+            worker: Set::Made(Box::new(Worker::new(self.seed, self.remembers, 1))),
+            totals: &self.beyond,
         }
     }
 
@@ -103,7 +113,8 @@ impl Workers {
     pub(crate) fn totals(&self) -> (Totals, Totals) {
         let mut received = Totals::default();
         let mut sent = Totals::default();
-        for Desk { totals, .. } in &self.desks {
+        let kept = self.desks.iter().map(|desk| &desk.totals);
+        for totals in kept.chain([&self.beyond]) {
             received.msgs += totals.in_msgs.load(Relaxed);
             received.bytes += totals.in_bytes.load(Relaxed);
             sent.msgs += totals.out_msgs.load(Relaxed);
@@ -135,19 +146,34 @@ impl Workers {
 
 /// A set on loan.
 pub(crate) struct Borrowed<'a> {
-    worker: MutexGuard<'a, Worker>,
+    worker: Set<'a>,
     totals: &'a WorkerTotals,
+}
+
+/// Where a set on loan comes from.
+enum Set<'a> {
+    /// It is one of those that are kept.
+    Kept(MutexGuard<'a, Worker>),
+    /// It was made for the moment.
+    Made(Box<Worker>),
 }
 
 impl Borrowed<'_> {
     /// The set itself.
     pub(crate) fn worker(&mut self) -> &mut Worker {
-        &mut self.worker
+        match &mut self.worker {
+            Set::Kept(worker) => worker,
+            Set::Made(worker) => worker,
+        }
     }
 
     /// Adds to the server's counters.
     pub(crate) fn count(&self, received: Totals, sent: Totals) {
-        let add = |counter: &AtomicU64, n: u64| counter.store(counter.load(Relaxed) + n, Relaxed);
+        let is_sole = matches!(self.worker, Set::Kept(_));
+        let add = |counter: &AtomicU64, n: u64| match is_sole {
+            true => counter.store(counter.load(Relaxed) + n, Relaxed),
+            false => drop(counter.fetch_add(n, Relaxed)),
+        };
         add(&self.totals.in_msgs, received.msgs);
         add(&self.totals.in_bytes, received.bytes);
         add(&self.totals.out_msgs, sent.msgs);

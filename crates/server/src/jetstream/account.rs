@@ -212,6 +212,7 @@ impl AccountJetStream {
         // Whoever waits for the stream goes first: a caller that comes again at once must not keep
         // it to itself.
         parking_lot::MutexGuard::unlock_fair(group);
+        stream.touched.fetch_add(1, Relaxed);
         stream.inbox.signal();
         result
     }
@@ -228,15 +229,26 @@ impl AccountJetStream {
             &mut outlet::GroupOutlet<'_>,
         ) -> R,
     ) -> R {
+        let (result, _) = self.with_outlet(stream, |outlet| work(group, now, outlet));
+        stream.note_state(self.usages(), group);
+        result
+    }
+
+    /// Does something that sends, with what that takes. What it sent has left when this returns; the
+    /// consumers that nobody has used for too long come back beside the result.
+    pub(super) fn with_outlet<R>(
+        &self,
+        stream: &StreamHandle,
+        work: impl FnOnce(&mut outlet::GroupOutlet<'_>) -> R,
+    ) -> (R, Vec<String>) {
         let mut desk = self.server.workers.borrow();
         let watching = self.server.watching();
         let outlet = Outlet::new(&self.account, desk.worker(), &watching);
         let mut outlet = outlet::GroupOutlet::new(outlet, self, &stream.name);
-        let result = work(group, now, &mut outlet);
-        let (sent, _) = outlet.finish();
+        let result = work(&mut outlet);
+        let (sent, inactive) = outlet.finish();
         desk.count(Totals::default(), sent);
-        stream.note_state(self.usages(), group);
-        result
+        (result, inactive)
     }
 
     /// Publishes a message of the server's own.

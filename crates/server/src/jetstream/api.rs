@@ -24,6 +24,7 @@ pub(super) mod queue;
 mod snapshot;
 pub(super) mod stream;
 pub(super) mod stream_info;
+pub(super) mod unsaid;
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use cognate_api::{Operation, error_response, response};
-use cognate_group::Group;
+use cognate_group::{Group, Ticket};
 use cognate_model::json::Unknown;
 use cognate_model::{ApiError, error, level};
 use cognate_process::warn;
@@ -40,7 +41,6 @@ use cognate_wire::headers::HeaderBlock;
 use serde::Serialize;
 
 use self::lanes::{Lanes, Next};
-use self::patience::Ticket;
 use self::queue::{Limits, Request};
 use super::disk::Directory;
 use super::inbox::{Inbox, Woken};
@@ -149,7 +149,10 @@ async fn serve_one(jetstream: &Arc<AccountJetStream>, lanes: &Lanes, request: Re
     let is_quick = Operation::parse(&request.subject)
         .is_none_or(|operation| is_quick(jetstream, &operation, &request.body));
     if is_quick {
-        handle(jetstream, &request, &Ticket::default());
+        let request = Arc::new(request);
+        // It may find that somebody has come before it who does wait for the disk.
+        let place = jetstream.server.places.enter(true).await;
+        place.run(|| handle(jetstream, &request, &Arc::default()));
         return tokio::task::yield_now().await;
     }
     patience::serve(jetstream, lanes, request).await;
@@ -161,8 +164,15 @@ fn is_quick(jetstream: &AccountJetStream, operation: &Operation<'_>, body: &[u8]
         let stream = jetstream.stream(name);
         stream.is_none_or(|stream| stream.group.try_lock().is_some())
     };
+    let is_settled = |name: &str| {
+        let stream = jetstream.stream(name);
+        stream.is_none_or(|stream| {
+            let group = stream.group.try_lock();
+            group.is_some_and(|group| !group.is_rolling_up())
+        })
+    };
     match *operation {
-        Operation::StreamInfo { stream } => body.is_empty() && is_free(stream),
+        Operation::StreamInfo { stream } => body.is_empty() && is_settled(stream),
         Operation::MessageGet { stream }
         | Operation::ConsumerInfo { stream, .. }
         | Operation::ConsumerUnpin { stream, .. }
@@ -186,13 +196,13 @@ enum Answer {
 struct Call<'a> {
     jetstream: &'a Arc<AccountJetStream>,
     operation: Operation<'a>,
-    request: &'a Request,
+    request: &'a Arc<Request>,
     /// What becomes of members that a request type does not have.
     unknown: Unknown,
     /// It is still in the API's books as being served.
     is_open: Cell<bool>,
     /// Who has it may answer.
-    ticket: &'a Ticket,
+    ticket: &'a Arc<Ticket>,
 }
 
 impl Call<'_> {
@@ -241,18 +251,24 @@ impl Call<'_> {
         }
     }
 
-    /// An answer that must not overtake what `group` did before.
-    fn leave(&self, group: &mut Group<Directory>, body: Vec<u8>) -> Answer {
+    /// An answer that must not overtake what `stream` did before, whose `group` this is.
+    fn leave(
+        &self,
+        stream: &Arc<StreamHandle>,
+        group: &mut Group<Directory>,
+        body: Vec<u8>,
+    ) -> Answer {
         self.close(false);
-        if !self.request.reply.is_empty() && self.ticket.take() {
-            group.answer(&self.request.reply, &body);
+        if !self.request.reply.is_empty() && !self.ticket.is_taken() {
+            group.answer(&self.request.reply, &body, Arc::clone(self.ticket));
+            unsaid::watch(self.jetstream, stream, self.request, self.ticket);
         }
         Answer::Left(body)
     }
 }
 
 /// Serves one request; answers it unless somebody has.
-fn handle(jetstream: &Arc<AccountJetStream>, request: &Request, ticket: &Ticket) {
+fn handle(jetstream: &Arc<AccountJetStream>, request: &Arc<Request>, ticket: &Arc<Ticket>) {
     let Some(operation) = Operation::parse(&request.subject) else {
         jetstream.api_stats.end_one();
         return;

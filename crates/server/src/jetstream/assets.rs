@@ -294,18 +294,33 @@ impl AccountJetStream {
     /// in time: a disk that does not answer can hold it up for ever.
     pub(super) async fn close_stream(&self, stream: &Arc<StreamHandle>, code: &[u8]) -> bool {
         let deadline = Instant::now() + CLOSE_WAIT;
-        let told = stream.group.try_lock_for(CLOSE_WAIT).map(|mut group| {
-            let now = self.server.clock.now();
-            self.with_locked(stream, &mut group, now, |group, now, outlet| {
-                group.end_pulls(code, now, outlet);
-            });
-        });
+        let is_told = self.end_pulls(stream, code, deadline).await;
         stream.inbox.close();
         let mut closed = stream.closed.subscribe();
-        told.is_some()
+        is_told
             && tokio::time::timeout_at(deadline, closed.wait_for(|closed| *closed))
                 .await
                 .is_ok()
+    }
+
+    /// Tells waiting pull requests that it is over; false if the stream does not answer until `deadline`.
+    async fn end_pulls(&self, stream: &StreamHandle, code: &[u8], deadline: Instant) -> bool {
+        /// How often it is tried.
+        const TRY: Duration = Duration::from_millis(10);
+        loop {
+            // No thread waits for a lock that somebody may hold for ever.
+            if let Some(mut group) = stream.group.try_lock() {
+                let now = self.server.clock.now();
+                self.with_locked(stream, &mut group, now, |group, now, outlet| {
+                    group.end_pulls(code, now, outlet);
+                });
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            tokio::time::sleep(TRY).await;
+        }
     }
 
     /// Brings messages that replace many others to their end, in steps.

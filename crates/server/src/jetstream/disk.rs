@@ -13,6 +13,9 @@ use std::sync::Arc;
 use cognate_store::Vault;
 use cognate_store::disk::{Disk, DiskError, DiskFile, OpenMode};
 
+#[cfg(test)]
+pub(crate) mod hang;
+
 /// Files may be read by their owner only: messages are nobody else's business.
 const FILE_MODE: u32 = 0o600;
 
@@ -136,7 +139,11 @@ impl Disk for Directory {
             OpenMode::Truncate => options.create(true).truncate(true),
         };
         match options.open(self.path(name)) {
-            Ok(file) => Ok(Some(OpenFile(Arc::new(file)))),
+            Ok(file) => Ok(Some(OpenFile {
+                file: Arc::new(file),
+                #[cfg(test)]
+                path: Arc::clone(&self.path),
+            })),
             Err(error) if mode == OpenMode::Existing && error.kind() == io::ErrorKind::NotFound => {
                 Ok(None)
             }
@@ -188,13 +195,18 @@ impl Disk for Directory {
 
 /// An open file.
 #[derive(Clone)]
-pub(crate) struct OpenFile(Arc<File>);
+pub(crate) struct OpenFile {
+    file: Arc<File>,
+    /// The directory it is in.
+    #[cfg(test)]
+    path: Arc<Path>,
+}
 
 impl DiskFile for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, DiskError> {
         let mut read = 0;
         while read < buffer.len() {
-            match self.0.read_at(&mut buffer[read..], offset + read as u64) {
+            match self.file.read_at(&mut buffer[read..], offset + read as u64) {
                 Ok(0) => break,
                 Ok(count) => read += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -210,7 +222,7 @@ impl DiskFile for OpenFile {
     fn read_at_once(&self, buffer: &mut [u8], offset: u64) -> Result<Option<usize>, DiskError> {
         use rustix::io::{Errno, ReadWriteFlags, preadv2};
         let mut pieces = [io::IoSliceMut::new(buffer)];
-        match preadv2(&*self.0, &mut pieces, offset, ReadWriteFlags::NOWAIT) {
+        match preadv2(&*self.file, &mut pieces, offset, ReadWriteFlags::NOWAIT) {
             Ok(read) => Ok(Some(read)),
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
             Err(errno) => Err(disk_error(&errno.into())),
@@ -218,22 +230,26 @@ impl DiskFile for OpenFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), DiskError> {
-        self.0
+        #[cfg(test)]
+        hang::wait(&self.path, hang::Call::Write);
+        self.file
             .write_all_at(bytes, offset)
             .map_err(|error| disk_error(&error))
     }
 
     fn sync_data(&self) -> Result<(), DiskError> {
-        self.0.sync_data().map_err(|error| disk_error(&error))
+        #[cfg(test)]
+        hang::wait(&self.path, hang::Call::Sync);
+        self.file.sync_data().map_err(|error| disk_error(&error))
     }
 
     fn size(&self) -> Result<u64, DiskError> {
-        let metadata = self.0.metadata().map_err(|error| disk_error(&error))?;
+        let metadata = self.file.metadata().map_err(|error| disk_error(&error))?;
         Ok(metadata.len())
     }
 
     fn set_len(&self, len: u64) -> Result<(), DiskError> {
-        self.0.set_len(len).map_err(|error| disk_error(&error))
+        self.file.set_len(len).map_err(|error| disk_error(&error))
     }
 
     fn allocate(&self, len: u64) -> Result<(), DiskError> {
@@ -242,7 +258,7 @@ impl DiskFile for OpenFile {
             return Ok(());
         }
         match rustix::fs::fallocate(
-            &*self.0,
+            &*self.file,
             rustix::fs::FallocateFlags::empty(),
             now,
             len - now,

@@ -8,18 +8,22 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use cognate_api::{ApiStats, ClusterInfo, ConsumerInfo};
-use cognate_model::{DamagedRange, level};
+use cognate_group::Group;
+use cognate_model::{DamagedRange, StreamConfig, level};
+use parking_lot::MutexGuard;
+use tokio::time::Instant;
 
 use super::AccountJetStream;
 use super::api::consumer_info;
 use super::api::stream_info;
+use super::disk::Directory;
 use super::stream::StreamHandle;
 
 /// Consumers that are described under one lock of their stream.
 const CONSUMERS_AT_A_TIME: usize = 32;
 
-/// How long monitoring waits for a stream.
-const GLANCE_WAIT: Duration = Duration::from_secs(2);
+/// How long monitoring waits for a stream, and after what silence its disk is taken not to answer.
+const GLANCE_WAIT: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2000 });
 
 /// A stream's short facts.
 pub(crate) struct Glance {
@@ -49,14 +53,14 @@ pub(crate) struct Consumers {
 impl StreamHandle {
     /// Its short facts. Of one whose disk does not answer little is known, and that.
     pub(crate) fn glance(&self) -> Glance {
-        let Some(group) = self.group.try_lock_for(GLANCE_WAIT) else {
+        let Some(group) = self.look() else {
             return Glance {
                 messages: 0,
-                bytes: 0,
+                bytes: self.share.bytes(),
                 reserved: u64::try_from(self.config().max_bytes).unwrap_or(0),
                 consumers: self.consumer_count(),
                 damaged: Vec::new(),
-                failure: Some(format!("it has not answered for {GLANCE_WAIT:?}")),
+                failure: self.silent(),
             };
         };
         let state = group.state();
@@ -66,18 +70,46 @@ impl StreamHandle {
             reserved: u64::try_from(group.config().max_bytes).unwrap_or(0),
             consumers: group.consumer_count() as u64,
             damaged: group.damaged().to_vec(),
-            failure: group.failure().map(str::to_owned),
+            failure: group.failure().map(str::to_owned).or_else(|| self.silent()),
         }
+    }
+
+    /// Its group, if it is to be had before long.
+    pub(crate) fn look(&self) -> Option<MutexGuard<'_, Group<Directory>>> {
+        self.look_within(GLANCE_WAIT)
+    }
+
+    /// Its group, if it is to be had in time. One that is known not to answer is not waited for.
+    pub(crate) fn look_within(&self, wait: Duration) -> Option<MutexGuard<'_, Group<Directory>>> {
+        match self.silence.so_far(Instant::now()) {
+            Some(silence) if silence > GLANCE_WAIT => self.group.try_lock(),
+            _ => self.group.try_lock_for(wait),
+        }
+    }
+
+    /// That its disk does not answer, if that is so.
+    fn silent(&self) -> Option<String> {
+        let silence = self
+            .silence
+            .so_far(Instant::now())
+            .filter(|it| *it >= GLANCE_WAIT)?;
+        let seconds = silence.as_secs();
+        Some(format!("its disk has not answered for {seconds}s"))
     }
 
     /// Whether it has a consumer of this name.
     pub(crate) fn has_consumer(&self, name: &str) -> bool {
-        self.group.lock().consumer(name).is_some()
+        // Of one that does not answer nobody can say that it has not.
+        self.look()
+            .is_none_or(|group| group.consumer(name).is_some())
     }
 
-    /// The names of its consumers, each with whether a mirror or source made it.
+    /// The names of its consumers, each with whether a mirror or source made it; none of a stream that
+    /// does not answer.
     fn consumer_names(&self) -> Vec<(String, bool)> {
-        let group = self.group.lock();
+        let Some(group) = self.look() else {
+            return Vec::new();
+        };
         let specs = group.consumers().into_iter();
         specs
             .map(|spec| (spec.name.clone(), spec.config.direct))
@@ -114,7 +146,13 @@ impl AccountJetStream {
 
     /// A stream as lists show it, and who leads it.
     pub(crate) fn describe_stream(&self, stream: &StreamHandle) -> cognate_api::StreamInfo {
-        let listed = stream_info::describe(self, stream, stream_info::Shown::Listed);
+        let listed = match stream.look() {
+            Some(group) => stream_info::describe_locked(self, &group, stream_info::Shown::Listed),
+            None => cognate_api::StreamInfo {
+                config: StreamConfig::clone(&stream.config()),
+                ..cognate_api::StreamInfo::default()
+            },
+        };
         cognate_api::StreamInfo {
             cluster: Some(ClusterInfo {
                 leader: self.server.shared.facts.server_name.clone(),
@@ -134,6 +172,9 @@ impl AccountJetStream {
         names.retain(|(_, direct)| with_direct || !direct);
         let mut consumers = Consumers::default();
         for few in names.chunks(CONSUMERS_AT_A_TIME) {
+            if stream.look().is_none() {
+                break;
+            }
             self.with_group(stream, |group, now, outlet| {
                 for (name, direct) in few {
                     let shown = consumer_info::Shown::Listed;

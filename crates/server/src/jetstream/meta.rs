@@ -100,6 +100,11 @@ impl StreamFiles {
         StreamFiles(None)
     }
 
+    /// Whether there are any.
+    pub(crate) fn are_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Makes the files of a new stream. Everything is written before anything is synced, because the
     /// first sync then takes most of the rest along.
     pub(crate) fn create(

@@ -32,11 +32,13 @@ mod inspect;
 mod meta;
 mod origin;
 mod outlet;
+mod places;
 mod recover;
 mod refusal;
 mod restore;
 mod restore_stage;
 mod sealing;
+mod silence;
 mod snapshot;
 mod snapshot_transfers;
 mod stream;
@@ -65,6 +67,7 @@ pub(crate) use self::allowance::Allowance;
 use self::clock::Clock;
 pub use self::import::import_store;
 use self::inbox::{Bounds, Inbox};
+use self::places::Places;
 use self::refusal::{CountingRefuser, Refusals};
 use self::sealing::Sealing;
 use self::snapshot_transfers::Transfers;
@@ -78,6 +81,10 @@ const DEFAULT_SHARE: (u64, u64) = (3, 4);
 
 /// Requests of the API that are served at a time, as in nats-server.
 const API_THREADS: usize = 16;
+
+/// Syncs at a time, whatever the configuration allows: each has a thread, of which tokio makes 512, and
+/// if none of them ever ends there must be threads left.
+const SYNC_THREADS: usize = 256;
 
 /// What may wait for the API: requests beyond its queue limits are dropped when they are looked at.
 const API_BOUNDS: Bounds = Bounds {
@@ -107,6 +114,8 @@ pub(crate) struct JetStream {
     pub usage: Usage,
     /// Places for batches in progress.
     pub batch_places: BatchPlaces,
+    /// Where what may wait for the disk is done.
+    places: Places,
     /// Disk operations at a time.
     pub disk_slots: Arc<Semaphore>,
     /// Most bytes in memory.
@@ -168,7 +177,10 @@ impl JetStream {
             workers: Workers::new(threads + API_THREADS, shared.fresh_seed(), remembers),
             usage: Usage::default(),
             batch_places: BatchPlaces::new(options.limits.batch.max_inflight_total),
-            disk_slots: Arc::new(Semaphore::new(usize::from(options.max_concurrent_io))),
+            places: Places::new(),
+            disk_slots: Arc::new(Semaphore::new(
+                usize::from(options.max_concurrent_io).min(SYNC_THREADS),
+            )),
             shared: Arc::clone(shared),
             options: options.clone(),
             sealing: Sealing::of(options),
@@ -238,7 +250,8 @@ impl JetStream {
     /// Ends all streams: what waits is written, and their tasks end.
     pub(crate) async fn stop(self: &Arc<Self>) {
         self.api.close();
-        self.transfers.end().await;
+        // One that waits for a disk is not waited for.
+        let _ = tokio::time::timeout(assets::CLOSE_WAIT, self.transfers.end()).await;
         self.refusals.close();
         // All at the same time: one with a slow disk does not hold up the others.
         let mut closing = tokio::task::JoinSet::new();

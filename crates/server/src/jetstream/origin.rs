@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cognate_api::SourceInfo;
 use cognate_group::{Group, OriginState, Wish, kind};
@@ -24,6 +25,9 @@ type Sub = Arc<Subscription<Connection>>;
 
 /// A source that nothing was ever heard of.
 const NEVER: Nanos = Nanos(-1);
+
+/// How long it is waited for a stream that might hurry: one that does not answer cannot.
+const HURRY_WAIT: Duration = Duration::from_millis(100);
 
 /// What may wait of what all origins of a stream deliver. Each sends no more than 32 MiB before it has
 /// an answer to its flow control; what gets lost beyond is asked for again.
@@ -170,7 +174,10 @@ impl AccountJetStream {
         let now = self.server.clock.now();
         let streams = self.streams();
         for stream in streams.iter().filter(|stream| stream.origins.are_used()) {
-            let mut group = stream.group.lock();
+            // One whose disk does not answer asks when its time has come.
+            let Some(mut group) = stream.group.try_lock_for(HURRY_WAIT) else {
+                continue;
+            };
             let config = group.config();
             let mut origins = config.mirror.iter().chain(&config.sources);
             if origins.any(|origin| name.is_none_or(|name| origin.name == name)) {

@@ -9,9 +9,11 @@ use cognate_router::Subscription;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use super::api::unsaid::Unsaid;
 use super::disk::Directory;
 use super::inbox::Inbox;
 use super::origin::{OriginSubscriptions, READERS, read_subjects};
+use super::silence::Silence;
 use super::usage::{Share, Usage};
 use crate::data::{Account, Connection};
 
@@ -44,6 +46,12 @@ pub(crate) struct StreamHandle {
     config: RwLock<Arc<StreamConfig>>,
     /// How many consumers it has, as noted last.
     consumer_count: AtomicU64,
+    /// How long its disk has not answered.
+    pub silence: Silence,
+    /// Answers to requests that wait for it.
+    pub unsaid: Unsaid,
+    /// How often somebody who is not its task has done something with the group: a sign of life.
+    pub touched: AtomicU64,
     /// Whether the stream's task has ended.
     pub closed: watch::Sender<bool>,
 }
@@ -69,6 +77,9 @@ impl StreamHandle {
             consumers: Mutex::default(),
             config: RwLock::new(config),
             consumer_count: AtomicU64::new(0),
+            silence: Silence::default(),
+            unsaid: Unsaid::default(),
+            touched: AtomicU64::new(0),
             closed: watch::Sender::new(false),
         }
     }

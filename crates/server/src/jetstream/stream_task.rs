@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use cognate_group::{Finished, SyncWork};
+use cognate_group::{Finished, Group, SyncWork};
 use cognate_model::{DamagedRange, Timestamp};
 use cognate_process::{error, warn};
 use tokio::sync::Semaphore;
@@ -32,8 +32,8 @@ use super::AccountJetStream;
 use super::disk::Directory;
 use super::inbox::{Inbox, Want, Woken};
 use super::outlet::GroupOutlet;
+use super::silence::Wait;
 use super::stream::StreamHandle;
-use crate::data::{Outlet, Totals};
 
 /// Bytes of frames that one step takes: a few milliseconds' worth.
 const STEP_BYTES: usize = 1024 * 1024;
@@ -69,7 +69,7 @@ pub(crate) async fn drive(jetstream: Arc<AccountJetStream>, stream: Arc<StreamHa
     let mut timer = pin!(tokio::time::sleep(IDLE));
     let mut again = false;
     while driver.wait(timer.as_mut(), again).await {
-        again = driver.step_beside_others(timer.as_mut());
+        again = driver.step_beside_others(timer.as_mut()).await;
         if again {
             // Others get their turn; what came meanwhile is looked at in the same round.
             tokio::task::yield_now().await;
@@ -148,6 +148,7 @@ impl Driver {
                 && let Poll::Ready(result) = Pin::new(task).poll(cx)
             {
                 self.syncing = None;
+                self.stream.silence.end(Wait::Sync);
                 // The work cannot be cancelled, and it does not panic.
                 self.synced = result.ok().flatten();
                 ready = true;
@@ -181,16 +182,21 @@ impl Driver {
     /// One step, which must not take one of the runtime's threads away from others if the disk lets it
     /// wait. That is not known before; but a disk whose syncs or last writes took long is not trusted,
     /// and a lock that somebody holds may be held by one who waits for the disk.
-    fn step_beside_others(&mut self, timer: Pin<&mut Sleep>) -> bool {
+    async fn step_beside_others(&mut self, timer: Pin<&mut Sleep>) -> bool {
         let began = Instant::now();
+        if !self.stream.files.are_kept() {
+            return self.step(timer);
+        }
         let is_syncing_long = self
             .sync_began
             .is_some_and(|at| began.duration_since(at) > SLOW && self.syncing.is_some());
-        let is_alone = !is_syncing_long && !self.was_slow && self.stream.group.try_lock().is_some();
-        let again = match is_alone || !may_step_aside() {
-            true => self.step(timer),
-            false => tokio::task::block_in_place(|| self.step(timer)),
-        };
+        let is_trusted =
+            !is_syncing_long && !self.was_slow && self.stream.group.try_lock().is_some();
+        self.stream.silence.begin(Wait::Step, began);
+        let jetstream = Arc::clone(&self.jetstream);
+        let place = jetstream.server.places.enter(is_trusted).await;
+        let again = place.run(|| self.step(timer));
+        self.stream.silence.end(Wait::Step);
         self.was_slow = began.elapsed() > SLOW;
         again
     }
@@ -198,49 +204,40 @@ impl Driver {
     /// One step. Returns whether another should follow at once.
     fn step(&mut self, timer: Pin<&mut Sleep>) -> bool {
         let now = self.jetstream.server.clock.now();
-        let shared = &self.jetstream.server.shared;
         let signalled = std::mem::take(&mut self.signalled);
-        let mut group = self.stream.group.lock();
+        let jetstream = Arc::clone(&self.jetstream);
+        let stream = Arc::clone(&self.stream);
+        let mut group = stream.group.lock();
         if let Some(finished) = self.synced.take() {
             group.finish_sync(finished);
         }
-        group.set_room(self.jetstream.room_for(&self.stream));
-        let mut desk = self.jetstream.server.workers.borrow();
-        let watch = self.jetstream.server.watching();
-        let account = &self.jetstream.account;
-        let outlet = Outlet::new(account, desk.worker(), &watch);
-        let mut outlet = GroupOutlet::new(outlet, &self.jetstream, &self.stream.name);
-        if signalled {
-            group.check_interest(now, &mut outlet);
-        }
-        if !group.is_full() {
-            for (frames, budget) in [
-                (&mut self.frames, STEP_BYTES),
-                (&mut self.arrived, ORIGIN_BYTES),
-            ] {
-                let (rest, random) = (frames.rest(), shared.fresh_seed());
-                let handled = group.handle_frames(rest, budget, now, random, &mut outlet);
-                frames.handled += handled;
+        group.set_room(jetstream.room_for(&stream));
+        let ((), mut inactive) = jetstream.with_outlet(&stream, |outlet| {
+            if signalled {
+                group.check_interest(now, outlet);
             }
-        }
-        group.handle_timeouts(now, &mut outlet);
+            self.handle_frames(&mut group, now, outlet);
+            group.handle_timeouts(now, outlet);
+        });
+        // It may wait for the disk, so nothing is held meanwhile that others need.
         if let Some(work) = group.flush(now, self.syncing.is_some()) {
-            self.syncing = Some(start_sync(&self.jetstream.server.disk_slots, work));
-            self.sync_began = Some(Instant::now());
+            self.begin_sync(work);
         }
-        let mut more = group.advance(now, &mut outlet);
-        if self.syncing.is_none() {
-            // Housekeeping waits for what is durable, so it goes on after the sync.
-            more |= group.maintain();
-        }
-        group.write_journal();
+        let is_syncing = self.syncing.is_some();
+        let (mut more, gone) = jetstream.with_outlet(&stream, |outlet| {
+            let mut more = group.advance(now, outlet);
+            if !is_syncing {
+                // Housekeeping waits for what is durable, so it goes on after the sync.
+                more |= group.maintain();
+            }
+            group.write_journal();
+            // Before the answers leave: whoever has one may ask.
+            stream.note_state(jetstream.usages(), &group);
+            more
+        });
+        inactive.extend(gone);
         let next = group.next_timeout();
         self.is_full = group.is_full();
-        // Before the answers leave: whoever has one may ask.
-        self.stream.note_state(self.jetstream.usages(), &group);
-        let (sent, inactive) = outlet.finish();
-        desk.count(Totals::default(), sent);
-        drop(desk);
         let failure = group.failure().filter(|_| !self.has_told_failure);
         if let Some(reason) = failure {
             tell_failure(&self.jetstream, &self.stream, reason);
@@ -264,28 +261,55 @@ impl Driver {
         more
     }
 
+    /// Handles some of what was taken out of the inboxes.
+    fn handle_frames(
+        &mut self,
+        group: &mut Group<Directory>,
+        now: Timestamp,
+        outlet: &mut GroupOutlet<'_>,
+    ) {
+        if group.is_full() {
+            return;
+        }
+        for (frames, budget) in [
+            (&mut self.frames, STEP_BYTES),
+            (&mut self.arrived, ORIGIN_BYTES),
+        ] {
+            let random = self.jetstream.server.shared.fresh_seed();
+            frames.handled += group.handle_frames(frames.rest(), budget, now, random, outlet);
+        }
+    }
+
+    fn begin_sync(&mut self, work: SyncWork<Directory>) {
+        self.syncing = Some(start_sync(&self.jetstream.server.disk_slots, work));
+        let now = Instant::now();
+        self.stream.silence.begin(Wait::Sync, now);
+        self.sync_began = Some(now);
+    }
+
     /// The stream was closed: what is under way is brought to its end.
     async fn finish(&mut self) {
         if let Some(task) = self.syncing.take()
             && let Ok(Some(finished)) = task.await
         {
-            self.stream.group.lock().finish_sync(finished);
+            self.synced = Some(finished);
         }
-        let mut group = self.stream.group.lock();
-        let now = self.jetstream.server.clock.now();
-        self.jetstream
-            .with_locked(&self.stream, &mut group, now, |group, _, outlet| {
+        self.stream.silence.end(Wait::Sync);
+        let jetstream = Arc::clone(&self.jetstream);
+        // It waits for the disk in any case.
+        let place = jetstream.server.places.enter(false).await;
+        place.run(|| {
+            let mut group = self.stream.group.lock();
+            if let Some(finished) = self.synced.take() {
+                group.finish_sync(finished);
+            }
+            let now = jetstream.server.clock.now();
+            jetstream.with_locked(&self.stream, &mut group, now, |group, _, outlet| {
                 group.close(outlet);
             });
-        drop(group);
+        });
         self.stream.closed.send_replace(true);
     }
-}
-
-/// Whether the runtime has other threads that can take over.
-fn may_step_aside() -> bool {
-    let runtime = tokio::runtime::Handle::current();
-    runtime.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread
 }
 
 /// Runs a sync on a thread that may wait, once there is a place for another disk operation.

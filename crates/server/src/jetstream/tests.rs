@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 struct Rig {
     server: Server,
     client: LocalClient,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -43,7 +43,7 @@ impl Rig {
         Rig {
             server,
             client,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -197,6 +197,36 @@ async fn a_reload_that_raises_the_limit_of_the_store_makes_room() {
     assert_eq!(rig.jetstream().usage.bytes(StorageType::File), 2000 + 31);
     rig.api("STREAM.DELETE.S", "").await;
     assert_eq!(rig.jetstream().usage.bytes(StorageType::File), 0);
+}
+
+/// It takes several steps to remove what a rollup replaces.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_in_the_middle_of_a_rollup_is_told_what_it_leaves() {
+    let rig = Rig::start(JetStreamOptions::default()).await;
+    rig.stream("R", r#","allow_rollup_hdrs":true"#).await;
+    for _ in 1..20_000 {
+        let published = rig.client.publish("R", b"old").await;
+        published.expect("the server takes it");
+    }
+    let last = rig.ask("R", "old").await;
+    assert!(last.contains(r#""seq":20000}"#), "{last}");
+    let rollup = LocalMessage {
+        subject: "R".to_owned(),
+        headers: Some(b"NATS/1.0\r\nNats-Rollup: sub\r\n\r\n".to_vec()),
+        ..LocalMessage::default()
+    };
+    let published = rig.client.publish_message(&rollup).await;
+    published.expect("the server takes it");
+    let settled = async {
+        loop {
+            let info = rig.api("STREAM.INFO.R", "").await;
+            if info.contains(r#""messages":1,"#) {
+                return;
+            }
+            assert!(info.contains(r#""messages":20000,"#), "{info}");
+        }
+    };
+    within("the rollup", settled).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -111,7 +111,7 @@ pub(super) fn unpin(call: &Call<'_>, stream: &str, name: &str) -> Result<Answer,
     }
     Ok(call.jetstream.with_group(&stream, |group, now, outlet| {
         group.unpin_consumer(name, now, outlet);
-        call.leave(group, response(&call.operation, &Done {}))
+        call.leave(&stream, group, response(&call.operation, &Done {}))
     }))
 }
 
@@ -136,7 +136,7 @@ pub(super) fn reset(call: &Call<'_>, stream: &str, name: &str) -> Result<Answer,
         let reset_seq = reset.map_err(error::consumer_invalid_reset)?;
         let info = describe(group, name, Shown::Alone, now, outlet).unwrap_or_default();
         let body = response(&call.operation, &ResetConsumer { info, reset_seq });
-        Ok(call.leave(group, body))
+        Ok(call.leave(&stream, group, body))
     })
 }
 

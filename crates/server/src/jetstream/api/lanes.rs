@@ -3,7 +3,8 @@
 //!
 //! Invariants: within a lane requests are served in the order in which they came; a lane with requests
 //! has exactly one task. Bounds: the API's queue limits hold for what waits in all lanes together, and
-//! at most [`API_THREADS`](super::super::API_THREADS) requests are served on threads at a time.
+//! at most [`API_THREADS`](super::super::API_THREADS) requests are served on threads at a time, beside
+//! [`HANGING`] that wait for disks which do not answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use tokio::sync::Semaphore;
 
 use super::queue::{Limits, Request};
 
+/// Threads that may wait for disks that do not answer, beyond which those that serve become fewer.
+const HANGING: usize = 48;
+
 /// The account, and what [`lane_of`] says.
 type Lane = (u64, Box<str>);
 
@@ -23,6 +27,8 @@ pub(super) struct Lanes {
     limits: Limits,
     /// Threads for requests that may take long.
     pub(super) threads: Arc<Semaphore>,
+    /// Threads that wait for a disk which does not answer, and serve nobody.
+    pub(super) hanging: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -47,6 +53,7 @@ impl Lanes {
             state: Mutex::default(),
             limits,
             threads: Arc::new(Semaphore::new(threads)),
+            hanging: Arc::new(Semaphore::new(HANGING)),
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn get(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
             start_time: request.start_time,
         })?;
         let body = StoredMessage::new(&message, !request.no_hdr);
-        Ok(call.leave(group, response(&call.operation, &body)))
+        Ok(call.leave(&stream, group, response(&call.operation, &body)))
     })
 }
 
@@ -48,7 +48,7 @@ pub(super) fn delete(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
             // nats-server does not count this as an error of the API.
             Err(cause) => error_response(Some(&call.operation), &cause),
         };
-        Ok(call.leave(group, body))
+        Ok(call.leave(&stream, group, body))
     })
 }
 
@@ -91,7 +91,7 @@ pub(super) fn purge(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     };
     Ok(call
         .jetstream
-        .with_group(&stream, |group, _, _| call.leave(group, body)))
+        .with_group(&stream, |group, _, _| call.leave(&stream, group, body)))
 }
 
 /// Purges so many messages at a time, and lets publishes have their turn in between.

@@ -1,23 +1,27 @@
-//! Requests that may take long: each is served on a thread, and none waits without end for a stream whose
-//! disk does not answer.
+//! Requests that may take long: each is served on a thread, and none waits without end for a disk that
+//! does not answer.
 //!
 //! ```text
-//! served on a thread ─▶ stream gives signs of life ─▶ wait on
+//! served on a thread ─▶ gives signs of life ─▶ wait on
 //!                   └─▶ none for [`SILENCE`] ─▶ this one is refused, and those behind it as they come,
 //!                                               but for one to delete the stream, which is served
 //! ```
 //!
-//! A refused request goes on when the disk does: its answer is said once, by whoever takes its
-//! [`Ticket`]. Its lane stays its own until then, so that no more threads wait for that stream.
+//! A sign of life is that somebody has done something with the stream: what takes long does it in
+//! steps. A refused request goes on when the disk does: its answer is said once, by whoever takes its
+//! [`Ticket`]. Its lane stays its own until then, so that no more threads wait for that stream; the
+//! thread counts as one that [hangs](Lanes::hanging), and no longer as one of those that serve.
 
 use std::str;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use cognate_api::{Operation, error_response};
+use cognate_group::Ticket;
 use cognate_model::error;
 use cognate_process::warn;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -27,66 +31,64 @@ use super::queue::Request;
 use crate::jetstream::AccountJetStream;
 use crate::jetstream::stream::StreamHandle;
 
-/// How long nobody gets hold of a stream until its disk is taken not to answer: a client waits five
+/// How long a request gives no sign of life until its disk is taken not to answer: a client waits five
 /// seconds.
-const SILENCE: Duration = Duration::from_millis(if cfg!(test) { 400 } else { 4000 });
+pub(super) const SILENCE: Duration = Duration::from_millis(if cfg!(test) { 400 } else { 4000 });
 
 /// How often a stream is looked at that a request waits for.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// The right to answer a request.
-#[derive(Debug, Default)]
-pub(super) struct Ticket(AtomicBool);
-
-impl Ticket {
-    /// Takes it; true for the first who does.
-    pub(super) fn take(&self) -> bool {
-        !self.0.swap(true, Relaxed)
-    }
-}
 
 /// Serves a request on a thread.
 pub(super) async fn serve(jetstream: &Arc<AccountJetStream>, lanes: &Lanes, request: Request) {
     let request = Arc::new(request);
     let ticket = Arc::new(Ticket::default());
-    let stream = Operation::parse(&request.subject)
-        .filter(|operation| !is_deletion(operation))
-        .and_then(|operation| jetstream.stream(stream_of(&operation)?));
-    let mut done = on_thread(jetstream, lanes, &request, &ticket).await;
-    let Some(stream) = stream else {
+    let operation = Operation::parse(&request.subject);
+    let stream = operation.and_then(|operation| jetstream.stream(stream_of(&operation)?));
+    let Some((thread, mut done)) = on_thread(jetstream, lanes, &request, &ticket).await else {
+        return refuse_unserved(jetstream, &request);
+    };
+    if operation.is_some_and(|operation| is_deletion(&operation)) {
         // It ends early only if the runtime is shut down.
         let _ = done.await;
         return;
-    };
-    let mut seen = Instant::now();
+    }
+    let mut thread = Some(thread);
+    let touched = || stream.as_ref().map_or(0, |it| it.touched.load(Relaxed));
+    let mut seen = (Instant::now(), touched());
     while timeout(LOOK, &mut done).await.is_err() {
-        if stream.group.try_lock().is_some() {
-            seen = Instant::now();
-        } else if seen.elapsed() > SILENCE {
-            if ticket.take() {
-                tell(jetstream, &stream);
-                refuse(jetstream, &request);
+        if touched() != seen.1 {
+            seen = (Instant::now(), touched());
+        }
+        if seen.0.elapsed() <= SILENCE {
+            continue;
+        }
+        if ticket.take() {
+            if let Some(stream) = &stream {
+                tell(jetstream, stream);
             }
-            while let Some(behind) = lanes.behind(&request) {
-                serve_behind(jetstream, lanes, behind).await;
+            refuse(jetstream, &request);
+            if let Ok(hanging) = Arc::clone(&lanes.hanging).try_acquire_owned() {
+                thread = Some(hanging);
             }
         }
+        while let Some(behind) = lanes.behind(&request) {
+            serve_behind(jetstream, lanes, behind).await;
+        }
     }
+    drop(thread);
 }
 
 /// Serves a request about a stream whose disk does not answer.
 async fn serve_behind(jetstream: &Arc<AccountJetStream>, lanes: &Lanes, request: Request) {
     if Operation::parse(&request.subject).is_some_and(|operation| is_deletion(&operation)) {
         let (request, ticket) = (Arc::new(request), Arc::default());
-        let done = on_thread(jetstream, lanes, &request, &ticket).await;
-        let _ = done.await;
+        match on_thread(jetstream, lanes, &request, &ticket).await {
+            Some((_thread, done)) => drop(done.await),
+            None => refuse_unserved(jetstream, &request),
+        }
         return;
     }
-    let stats = &jetstream.api_stats;
-    stats.end_one();
-    stats.total.fetch_add(1, Relaxed);
-    stats.errors.fetch_add(1, Relaxed);
-    refuse(jetstream, &request);
+    refuse_unserved(jetstream, &request);
 }
 
 /// Deleting a stream has a deadline of its own.
@@ -94,24 +96,25 @@ fn is_deletion(operation: &Operation<'_>) -> bool {
     matches!(operation, Operation::StreamDelete { .. })
 }
 
-/// Begins to serve a request on a thread, once there is one.
+/// Begins to serve a request on a thread, if there is one before long. The permit is for as long as it
+/// is served.
 async fn on_thread(
     jetstream: &Arc<AccountJetStream>,
     lanes: &Lanes,
     request: &Arc<Request>,
     ticket: &Arc<Ticket>,
-) -> JoinHandle<()> {
+) -> Option<(OwnedSemaphorePermit, JoinHandle<()>)> {
+    let thread = timeout(SILENCE, Arc::clone(&lanes.threads).acquire_owned());
     // The semaphore is never closed.
-    let thread = Arc::clone(&lanes.threads).acquire_owned().await;
+    let thread = thread.await.ok()?.ok()?;
     let jetstream = Arc::clone(jetstream);
     let (request, ticket) = (Arc::clone(request), Arc::clone(ticket));
-    tokio::task::spawn_blocking(move || {
-        handle(&jetstream, &request, &ticket);
-        drop(thread);
-    })
+    let work = tokio::task::spawn_blocking(move || handle(&jetstream, &request, &ticket));
+    Some((thread, work))
 }
 
-fn tell(jetstream: &AccountJetStream, stream: &StreamHandle) {
+/// Says in the log that a stream's disk does not answer.
+pub(super) fn tell(jetstream: &AccountJetStream, stream: &StreamHandle) {
     warn!(
         jetstream.server.shared.log,
         "Stream '{} > {}' has not answered for {SILENCE:?}: is its disk well? Requests about it are \
@@ -121,7 +124,17 @@ fn tell(jetstream: &AccountJetStream, stream: &StreamHandle) {
     );
 }
 
-fn refuse(jetstream: &AccountJetStream, request: &Request) {
+/// Refuses a request that nobody has begun to serve.
+fn refuse_unserved(jetstream: &AccountJetStream, request: &Request) {
+    let stats = &jetstream.api_stats;
+    stats.end_one();
+    stats.total.fetch_add(1, Relaxed);
+    stats.errors.fetch_add(1, Relaxed);
+    refuse(jetstream, request);
+}
+
+/// Answers a request with an error.
+pub(super) fn refuse(jetstream: &AccountJetStream, request: &Request) {
     let operation = Operation::parse(&request.subject);
     if let Ok(reply) = str::from_utf8(&request.reply)
         && !reply.is_empty()

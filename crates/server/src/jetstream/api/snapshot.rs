@@ -60,14 +60,14 @@ fn freeze(jetstream: &AccountJetStream, stream: &Arc<StreamHandle>) -> Result<Fr
 /// What is left of a request that is answered later than those that came after it.
 struct OwnCall {
     jetstream: Arc<AccountJetStream>,
-    request: super::Request,
+    request: Arc<super::Request>,
 }
 
 impl OwnCall {
     fn of(call: &Call<'_>) -> Self {
         OwnCall {
             jetstream: Arc::clone(call.jetstream),
-            request: call.request.clone(),
+            request: Arc::clone(call.request),
         }
     }
 

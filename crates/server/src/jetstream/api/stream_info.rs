@@ -47,7 +47,8 @@ pub(in crate::jetstream) fn describe(
     describe_locked(jetstream, &stream.group.lock(), shown)
 }
 
-fn describe_locked(
+/// The same with a group that is locked already.
+pub(in crate::jetstream) fn describe_locked(
     jetstream: &AccountJetStream,
     group: &Group<Directory>,
     shown: Shown,
@@ -81,6 +82,11 @@ fn describe_locked(
 pub(super) fn info(call: &Call<'_>, name: &str) -> Result<Answer, ApiError> {
     let request = InfoRequest::parse(call.body(), call.unknown)?;
     let stream = call.stream(name)?;
+    let is_rolling_up = stream.group.lock().is_rolling_up();
+    if is_rolling_up {
+        // The counts are right when it is over. If it cannot be, they are told as they are.
+        let _ = call.jetstream.finish_rollups(&stream);
+    }
     let mut info = describe(call.jetstream, &stream, Shown::Alone);
     let mut page = Page::default();
     if request.deleted_details || !request.subjects_filter.is_empty() {
@@ -119,7 +125,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let deadline = Instant::now() + LIST_WAIT;
     let (mut infos, mut missing) = (Vec::new(), Vec::new());
     for stream in page.of(&streams) {
-        match stream.group.try_lock_until(deadline) {
+        match stream.look_within(deadline.saturating_duration_since(Instant::now())) {
             Some(group) => infos.push(describe_locked(call.jetstream, &group, Shown::Listed)),
             None => missing.push(stream.name.clone()),
         }
