@@ -58,6 +58,7 @@ enum Command {
     Errors(commands::errors::ErrorsArgs),
     #[command(visible_aliases = ["srv", "sys", "system"])]
     Server(commands::server::ServerArgs),
+    Audit(commands::audit::AuditArgs),
     Auth(commands::auth::AuthArgs),
     #[command(visible_aliases = ["con", "obs", "c"])]
     Consumer(commands::consumer::ConsumerArgs),
@@ -92,6 +93,7 @@ impl Command {
             Command::Schema(args) => args.run(app).await,
             Command::Errors(args) => args.run().await,
             Command::Server(args) => args.run(app).await,
+            Command::Audit(args) => args.run(app).await,
             Command::Auth(args) => args.run(app).await,
             Command::Consumer(args) => args.run(app).await,
             Command::Events(args) => args.run(app).await,

@@ -4,6 +4,7 @@
 //! with sub-commands has an enum in its `mod.rs` and a file per sub-command.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod bench;
 pub(crate) mod cheat;

@@ -111,7 +111,7 @@ impl ReplyArgs {
             note!("{key}: {value}");
         }
         say!();
-        output::print(&request.payload);
+        output::show_bytes(&request.payload);
         say!();
     }
 

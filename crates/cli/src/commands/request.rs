@@ -188,7 +188,10 @@ impl RequestArgs {
             Some(command) => translate::translate(command, &reply.subject, &reply.payload).await?,
             None => reply.payload.to_vec(),
         };
-        output::print(&body);
+        match self.raw {
+            true => output::print(&body),
+            false => output::show_bytes(&body),
+        }
         if !body.ends_with(b"\n") {
             say!();
         }

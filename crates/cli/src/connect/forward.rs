@@ -28,6 +28,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
 use super::settings::Settings;
@@ -50,9 +51,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 type Reader = Box<dyn AsyncRead + Send + Unpin>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// A way that is open.
+/// A way that is open. Dropping it ends the listening; connections in use go on.
 pub(crate) struct Forwarder {
     address: SocketAddr,
+    listening: AbortHandle,
     shared: Arc<Shared>,
 }
 
@@ -95,8 +97,12 @@ impl Forwarder {
         let first = first?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        tokio::spawn(serve(listener, shared.clone(), first));
-        Ok(Forwarder { address, shared })
+        let listening = tokio::spawn(serve(listener, shared.clone(), first)).abort_handle();
+        Ok(Forwarder {
+            address,
+            listening,
+            shared,
+        })
     }
 
     /// Where async-nats has to connect to.
@@ -119,6 +125,12 @@ impl Forwarder {
                 let _ = tokio::time::timeout(DRAIN, waiting).await;
             }
         }
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.listening.abort();
     }
 }
 

@@ -1,10 +1,12 @@
-//! TLS settings as rustls wants them, for connections that async-nats doesn't make.
+//! TLS settings as rustls wants them, for connections that async-nats doesn't make, and for our own
+//! listener.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::secret::expand_home;
 use super::settings::Settings;
@@ -34,6 +36,19 @@ pub(crate) fn client_config(settings: &Settings) -> Result<Arc<ClientConfig>> {
         certificates(&settings.context.cert)?,
         key,
     )?))
+}
+
+/// TLS of a listener that asks nobody for a certificate.
+pub(crate) fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+    let chain = certificates(&certificate.display().to_string())?;
+    let key = PrivateKeyDer::from_pem_file(key).context(key.display())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context(certificate.display())?;
+    Ok(Arc::new(config))
 }
 
 /// The certificates of a PEM file.

@@ -106,7 +106,7 @@ impl Columns {
 
     /// Prints the page.
     pub(crate) fn print(&self) {
-        super::print(self.render().as_bytes());
+        super::show(&self.render());
     }
 }
 

@@ -110,6 +110,8 @@ impl Histogram {
         let mut ranges: Vec<(u64, u64)> = (1..=rows)
             .map(|row| ((low * step.powi(row as i32)).ceil() as u64, 0))
             .collect();
+        // Values are whole: close together, several ends are the same one.
+        ranges.dedup();
         for (at, count) in self
             .counts
             .iter()
@@ -120,7 +122,7 @@ impl Histogram {
             let fits = ranges
                 .iter()
                 .position(|(end, _)| value <= *end)
-                .unwrap_or(rows - 1);
+                .unwrap_or(ranges.len() - 1);
             if let Some(range) = ranges.get_mut(fits) {
                 range.1 += count;
             }

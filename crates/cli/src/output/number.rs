@@ -2,6 +2,11 @@
 
 use crate::error::{Error, Result};
 
+/// The sum of what servers counted; what is too large for a number is the largest.
+pub(crate) fn total(values: impl IntoIterator<Item = u64>) -> u64 {
+    values.into_iter().fold(0, u64::saturating_add)
+}
+
 /// `1234567` as `1,234,567`.
 pub(crate) fn grouped(value: impl Into<i128>) -> String {
     let value = value.into();

@@ -39,7 +39,7 @@ impl Progress {
     pub(crate) fn new(label: impl Into<String>, total: u64, unit: Unit, wanted: bool) -> Self {
         let visible = wanted && io::stderr().is_terminal();
         Progress {
-            label: label.into(),
+            label: super::clean::clean(&label.into()).into_owned(),
             unit,
             total,
             done: 0,

@@ -192,7 +192,7 @@ fn can_ask(flag: &str) -> Result<()> {
 fn line(question: &str, flag: &str) -> Result<String> {
     can_ask(flag)?;
     let mut stderr = io::stderr().lock();
-    stderr.write_all(format!("? {question}").as_bytes())?;
+    stderr.write_all(format!("? {}", super::clean::clean(question)).as_bytes())?;
     stderr.flush()?;
     let mut answer = String::new();
     if io::stdin().lock().read_line(&mut answer)? == 0 {

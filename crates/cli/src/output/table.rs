@@ -72,7 +72,7 @@ impl Table {
     pub(crate) fn print(&self) {
         let text = self.render(terminal::width());
         let scheme = SCHEME.get().map_or("", String::as_str);
-        super::print(in_scheme(&text, scheme, terminal::has_colour()).as_bytes());
+        super::show(&in_scheme(&text, scheme, terminal::has_colour()));
     }
 
     /// The table as text of at most `width` columns, as far as columns can be narrowed.

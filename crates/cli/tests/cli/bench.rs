@@ -165,3 +165,27 @@ fn buckets_are_measured() {
         .nats(&["bench", "kv", "get", "--clients", "0"])
         .fails_with("--clients must be between");
 }
+
+/// The server delivers a thousand messages without an acknowledgement, and no more: a consumer that
+/// acknowledged only at the end of its last request used to wait for ever.
+#[test]
+fn one_acknowledgement_stands_for_many() {
+    let world = World::new();
+    let fill = [
+        "js",
+        "pub",
+        "async",
+        "js.a",
+        "--create",
+        "--storage",
+        "memory",
+    ];
+    stats(
+        &world,
+        &[&fill[..], &["--maxbytes", "64MB", "--msgs", "3000"]].concat(),
+    );
+    stats(
+        &world,
+        &["js", "consume", "--msgs", "3000", "--acks", "all"],
+    );
+}

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use cognate_conformance::wait;
 
@@ -371,6 +372,49 @@ fn servers_are_checked() {
     );
 }
 
+/// An exporter that goes on, and where it listens.
+struct Exporter {
+    child: std::process::Child,
+    address: String,
+}
+
+impl Exporter {
+    fn start(world: &World, config: &str, flags: &[&str]) -> Self {
+        let listen = ["--config", config, "--port", "0", "--address", "127.0.0.1"];
+        let command = ["server", "check", "exporter"];
+        let log = world.dir().join(format!("exporter-{}.log", flags.len()));
+        let child = world
+            .command(&[&command[..], &listen, flags].concat())
+            .stderr(std::fs::File::create(&log).expect("a file"))
+            .spawn()
+            .expect("nats can be run");
+        let address = wait::until("the exporter", || {
+            let text = std::fs::read_to_string(&log).expect("its log");
+            Some(text.split("://").nth(1)?.split('/').next()?.to_owned())
+        });
+        Exporter { child, address }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).expect("it listens")
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        // It may have ended already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn get(mut stream: impl Read + Write, path: &str) -> String {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
 #[test]
 fn prometheus_scrapes_the_exporter() {
     let world = World::new();
@@ -379,37 +423,8 @@ fn prometheus_scrapes_the_exporter() {
         .ok();
     let config = "context: here\nchecks:\n  - name: shop\n    kind: connection\n  - name: js\n    kind: jetstream\n    properties:\n      check_replicas: false\n  - name: gone\n    kind: kv\n    properties:\n      bucket: NONE\n";
     let config = world.file("exporter.yaml", config.as_bytes());
-    let mut command = world.command(&[
-        "server",
-        "check",
-        "exporter",
-        "--config",
-        &config,
-        "--port",
-        "0",
-        "--address",
-        "127.0.0.1",
-    ]);
-    let log = world.dir().join("exporter.log");
-    let mut exporter = command
-        .stderr(std::fs::File::create(&log).expect("a file"))
-        .spawn()
-        .expect("nats can be run");
-    let address = wait::until("the exporter", || {
-        let text = std::fs::read_to_string(&log).expect("its log");
-        Some(text.split("http://").nth(1)?.split('/').next()?.to_owned())
-    });
-    let get = |path: &str| {
-        let mut stream = TcpStream::connect(&address).expect("it listens");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
-    };
-    let metrics = get("/metrics");
-    let missing = get("/");
-    exporter.kill().expect("it can be ended");
-    exporter.wait().expect("it ends");
+    let exporter = Exporter::start(&world, &config, &[]);
+    let metrics = get(exporter.connect(), "/metrics");
     assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
     for line in [
         "nats_server_check_connections_status_code{item=\"shop\",status=\"OK\"} 0",
@@ -418,9 +433,46 @@ fn prometheus_scrapes_the_exporter() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
+    let missing = get(exporter.connect(), "/");
     assert!(missing.starts_with("HTTP/1.1 404 "), "{missing}");
     let broken = world.file("broken.yaml", b"checks:\n  - name: x\n    kind: tea\n");
     world
         .nats(&["server", "check", "exporter", "--config", &broken])
         .fails_with("check \"x\": ");
+}
+
+#[test]
+fn the_exporter_speaks_https() {
+    let world = World::new();
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let cert_file = world.file("cert.pem", certificate.pem().as_bytes());
+    let key_file = world.file("key.pem", key.serialize_pem().as_bytes());
+    let config = world.file("c.yaml", b"checks:\n  - name: shop\n    kind: connection\n");
+    let flags = ["--https-certificate", &cert_file, "--https-key", &key_file];
+    let exporter = Exporter::start(&world, &config, &flags);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.der().clone()).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "127.0.0.1".try_into().expect("an address");
+    let session = rustls::ClientConnection::new(Arc::new(client), name).expect("a session");
+    let metrics = get(
+        rustls::StreamOwned::new(session, exporter.connect()),
+        "/metrics",
+    );
+    assert!(metrics.contains("item=\"shop\",status=\"OK\""), "{metrics}");
+    let export = ["server", "check", "exporter", "--config", &config];
+    world
+        .nats(&[&export[..], &["--https-key", &key_file]].concat())
+        .fails_with("--https-certificate");
+    let swapped = ["--https-certificate", &key_file, "--https-key", &cert_file];
+    world
+        .nats(&[&export[..], &swapped].concat())
+        .fails_with("cert.pem");
 }

@@ -131,6 +131,16 @@ fn top_is_drawn() {
             .expect("a file")
             .contains("Server: n1")
     );
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let mut lines = hosts
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|line| line.first() == Some(&"127.0.0.1"));
+    let name = line
+        .and_then(|line| line.get(1).copied())
+        .unwrap_or("127.0.0.1");
+    let text = world.sys(&["top", "n1", "--lookup", "-o", "-"]).ok().stdout;
+    assert!(text.contains(&format!("\n{name}:")), "{text}");
     world
         .sys(&["top", "n9", "--timeout", "300ms"])
         .fails_with("no server \"n9\" answered");

@@ -4,12 +4,14 @@
 //! Everything goes over loopback; every test has a server and a home directory of its own.
 
 mod account;
+mod audit;
 mod auth;
 mod auth_accounts;
 mod bench;
 mod buckets;
 mod catalogue;
 mod check;
+mod cluster;
 mod connect;
 mod consumers;
 mod consumers_asked;

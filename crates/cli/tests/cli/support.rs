@@ -95,7 +95,8 @@ impl World {
         Self::with(Server::builder().config(text).start())
     }
 
-    fn with(server: Server) -> Self {
+    /// A server that runs already.
+    pub(crate) fn with(server: Server) -> Self {
         World {
             server,
             home: tempfile::tempdir().expect("a temporary directory"),

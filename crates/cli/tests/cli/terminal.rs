@@ -209,3 +209,44 @@ fn passwords_are_hidden_and_the_terminal_is_given_back() {
     terminal.wait_for("interrupted");
     assert!(terminal.echoes());
 }
+
+#[test]
+fn terminals_obey_nobody_but_the_tool() {
+    let world = World::new();
+    let hostile = "\u{1b}]0;title\u{7}\u{9b}2Jcleared";
+    let add = ["stream", "add", "S", "--subjects", "s", "--defaults"];
+    world
+        .nats(&[&add[..], &["--description", hostile]].concat())
+        .ok();
+    world.nats(&["pub", "s", hostile, "-J"]).ok();
+    for command in [
+        &["stream", "info", "S"][..],
+        &["stream", "ls"],
+        &["stream", "info", "S", "--json"],
+        &["stream", "get", "S", "1"],
+        &["sub", "--stream", "S", "--all", "--terminate-at-end"],
+        &["pub", hostile, "x"],
+    ] {
+        let mut terminal = Terminal::start(world.command(command));
+        terminal.wait_for("2Jcleared");
+        terminal.end();
+        for obeyed in ["\u{1b}]", "\u{7}", "\u{9b}"] {
+            assert!(
+                !terminal.seen.contains(obeyed),
+                "{command:?}: {:?}",
+                terminal.seen
+            );
+        }
+    }
+    let piped = world.nats(&["stream", "get", "S", "1"]).ok().stdout;
+    assert!(piped.contains(hostile), "{piped:?}");
+    let mut terminal = Terminal::start(world.command(&[
+        "sub",
+        "--stream",
+        "S",
+        "--all",
+        "--terminate-at-end",
+        "--raw",
+    ]));
+    terminal.wait_for(hostile);
+}

@@ -1,6 +1,6 @@
 //! `account backup` and `account restore`: a folder per stream.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::app::App;
 use crate::commands::shared::describe;
@@ -71,7 +71,10 @@ impl BackupArgs {
         let mut warnings = Vec::new();
         for stream in &list.streams {
             let name = &stream.config.name;
-            let result = backup(&jsm, name, &self.target.join(name), &options).await;
+            let result = match folder(&self.target, name) {
+                Ok(folder) => backup(&jsm, name, &folder, &options).await,
+                Err(error) => Err(error),
+            };
             match result {
                 Ok(()) => {}
                 // Interrupted by the user, who means all of it.
@@ -98,7 +101,7 @@ impl BackupArgs {
     }
 
     fn introduce(&self, streams: &[StreamInfo]) {
-        let sum = |count: fn(&StreamInfo) -> u64| -> u64 { streams.iter().map(count).sum() };
+        let sum = |count: fn(&StreamInfo) -> u64| number::total(streams.iter().map(count));
         let target = self.target.display();
         let mut page = Columns::new(format!("Performing backup of all streams to {target}"));
         page.row("Streams", number::grouped(streams.len() as u64))
@@ -189,5 +192,28 @@ async fn is_restored(jsm: &Jsm, description: &Description) -> Result<bool> {
                 "It is not what the backup holds; `nats stream rm {name}` removes it."
             )),
         ),
+    }
+}
+
+/// The folder of a stream: a name that a server gives may not lead out of the backup.
+fn folder(target: &Path, stream: &str) -> Result<PathBuf> {
+    let mut parts = Path::new(stream).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(name)), None) if name == stream => Ok(target.join(stream)),
+        _ => Err(Error::new("its name is no name for a folder")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_stream_leads_out_of_the_backup() {
+        let within = |stream: &str| folder(Path::new("/backup"), stream).ok();
+        assert_eq!(within("ORDERS"), Some(PathBuf::from("/backup/ORDERS")));
+        for name in ["", ".", "..", "../x", "/etc", "a/b", "a/"] {
+            assert_eq!(within(name), None, "{name:?}");
+        }
     }
 }

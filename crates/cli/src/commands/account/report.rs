@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::commands::server::sys::{Answer, System};
+use crate::commands::server::text::{connection_amounts, connection_columns, connection_title};
 use crate::commands::shared::doc::Doc;
 use crate::error::{Error, Result};
 use crate::output::{duration, json, number, table::Table, time};
@@ -178,46 +179,10 @@ impl ConnectionsArgs {
     }
 
     fn table(&self, shown: &[Value], total: usize) -> Table {
-        let mut headers = vec![
-            "CID",
-            "Name",
-            "Server",
-            "Cluster",
-            "IP",
-            "Account",
-            "Uptime",
-            "In Msgs",
-            "Out Msgs",
-            "In Bytes",
-            "Out Bytes",
-            "Subs",
-        ];
         let has_reason = self.state != "open";
-        if has_reason {
-            headers.push("Reason");
-        }
-        let title = format!(
-            "Top {} Connections out of {} by {}",
-            number::grouped(shown.len() as u64),
-            number::grouped(total as u64),
-            self.sort
-                .to_possible_value()
-                .map_or_else(String::new, |value| value.get_name().to_owned())
-        );
-        let mut table = Table::new(title, &headers);
-        let mut sums = [0_u64; 5];
+        let title = connection_title(shown.len(), total, &self.sort);
+        let mut table = Table::new(title, &connection_columns(has_reason));
         for connection in shown {
-            let counts = [
-                "in_msgs",
-                "out_msgs",
-                "in_bytes",
-                "out_bytes",
-                "subscriptions",
-            ]
-            .map(|field| connection.count(field));
-            for (sum, count) in sums.iter_mut().zip(counts) {
-                *sum = sum.saturating_add(count);
-            }
             let mut row = vec![
                 connection.count("cid").to_string(),
                 connection.text("name").to_owned(),
@@ -227,7 +192,7 @@ impl ConnectionsArgs {
                 connection.text("account").to_owned(),
                 uptime(connection),
             ];
-            row.extend(amounts(counts));
+            row.extend(connection_amounts(std::iter::once(connection)));
             if has_reason {
                 row.push(connection.text("reason").to_owned());
             }
@@ -235,7 +200,7 @@ impl ConnectionsArgs {
         }
         if shown.len() > 1 {
             let mut row = vec![String::new(); 7];
-            row.extend(amounts(sums));
+            row.extend(connection_amounts(shown.iter()));
             table.footer(row);
         }
         table
@@ -255,16 +220,6 @@ fn uptime(connection: &Value) -> String {
         let seconds = time::since(start).as_secs();
         duration::human(std::time::Duration::from_secs(seconds))
     })
-}
-
-fn amounts([in_msgs, out_msgs, in_bytes, out_bytes, subs]: [u64; 5]) -> [String; 5] {
-    [
-        number::grouped(in_msgs),
-        number::grouped(out_msgs),
-        number::bytes(in_bytes),
-        number::bytes(out_bytes),
-        number::grouped(subs),
-    ]
 }
 
 impl StatisticsArgs {

@@ -172,7 +172,7 @@ fn generate(
     match output {
         Some(path) => store::write(path, text.as_bytes()),
         None => {
-            output::print(text.as_bytes());
+            output::show(&text);
             Ok(())
         }
     }

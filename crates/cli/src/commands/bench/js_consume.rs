@@ -88,7 +88,7 @@ struct Plan<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Acks {
     None,
-    /// The last message of a batch stands for all.
+    /// One stands for all before it.
     All,
     Each,
     /// Each, and the server confirms each: the run ends when all are confirmed.
@@ -239,6 +239,8 @@ impl Plan<'_> {
             inbox: &inbox,
             asked: 0,
             received: 0,
+            acked: 0,
+            idle: 0,
         };
         let (mut confirmed, mut bytes) = (0_u64, 0_u64);
         let mut ack = Vec::new();
@@ -256,17 +258,19 @@ impl Plan<'_> {
                 }
                 Some(Frame::Message(message)) => {
                     bytes += message.body.len() as u64;
-                    ack.extend_from_slice(message.reply);
+                    if self.acks != Acks::None {
+                        ack.extend_from_slice(message.reply);
+                    }
                     message.status().filter(|status| *status != 200)
                 }
             };
             match status {
                 None => {
                     pull.received += 1;
-                    let is_last = pull.asked == pull.received;
+                    pull.idle = 0;
                     match self.acks {
                         Acks::None => {}
-                        Acks::All if !is_last => {}
+                        Acks::All if !self.ends_part(&mut pull) => {}
                         Acks::All | Acks::Each => client.raw.publish(&ack, b"", b"", b"+ACK")?,
                         Acks::Double => {
                             client
@@ -276,13 +280,30 @@ impl Plan<'_> {
                     }
                     client.done(1);
                 }
-                Some(404 | 408 | 409) => pull.asked = pull.received,
+                Some(404 | 408 | 409) => {
+                    pull.asked = pull.received;
+                    pull.idle += 1;
+                    if EXPIRES * pull.idle >= PATIENCE {
+                        return Err(no_more(pull.received, client.msgs));
+                    }
+                }
                 Some(503) => return Err(Error::new("the consumer does not answer")),
                 Some(_) => {}
             }
         }
         client.raw.round_trip()?;
         Ok(client.sample(bytes, Histogram::default()))
+    }
+
+    /// Whether an acknowledgement is due that stands for all since the last one: at the end of what
+    /// was asked for, and at every half of a batch, because the server delivers only so much without.
+    fn ends_part(&self, pull: &mut Pull<'_>) -> bool {
+        let part = (self.batch / 2).max(1);
+        let is_due = pull.asked == pull.received || pull.received - pull.acked >= part;
+        if is_due {
+            pull.acked = pull.received;
+        }
+        is_due
     }
 
     /// Asks for messages when few enough are on their way.
@@ -317,6 +338,10 @@ struct Pull<'a> {
     inbox: &'a str,
     asked: u64,
     received: u64,
+    /// How many of those received are acknowledged, where one stands for all.
+    acked: u64,
+    /// Requests since the last message that ended without one.
+    idle: u32,
 }
 
 fn no_more(received: u64, wanted: u64) -> Error {

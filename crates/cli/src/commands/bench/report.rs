@@ -148,7 +148,10 @@ fn latency_chart(latencies: &Histogram) -> String {
     let row = |(end, count): &(u64, u64)| {
         let share = *count as f64 / total * 100.0;
         (
-            format!("≤ {}", micros(*end)),
+            match end {
+                0..1_000 => format!("≤ {end}ns"),
+                _ => format!("≤ {}", micros(*end)),
+            },
             *count as f64,
             format!("{} ({share:.1}%)", number::grouped(*count)),
         )

@@ -260,7 +260,10 @@ fn print(message: &Message, raw: bool) {
     }
     let mut body = message.payload.to_vec();
     body.push(b'\n');
-    output::print(&body);
+    match raw {
+        true => output::print(&body),
+        false => output::show_bytes(&body),
+    }
 }
 
 /// Some part of a period.

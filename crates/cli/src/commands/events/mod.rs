@@ -187,8 +187,8 @@ impl EventsArgs {
 
     fn show(&self, message: &Message) {
         if self.json && !self.cloudevent {
-            output::print(&message.payload);
-            output::print(b"\n");
+            output::show_bytes(&message.payload);
+            say!();
             return;
         }
         let shown = match (self.cloudevent, self.short) {

@@ -270,6 +270,6 @@ fn value(argument: Option<&str>) -> Result<Vec<u8>> {
 }
 
 fn print_value(value: &[u8]) {
-    output::print(value);
+    output::show_bytes(value);
     say!();
 }

@@ -107,10 +107,10 @@ fn search(pattern: &Regex, as_json: bool) -> Result<()> {
 fn info(schema: &str, yaml: bool) -> Result<()> {
     if yaml {
         let document: Value = serde_json::from_str(text(schema)?)?;
-        output::print(output::yaml::write(&document).as_bytes());
+        output::show(&output::yaml::write(&document));
         return Ok(());
     }
-    output::print(text(schema)?.as_bytes());
+    output::show(&text(schema)?);
     Ok(())
 }
 

@@ -101,7 +101,7 @@ impl ListArgs {
         for ((server, name), host) in servers.iter().zip(names).zip(hosts) {
             table.row(row(server, name, host));
         }
-        let total = |path: &str| servers.iter().map(|s| s.document.count(path)).sum::<u64>();
+        let total = |path: &str| number::total(servers.iter().map(|s| s.document.count(path)));
         let differs = |key: &dyn Fn(&Answer) -> String| {
             let first = servers.first().map(key);
             let same = servers.iter().all(|s| Some(key(s)) == first);
@@ -239,12 +239,11 @@ fn clusters(servers: &[Answer]) -> BTreeMap<String, Cluster> {
         let gateways = stats.list("gateways");
         let cluster = clusters.entry(name.to_owned()).or_default();
         cluster.nodes += 1;
-        cluster.connections += stats.count("connections");
+        let connections = stats.count("connections");
+        cluster.connections = cluster.connections.saturating_add(connections);
         cluster.gateways_out += gateways.len();
-        cluster.gateways_in += gateways
-            .iter()
-            .map(|g| g.count("inbound_connections"))
-            .sum::<u64>();
+        let inbound = gateways.iter().map(|g| g.count("inbound_connections"));
+        cluster.gateways_in = cluster.gateways_in.saturating_add(number::total(inbound));
         cluster.routes.push(stats.list("routes").len());
     }
     clusters
@@ -296,8 +295,8 @@ fn cluster_table(clusters: &BTreeMap<String, Cluster>) -> Table {
         "",
         all.clone().map(|c| c.nodes).sum(),
         all.clone().map(|c| c.gateways_out).sum(),
-        all.clone().map(|c| c.gateways_in).sum(),
-        all.map(|c| c.connections).sum(),
+        number::total(all.clone().map(|c| c.gateways_in)),
+        number::total(all.map(|c| c.connections)),
     ));
     table
 }

@@ -5,7 +5,7 @@
 //! a newer server adds is shown where JSON is asked for.
 
 mod account;
-mod check;
+pub(crate) mod check;
 mod cluster;
 mod config;
 mod generate;

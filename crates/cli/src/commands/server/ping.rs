@@ -75,7 +75,7 @@ impl PingArgs {
         );
         if self.graph {
             say!("\nResponses per 25ms\n");
-            crate::output::print(chart::bars(&buckets(&ms), 40).as_bytes());
+            crate::output::show(&chart::bars(&buckets(&ms), 40));
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -17,6 +18,49 @@ pub(crate) fn number_of(doc: &Value, path: &str) -> String {
 /// A size of a document.
 pub(crate) fn bytes_of(doc: &Value, path: &str) -> String {
     number::bytes(doc.count(path))
+}
+
+/// The columns of a table of connections, with why they ended if that is of interest.
+pub(crate) fn connection_columns(has_reason: bool) -> Vec<&'static str> {
+    let mut columns = vec![
+        "CID",
+        "Name",
+        "Server",
+        "Cluster",
+        "IP",
+        "Account",
+        "Uptime",
+        "In Msgs",
+        "Out Msgs",
+        "In Bytes",
+        "Out Bytes",
+        "Subs",
+    ];
+    columns.extend(has_reason.then_some("Reason"));
+    columns
+}
+
+/// What connections carried, and their subscriptions, added up as cells of the last columns of their
+/// table.
+pub(crate) fn connection_amounts<'a>(
+    connections: impl Iterator<Item = &'a Value> + Clone,
+) -> [String; 5] {
+    let total = |path: &str| number::total(connections.clone().map(|info| info.count(path)));
+    [
+        number::grouped(total("in_msgs")),
+        number::grouped(total("out_msgs")),
+        number::bytes(total("in_bytes")),
+        number::bytes(total("out_bytes")),
+        number::grouped(total("subscriptions")),
+    ]
+}
+
+/// The title of a table of the `shown` first connections of `all`.
+pub(crate) fn connection_title(shown: usize, all: usize, key: &impl ValueEnum) -> String {
+    let key = key.to_possible_value();
+    let key = key.as_ref().map_or("", |value| value.get_name());
+    let [shown, all] = [shown, all].map(|count| number::grouped(count as u64));
+    format!("Top {shown} Connections out of {all} by {key}")
 }
 
 /// The time between two moments, for people.

@@ -92,7 +92,8 @@ pub(crate) async fn graph(
             series.push(value, elapsed);
         }
         let (width, height) = terminal::size().unwrap_or((80, 40));
-        let screen = format!("\x1b[2J\x1b[H{}", render(title, &series, width, height));
+        let picture = render(title, &series, width, height);
+        let screen = format!("\x1b[2J\x1b[H{}", output::harmless(&picture));
         output::print(screen.as_bytes());
     }
 }

@@ -17,13 +17,13 @@ const MAX_KEYS: usize = 64;
 /// Draws `text` from the top of the screen, and nothing below it.
 pub(crate) fn repaint(text: &str) {
     if !terminal::is_interactive() {
-        output::print(text.as_bytes());
+        output::show(text);
         return;
     }
     // Each line clears what it does not cover, so that nothing flickers.
     let mut picture = String::with_capacity(text.len() + 256);
     picture.push_str("\x1b[H");
-    for line in text.lines() {
+    for line in output::harmless(text).lines() {
         picture.push_str(line);
         picture.push_str("\x1b[K\r\n");
     }

@@ -18,6 +18,15 @@ pub(crate) struct Switch<T> {
     pub(crate) set: fn(&mut T, bool),
 }
 
+/// A switch, so that a table of them has a row for each.
+pub(crate) const fn switch<T>(
+    name: &'static str,
+    help: &'static str,
+    set: fn(&mut T, bool),
+) -> Switch<T> {
+    Switch { name, help, set }
+}
+
 /// A set of switches: a type per table, so that clap can be given it.
 pub(crate) trait Table {
     /// What they change.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::commands::shared::describe::{pairs, split_list};
-use crate::commands::shared::switches::{Switch, Switches, Table};
+use crate::commands::shared::switches::{Switch, Switches, Table, switch};
 use crate::error::{Context, Error, Result};
 use crate::jsm::{
     ConsumerLimits, Placement, Republish, StreamConfig, SubjectTransform, read_stream_config,
@@ -126,73 +126,71 @@ impl Table for StreamSwitches {
     type Target = StreamConfig;
 
     fn switches() -> &'static [Switch<StreamConfig>] {
-        &[
-            Switch {
-                name: "ack",
-                help: "Acknowledge publishes (--no-ack)",
-                set: |config, on| config.no_ack = !on,
-            },
-            Switch {
-                name: "discard-per-subject",
-                help: "Sets the 'new' discard policy and applies it to every subject in the stream",
-                set: |config, on| {
-                    config.discard_new_per_subject = on;
-                    if on {
-                        config.discard = "new".into();
-                    }
-                },
-            },
-            Switch {
-                name: "allow-batch",
-                help: "Allow atomic batch publishing",
-                set: |config, on| config.allow_atomic = on,
-            },
-            Switch {
-                name: "allow-fast",
-                help: "Allow fast batch publishing",
-                set: |config, on| config.allow_batched = on,
-            },
-            Switch {
-                name: "allow-counter",
-                help: "Configures the stream as a distributed counter",
-                set: |config, on| config.allow_msg_counter = on,
-            },
-            Switch {
-                name: "allow-rollup",
-                help: "Allows roll-ups to be done by publishing messages with special headers",
-                set: |config, on| config.allow_rollup_hdrs = on,
-            },
-            Switch {
-                name: "deny-delete",
-                help: "Deny messages from being deleted via the API",
-                set: |config, on| config.deny_delete = on,
-            },
-            Switch {
-                name: "deny-purge",
-                help: "Deny entire stream or subject purges via the API",
-                set: |config, on| config.deny_purge = on,
-            },
-            Switch {
-                name: "allow-direct",
-                help: "Allows fast, direct, access to stream data (--no-allow-direct)",
-                set: |config, on| config.allow_direct = on,
-            },
-            Switch {
-                name: "allow-mirror-direct",
-                help: "Allows fast, direct, access to stream data on mirrors",
-                set: |config, on| config.mirror_direct = on,
-            },
-            Switch {
-                name: "allow-msg-ttl",
-                help: "Allows per-message TTL handling",
-                set: |config, on| config.allow_msg_ttl = on,
-            },
-            Switch {
-                name: "allow-schedules",
-                help: "Allows message schedules",
-                set: |config, on| config.allow_msg_schedules = on,
-            },
-        ]
+        const {
+            &[
+                switch("ack", "Acknowledge publishes (--no-ack)", |config, on| {
+                    config.no_ack = !on
+                }),
+                switch(
+                    "discard-per-subject",
+                    "Sets the 'new' discard policy and applies it to every subject in the stream",
+                    |config, on| {
+                        config.discard_new_per_subject = on;
+                        if on {
+                            config.discard = "new".into();
+                        }
+                    },
+                ),
+                switch(
+                    "allow-batch",
+                    "Allow atomic batch publishing",
+                    |config, on| config.allow_atomic = on,
+                ),
+                switch("allow-fast", "Allow fast batch publishing", |config, on| {
+                    config.allow_batched = on
+                }),
+                switch(
+                    "allow-counter",
+                    "Configures the stream as a distributed counter",
+                    |config, on| config.allow_msg_counter = on,
+                ),
+                switch(
+                    "allow-rollup",
+                    "Allows roll-ups to be done by publishing messages with special headers",
+                    |config, on| config.allow_rollup_hdrs = on,
+                ),
+                switch(
+                    "deny-delete",
+                    "Deny messages from being deleted via the API",
+                    |config, on| config.deny_delete = on,
+                ),
+                switch(
+                    "deny-purge",
+                    "Deny entire stream or subject purges via the API",
+                    |config, on| config.deny_purge = on,
+                ),
+                switch(
+                    "allow-direct",
+                    "Allows fast, direct, access to stream data (--no-allow-direct)",
+                    |config, on| config.allow_direct = on,
+                ),
+                switch(
+                    "allow-mirror-direct",
+                    "Allows fast, direct, access to stream data on mirrors",
+                    |config, on| config.mirror_direct = on,
+                ),
+                switch(
+                    "allow-msg-ttl",
+                    "Allows per-message TTL handling",
+                    |config, on| config.allow_msg_ttl = on,
+                ),
+                switch(
+                    "allow-schedules",
+                    "Allows message schedules",
+                    |config, on| config.allow_msg_schedules = on,
+                ),
+            ]
+        }
     }
 }
 

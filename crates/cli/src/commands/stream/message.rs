@@ -128,7 +128,7 @@ pub(super) async fn print_body(message: &StoredMessage, command: Option<&str>) -
         body = b"nil body".to_vec();
     }
     body.push(b'\n');
-    output::print(&body);
+    output::show_bytes(&body);
     Ok(())
 }
 

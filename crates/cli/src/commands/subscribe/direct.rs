@@ -58,7 +58,7 @@ pub(super) async fn run(
             next = event
                 .delivery
                 .as_ref()
-                .map_or(next, |delivery| delivery.stream_seq + 1);
+                .map_or(next, |delivery| delivery.stream_seq.saturating_add(1));
             if sink.take(event, None).await? == Flow::Done {
                 return Ok(());
             }
@@ -86,7 +86,7 @@ fn start(args: &SubscribeArgs, info: &StreamInfo) -> Result<u64> {
             .hint("Use --start-sequence or --all."));
     }
     Ok(match () {
-        () if args.stream.new => info.state.last_seq + 1,
+        () if args.stream.new => info.state.last_seq.saturating_add(1),
         () if args.stream.last => info.state.last_seq.max(1),
         () => args
             .stream

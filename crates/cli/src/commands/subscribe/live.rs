@@ -109,14 +109,15 @@ impl Live {
             }
         }
         if terminal::is_interactive() {
-            output::print(format!("\x1b[2J\x1b[H{}", self.render()).as_bytes());
+            let picture = self.render();
+            output::print(format!("\x1b[2J\x1b[H{}", output::harmless(&picture)).as_bytes());
         }
     }
 
     /// Prints the last state where nothing was drawn before.
     pub(super) fn finish(&mut self) {
         if !terminal::is_interactive() {
-            output::print(self.render().as_bytes());
+            output::show(&self.render());
         }
     }
 

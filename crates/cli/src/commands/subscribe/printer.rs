@@ -113,7 +113,7 @@ impl Printer {
         let body = self.body(event).await?;
         let mut text = show::message(event.headers.as_ref(), &body, self.headers_only);
         text.extend_from_slice(b"\n\n");
-        output::print(&text);
+        output::show_bytes(&text);
         Ok(())
     }
 

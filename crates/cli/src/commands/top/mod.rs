@@ -3,6 +3,7 @@
 //! [`state`] holds what was measured and how it is to be shown, [`view`] turns that into text. This
 //! module asks the server over the system account, reads keys, and draws.
 
+mod names;
 mod state;
 mod view;
 
@@ -23,10 +24,13 @@ use state::{Key, SORTS, Snapshot, State};
 /// Where there is no terminal, lines are this long.
 const WIDE: usize = 200;
 
+/// How long a picture that is saved waits for the names of addresses.
+const LOOKUPS: Duration = Duration::from_secs(5);
+
 /// Shows top-like statistic for connections on a specific server
 ///
 /// Keys: o sort, n number of connections, s subscriptions, space rates or totals, b raw numbers,
-/// p pause, ? help, q quit.
+/// d names of addresses, p pause, ? help, q quit.
 #[derive(clap::Args)]
 pub(crate) struct TopArgs {
     /// The server name to gather statistics for
@@ -43,6 +47,10 @@ pub(crate) struct TopArgs {
     /// Sort connections by
     #[arg(long, default_value = "cid", value_parser = clap::builder::PossibleValuesParser::new(SORTS))]
     sort: String,
+
+    /// Looks up client addresses in DNS
+    #[arg(long)]
+    lookup: bool,
 
     /// Saves the first snapshot to a file; - is standard output
     #[arg(short, long, value_name = "FILE")]
@@ -73,6 +81,7 @@ impl TopArgs {
             limit: self.conns,
             shows_subscriptions: self.subs,
             is_raw: self.raw,
+            shows_names: self.lookup,
             ..State::default()
         };
         let server = info::variables(&system, &self.name).await?;
@@ -88,12 +97,15 @@ impl TopArgs {
     async fn save(&self, system: &System, id: &str, mut state: State, path: &Path) -> Result<()> {
         tokio::time::sleep(Duration::from_secs(self.interval)).await;
         state.add(poll(system, id, &state).await?);
+        if state.shows_names {
+            state.names.wait(LOOKUPS);
+        }
         let text = match self.delimiter.as_str() {
             "" => view::view(&state, WIDE, usize::MAX),
             delimiter => view::delimited(&state, delimiter),
         };
         if path == Path::new("-") {
-            output::print(text.as_bytes());
+            output::show(&text);
             return Ok(());
         }
         std::fs::write(path, text).context(path.display())

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::names::Names;
 use crate::commands::shared::doc::Doc;
 
 /// What connections can be sorted by; the server does it.
@@ -67,6 +68,9 @@ pub(super) struct State {
     /// Totals of connections, or messages per second.
     pub(super) shows_rates: bool,
     pub(super) is_raw: bool,
+    /// Names of hosts instead of their addresses, as far as they are known.
+    pub(super) shows_names: bool,
+    pub(super) names: Names,
     pub(super) is_paused: bool,
     pub(super) shows_help: bool,
     pub(super) question: Option<Question>,
@@ -105,6 +109,17 @@ impl State {
             }
         }
         self.latest = Some(snapshot);
+        self.look_up();
+    }
+
+    /// Asks for the names of the connections' addresses, if they are wanted.
+    fn look_up(&mut self) {
+        let latest = self.latest.as_ref().filter(|_| self.shows_names);
+        if let Some(latest) = latest {
+            for connection in latest.connections.list("connections") {
+                self.names.ask(connection.text("ip"));
+            }
+        }
     }
 
     /// Acts on a key.
@@ -120,6 +135,10 @@ impl State {
             b's' => self.shows_subscriptions = !self.shows_subscriptions,
             b' ' => self.shows_rates = !self.shows_rates,
             b'b' => self.is_raw = !self.is_raw,
+            b'd' => {
+                self.shows_names = !self.shows_names;
+                self.look_up();
+            }
             b'p' => self.is_paused = !self.is_paused,
             b'?' | b'h' => self.shows_help = !self.shows_help,
             _ => {}

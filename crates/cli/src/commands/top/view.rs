@@ -13,6 +13,7 @@ n<number>  show so many connections, then Enter
 s          subscriptions of connections, or not
 space      messages and bytes per second, or in total
 b          raw numbers, or for people
+d          names of addresses, or the addresses
 p          pause
 q          quit
 ";
@@ -136,7 +137,7 @@ fn table(state: &State) -> (Vec<&'static str>, Vec<Vec<String>>) {
 fn row(state: &State, connection: &Value, has_names: bool) -> Vec<String> {
     let cid = connection.count("cid");
     let mut row = vec![
-        format!("{}:{}", connection.text("ip"), connection.count("port")),
+        format!("{}:{}", host(state, connection), connection.count("port")),
         cid.to_string(),
     ];
     if has_names {
@@ -173,6 +174,13 @@ fn row(state: &State, connection: &Value, has_names: bool) -> Vec<String> {
         row.push(connection.texts("subscriptions_list").join(", "));
     }
     row
+}
+
+/// The connection's address, or its name if that is wanted and known.
+fn host(state: &State, connection: &Value) -> String {
+    let address = connection.text("ip");
+    let name = state.names.of(address).filter(|_| state.shows_names);
+    name.unwrap_or_else(|| address.to_owned())
 }
 
 /// A count: `1.5K`, `12.0M`, or all of its digits.

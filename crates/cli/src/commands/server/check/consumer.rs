@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::outcome::{Measure, Outcome};
-use super::stream::{duration_of_metadata, of_metadata};
+use super::stream::{duration_of_metadata, is_monitored, of_metadata};
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::jsm::{ConsumerInfo, SequencePair};
 use crate::output::{duration, time};
 
@@ -112,6 +114,21 @@ impl ConsumerCheck {
         }
         outcome
     }
+}
+
+/// What a consumer's own metadata makes of its description; nothing if it does not want to be monitored.
+pub(crate) fn by_metadata(info: &Value, now: Timestamp) -> Option<Outcome> {
+    let mut outcome = Outcome::default();
+    let read = ConsumerInfo::deserialize(info);
+    let info = outcome.or_critical(read.map_err(Error::from), "the description")?;
+    if !is_monitored(&info.config.metadata) {
+        return None;
+    }
+    let limits = Limits::default().completed(&info);
+    if let Some(limits) = outcome.or_critical(limits, "could not configure based on metadata") {
+        check(&info, &limits, now, &mut outcome);
+    }
+    Some(outcome)
 }
 
 fn check(info: &ConsumerInfo, limits: &Limits, now: Timestamp, outcome: &mut Outcome) {

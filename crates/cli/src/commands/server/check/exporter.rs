@@ -1,19 +1,21 @@
 //! `nats server check exporter`: checks as a Prometheus endpoint.
 //!
 //! Every scrape runs all checks, one after the other, so what is scraped is never old. A check that
-//! cannot be run is a critical outcome of its kind.
+//! cannot be run is a critical outcome of its kind. With a certificate it is HTTPS.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{FromArgMatches, Subcommand};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::Check;
 use super::exporter_config::{Entry, entries};
 use super::outcome::{Outcome, exposition};
 use crate::app::App;
+use crate::connect;
 use crate::error::{Context, Result};
 
 /// Bytes of a request's head.
@@ -36,6 +38,14 @@ pub(super) struct ExporterArgs {
     /// Address to listen on
     #[arg(long, default_value = "0.0.0.0")]
     address: String,
+
+    /// Key for HTTPS
+    #[arg(long, value_name = "FILE", requires = "https_certificate")]
+    https_key: Option<PathBuf>,
+
+    /// Certificate for HTTPS
+    #[arg(long, value_name = "FILE", requires = "https_key")]
+    https_certificate: Option<PathBuf>,
 }
 
 /// A check, and the connection settings it runs with.
@@ -53,15 +63,38 @@ impl ExporterArgs {
         let checks = checks.into_iter().map(|entry| configured(app, entry));
         let checks = checks.collect::<Result<Vec<_>>>()?;
         let address = format!("{}:{}", self.address, self.port);
+        let tls = self.tls()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind(&address).await.context(&address)?;
-        crate::note!("Listening on http://{}/metrics", listener.local_addr()?);
+        crate::note!("Listening on {scheme}://{}/metrics", listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;
             // One scrape at a time: two would ask the servers the same things.
-            if let Err(error) = answer(stream, &checks, namespace).await {
+            let scrape = async {
+                match &tls {
+                    None => answer(stream, &checks, namespace).await,
+                    Some(tls) => {
+                        let stream = tokio::time::timeout(HEAD_TIME, tls.accept(stream))
+                            .await
+                            .context("the TLS handshake took too long")??;
+                        answer(stream, &checks, namespace).await
+                    }
+                }
+            };
+            if let Err(error) = scrape.await {
                 crate::note!("A scrape failed: {error}");
             }
         }
+    }
+}
+
+impl ExporterArgs {
+    fn tls(&self) -> Result<Option<TlsAcceptor>> {
+        let (Some(certificate), Some(key)) = (&self.https_certificate, &self.https_key) else {
+            return Ok(None);
+        };
+        let config = connect::tls::server_config(certificate, key)?;
+        Ok(Some(TlsAcceptor::from(config)))
     }
 }
 
@@ -86,7 +119,11 @@ fn configured(app: &App, entry: Entry) -> Result<Configured> {
     })
 }
 
-async fn answer(mut stream: TcpStream, checks: &[Configured], namespace: &str) -> Result<()> {
+async fn answer(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    checks: &[Configured],
+    namespace: &str,
+) -> Result<()> {
     let head = tokio::time::timeout(HEAD_TIME, head(&mut stream))
         .await
         .context("the request took too long")??;
@@ -96,6 +133,8 @@ async fn answer(mut stream: TcpStream, checks: &[Configured], namespace: &str) -
             let mut outcomes: Vec<Outcome> = Vec::new();
             for configured in checks {
                 let mut outcome = configured.check.run(&configured.app).await;
+                // The next scrape connects anew.
+                configured.app.drain().await;
                 outcome.rename(&configured.entry.name);
                 outcomes.push(outcome);
             }
@@ -113,7 +152,7 @@ async fn answer(mut stream: TcpStream, checks: &[Configured], namespace: &str) -
     Ok(())
 }
 
-async fn head(stream: &mut TcpStream) -> Result<String> {
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> Result<String> {
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
     while !head.windows(4).any(|four| four == b"\r\n\r\n") && head.len() < MAX_HEAD {

@@ -21,7 +21,10 @@ use std::path::PathBuf;
 
 use crate::app::App;
 use crate::error::Result;
-use outcome::{Format, Outcome};
+pub(crate) use consumer::by_metadata as consumer_by_metadata;
+use outcome::Format;
+pub(crate) use outcome::Outcome;
+pub(crate) use stream::by_metadata as stream_by_metadata;
 
 /// Health check for NATS servers
 #[derive(clap::Args)]

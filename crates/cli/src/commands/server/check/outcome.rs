@@ -320,7 +320,7 @@ pub(crate) fn report(
     let text = outcome.render(format, namespace)? + "\n";
     match file {
         Some(path) => replace(path, text.as_bytes()).context(path.display())?,
-        None => output::print(text.as_bytes()),
+        None => output::show(&text),
     }
     match outcome.code() {
         0 => Ok(()),

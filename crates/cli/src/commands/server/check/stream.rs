@@ -5,10 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::outcome::{Measure, Outcome};
 use super::{Verdict, judge};
 use crate::app::App;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::jsm::StreamInfo;
 use crate::output::duration;
 
@@ -143,14 +146,38 @@ impl StreamCheck {
         };
         let limits = self.limits.clone().completed(&info.config.metadata);
         if let Some(limits) = outcome.or_critical(limits, "could not configure based on metadata") {
-            check_cluster(&info, &limits, &mut outcome);
-            check_messages(&info, &limits, &mut outcome);
-            check_subjects(&info, &limits, &mut outcome);
-            check_sources(&info, &limits, &mut outcome);
-            check_mirror(&info, &limits, &mut outcome);
+            check_all(&info, &limits, &mut outcome);
         }
         outcome
     }
+}
+
+/// What a stream's own metadata makes of its description; nothing if it does not want to be monitored.
+pub(crate) fn by_metadata(info: &Value) -> Option<Outcome> {
+    let mut outcome = Outcome::default();
+    let read = StreamInfo::deserialize(info);
+    let info = outcome.or_critical(read.map_err(Error::from), "the description")?;
+    if !is_monitored(&info.config.metadata) {
+        return None;
+    }
+    let limits = Limits::default().completed(&info.config.metadata);
+    if let Some(limits) = outcome.or_critical(limits, "could not configure based on metadata") {
+        check_all(&info, &limits, &mut outcome);
+    }
+    Some(outcome)
+}
+
+/// Whether something's metadata asks for its being monitored.
+pub(super) fn is_monitored(metadata: &BTreeMap<String, String>) -> bool {
+    of_metadata(metadata, "enabled").is_ok_and(|enabled| enabled == Some(true))
+}
+
+fn check_all(info: &StreamInfo, limits: &Limits, outcome: &mut Outcome) {
+    check_cluster(info, limits, outcome);
+    check_messages(info, limits, outcome);
+    check_subjects(info, limits, outcome);
+    check_sources(info, limits, outcome);
+    check_mirror(info, limits, outcome);
 }
 
 fn limit(value: Option<u64>) -> f64 {

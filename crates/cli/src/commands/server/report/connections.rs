@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Common, Report};
 use crate::commands::server::request::{State, without_nulls};
-use crate::commands::server::text::number_of;
+use crate::commands::server::text::{connection_amounts, connection_columns, connection_title};
 use crate::commands::shared::doc::Doc;
 use crate::commands::shared::expr::Expression;
 use crate::error::{Error, Result};
@@ -177,7 +177,9 @@ pub(super) async fn gather(report: &Report<'_>, wanted: &Wanted<'_>) -> Result<V
                 info: info.clone(),
                 server: answer.server().clone(),
             }));
-            has_more |= page.count("offset") + page.count("limit") < page.count("total");
+            let shown = page.count("offset").saturating_add(page.count("limit"));
+            // A page without connections is the last one, whatever the total says.
+            has_more |= !page.list("connections").is_empty() && shown < page.count("total");
         }
         if !has_more || connections.len() >= MAX_CONNECTIONS {
             return Ok(connections);
@@ -207,52 +209,17 @@ pub(super) fn tables(connections: &[Connection], top: usize, key: Key, has_reaso
         0 => connections.len(),
         top => top.min(connections.len()),
     };
-    let mut header = vec![
-        "CID",
-        "Name",
-        "Server",
-        "Cluster",
-        "IP",
-        "Account",
-        "Uptime",
-        "In Msgs",
-        "Out Msgs",
-        "In Bytes",
-        "Out Bytes",
-        "Subs",
-    ];
-    if has_reason {
-        header.push("Reason");
-    }
-    let title = format!(
-        "Top {shown} Connections out of {} by {}",
-        number::grouped(connections.len() as u64),
-        key.to_possible_value()
-            .map_or(String::new(), |v| v.get_name().to_owned())
-    );
-    let mut table = Table::new(title, &header);
+    let title = connection_title(shown, connections.len(), &key);
+    let mut table = Table::new(title, &connection_columns(has_reason));
     for connection in connections.iter().take(shown) {
         table.row(row(connection, has_reason));
     }
     if connections.len() > 1 {
-        let total = |path: &str| connections.iter().map(|c| c.info.count(path)).sum::<u64>();
-        table.footer([
-            String::new(),
-            format!(
-                "Totals for {} connections",
-                number::grouped(connections.len() as u64)
-            ),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            number::grouped(total("in_msgs")),
-            number::grouped(total("out_msgs")),
-            number::bytes(total("in_bytes")),
-            number::bytes(total("out_bytes")),
-            number::grouped(total("subscriptions")),
-        ]);
+        let count = number::grouped(connections.len() as u64);
+        let mut totals = vec![String::new(); 7];
+        totals.splice(1..2, [format!("Totals for {count} connections")]);
+        totals.extend(connection_amounts(connections.iter().map(|c| &c.info)));
+        table.footer(totals);
     }
     let mut text = table.render(terminal::width());
     if !connections.is_empty() {
@@ -287,12 +254,8 @@ fn row(connection: &Connection, has_reason: bool) -> Vec<String> {
         format!("{}:{}", info.text("ip"), info.count("port")),
         account,
         info.text("uptime").to_owned(),
-        number_of(info, "in_msgs"),
-        number_of(info, "out_msgs"),
-        number::bytes(info.count("in_bytes")),
-        number::bytes(info.count("out_bytes")),
-        number_of(info, "subscriptions"),
     ];
+    row.extend(connection_amounts(std::iter::once(info)));
     if has_reason {
         row.push(info.text("reason").to_owned());
     }

@@ -108,7 +108,7 @@ impl JetStreamArgs {
         };
         let stats = account.unwrap_or(data);
         let streams = stats.list("stream_detail");
-        let sum = |path: &str| streams.iter().map(|s| s.count(path)).sum::<u64>();
+        let sum = |path: &str| number::total(streams.iter().map(|s| s.count(path)));
         let leads = |asset: &&Value| asset.text("cluster.leader") == name;
         let consumers = streams.iter().flat_map(|s| s.list("consumer_detail"));
         Row {
@@ -119,7 +119,7 @@ impl JetStreamArgs {
             messages: account.map_or_else(|| data.count("messages"), |_| sum("state.messages")),
             bytes: account.map_or_else(
                 || data.count("bytes"),
-                |account| account.count("memory") + account.count("storage"),
+                |account| number::total([account.count("memory"), account.count("storage")]),
             ),
             memory: stats.count("memory"),
             file: stats.count("storage"),
@@ -209,7 +209,7 @@ impl JetStreamArgs {
             table.row(cells);
         }
         let mut footer = vec![String::new(); header.len() - 8];
-        footer.extend(numbers(&|value| rows.iter().map(value).sum()));
+        footer.extend(numbers(&|value| number::total(rows.iter().map(value))));
         table.footer(footer);
         table
     }
@@ -301,7 +301,7 @@ fn leaders(rows: &[Row]) -> String {
             let all = per_cluster.get(cluster).copied().unwrap_or_default().max(1);
             let stars = match count(row) {
                 0 => 0,
-                own => (own as f64 / all as f64 * 10.0).round().max(1.0) as usize,
+                own => (own as f64 / all as f64 * 10.0).round().clamp(1.0, 10.0) as usize,
             };
             table.row([
                 row.server.text("name").to_owned(),

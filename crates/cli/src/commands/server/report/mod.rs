@@ -119,7 +119,7 @@ impl ReportArgs {
             is_reversed: self.reverse,
         };
         let Some(seconds) = common.watch.filter(|seconds| *seconds > 0) else {
-            crate::output::print(self.command.show(&report).await?.as_bytes());
+            crate::output::show(&self.command.show(&report).await?);
             return Ok(());
         };
         let mut ticks = tokio::time::interval(Duration::from_secs(seconds));

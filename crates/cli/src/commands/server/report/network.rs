@@ -227,12 +227,7 @@ fn route_table(routes: &[(&Value, &Value)]) -> Table {
         let names: BTreeSet<&str> = routes.iter().map(|(server, _)| server.text(path)).collect();
         names.len().to_string()
     };
-    let sum = |path: &str| {
-        routes
-            .iter()
-            .map(|(_, route)| route.count(path))
-            .sum::<u64>()
-    };
+    let sum = |path: &str| number::total(routes.iter().map(|(_, route)| route.count(path)));
     table.footer([
         distinct("name"),
         distinct("cluster"),

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Amount, Ask, Latest, View, follow, top};
+use super::{Amount, Ask, Latest, View, follow, server_id, top};
 use crate::app::App;
 use crate::commands::shared::doc::Doc;
 use crate::error::Result;
@@ -80,7 +80,6 @@ impl Key {
 struct Accounts<'a> {
     args: &'a AccountsArgs,
     latest: Latest,
-    last_at: String,
 }
 
 impl AccountsArgs {
@@ -88,7 +87,6 @@ impl AccountsArgs {
         let mut view = Accounts {
             args: &self,
             latest: Latest::default(),
-            last_at: String::new(),
         };
         let subject = "$SYS.ACCOUNT.*.SERVER.CONNS";
         follow(app, subject, Ask::Servers, &self.amount, &mut view).await
@@ -97,11 +95,9 @@ impl AccountsArgs {
 
 impl View for Accounts<'_> {
     fn receive(&mut self, message: &Message) {
-        if let Ok(document) = serde_json::from_slice::<Value>(&message.payload) {
-            self.last_at = time::clock();
-            let id = format!("{} {}", document.text("acc"), document.text("server.id"));
-            self.latest.put(&id, document);
-        }
+        self.latest.receive(message, |document| {
+            Some(format!("{} {}", document.text("acc"), server_id(document)))
+        });
     }
 
     fn draw(&mut self) -> Option<String> {
@@ -110,7 +106,7 @@ impl View for Accounts<'_> {
             return None;
         }
         let rows = self.args.amount.rows(7);
-        let table = table(accounts, rows, self.args.sort, &self.last_at);
+        let table = table(accounts, rows, self.args.sort, &self.latest.at);
         Some(table.render(terminal::width()))
     }
 }

@@ -7,13 +7,13 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Amount, Ask, Latest, View, follow, top};
+use super::{Amount, Ask, Latest, View, activity, follow, server_id};
 use crate::app::App;
 use crate::commands::server::text::{bytes_of, number_of};
 use crate::commands::shared::doc::Doc;
 use crate::error::Result;
 use crate::output::table::Table;
-use crate::output::{duration, number, terminal, time};
+use crate::output::{duration, number, terminal};
 
 /// Watch JetStream statistics
 ///
@@ -51,7 +51,6 @@ impl Key {
 struct Servers<'a> {
     args: &'a JetStreamArgs,
     latest: Latest,
-    last_at: String,
 }
 
 impl JetStreamArgs {
@@ -59,7 +58,6 @@ impl JetStreamArgs {
         let mut view = Servers {
             args: &self,
             latest: Latest::default(),
-            last_at: String::new(),
         };
         follow(
             app,
@@ -74,39 +72,29 @@ impl JetStreamArgs {
 
 impl View for Servers<'_> {
     fn receive(&mut self, message: &Message) {
-        let document = serde_json::from_slice::<Value>(&message.payload);
-        if let Ok(document) = document
-            && document.at("statsz.jetstream").is_object()
-        {
-            self.last_at = time::clock();
-            let id = document.text("server.id").to_owned();
-            self.latest.put(&id, document);
-        }
+        self.latest.receive(message, |document| {
+            let has_jetstream = document.at("statsz.jetstream").is_object();
+            has_jetstream.then(|| server_id(document))
+        });
     }
 
     fn draw(&mut self) -> Option<String> {
-        let mut servers: Vec<&Value> = self.latest.servers.values().collect();
+        let (title, path) = self.args.sort.title_and_path();
+        let servers = self
+            .latest
+            .busiest(|server| server.at("statsz.jetstream").float(path));
         if servers.is_empty() {
             return None;
         }
-        let (title, path) = self.args.sort.title_and_path();
-        servers.sort_by(|a, b| {
-            let value = |server: &Value| server.at("statsz.jetstream").float(path);
-            let order = value(b).total_cmp(&value(a));
-            order.then_with(|| a.text("server.name").cmp(b.text("server.name")))
-        });
         let rows = self.args.amount.rows(9);
-        let table = table(&servers, rows, title, &self.last_at, Timestamp::now());
+        let table = table(&servers, rows, title, &self.latest.at, Timestamp::now());
         Some(table.render(terminal::width()))
     }
 }
 
 fn table(servers: &[&Value], rows: usize, key: &str, last_at: &str, now: Timestamp) -> Table {
     let mut table = Table::new(
-        format!(
-            "Top {} Server activity by {key} at {last_at}",
-            top(rows, servers.len())
-        ),
+        activity(rows, servers, key, last_at),
         &[
             "Server",
             "HA Assets",
@@ -145,7 +133,7 @@ fn table(servers: &[&Value], rows: usize, key: &str, last_at: &str, now: Timesta
     }
     let sum = |path: &str| {
         let all = servers.iter().map(|s| s.at("statsz.jetstream").count(path));
-        all.sum::<u64>()
+        number::total(all)
     };
     table.footer([
         format!("Totals ({} Servers)", servers.len()),

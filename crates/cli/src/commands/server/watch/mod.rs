@@ -16,9 +16,10 @@ use futures_util::StreamExt;
 use serde_json::Value;
 
 use crate::app::App;
+use crate::commands::shared::doc::Doc;
 use crate::commands::shared::screen;
 use crate::error::{Context, Result};
-use crate::output::terminal;
+use crate::output::{terminal, time};
 
 /// Servers, accounts or requests that are remembered.
 const MAX_KEPT: usize = 10_000;
@@ -161,18 +162,53 @@ async fn follow(
     }
 }
 
-/// The last words of servers, by their ids.
+/// The last words of servers, by their ids, and when the last of them came.
 #[derive(Default)]
 struct Latest {
     servers: BTreeMap<String, Value>,
+    at: String,
 }
 
 impl Latest {
+    /// Takes in what a server says, under the id that `id` gives it; without one it is not wanted.
+    fn receive(&mut self, message: &Message, id: impl Fn(&Value) -> Option<String>) {
+        let Ok(document) = serde_json::from_slice::<Value>(&message.payload) else {
+            return;
+        };
+        if let Some(id) = id(&document) {
+            self.at = time::clock();
+            self.put(&id, document);
+        }
+    }
+
     fn put(&mut self, id: &str, document: Value) {
         if self.servers.len() < MAX_KEPT || self.servers.contains_key(id) {
             self.servers.insert(id.to_owned(), document);
         }
     }
+
+    /// The servers, those with most of what `value` reads first, then by name.
+    fn busiest(&self, value: impl Fn(&Value) -> f64) -> Vec<&Value> {
+        let mut servers: Vec<&Value> = self.servers.values().collect();
+        servers.sort_by(|a, b| {
+            let order = value(b).total_cmp(&value(a));
+            order.then_with(|| a.text("server.name").cmp(b.text("server.name")))
+        });
+        servers
+    }
+}
+
+/// The id of the server that speaks.
+fn server_id(document: &Value) -> String {
+    document.text("server.id").to_owned()
+}
+
+/// The title of a table of the busiest servers.
+fn activity(rows: usize, servers: &[&Value], key: &str, at: &str) -> String {
+    format!(
+        "Top {} Server activity by {key} at {at}",
+        top(rows, servers.len())
+    )
 }
 
 /// `Top 3`, or `Top 20 / 57` when not all are shown.

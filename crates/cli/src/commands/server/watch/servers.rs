@@ -4,13 +4,13 @@ use async_nats::Message;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::{Amount, Ask, Latest, View, follow, top};
+use super::{Amount, Ask, Latest, View, activity, follow, server_id};
 use crate::app::App;
 use crate::commands::server::text::{bytes_of, number_of};
 use crate::commands::shared::doc::Doc;
 use crate::error::Result;
 use crate::output::table::Table;
-use crate::output::{number, terminal, time};
+use crate::output::{number, terminal};
 
 /// Watch server statistics
 ///
@@ -81,7 +81,6 @@ impl Key {
 struct Servers<'a> {
     args: &'a ServersArgs,
     latest: Latest,
-    last_at: String,
 }
 
 impl ServersArgs {
@@ -89,7 +88,6 @@ impl ServersArgs {
         let mut view = Servers {
             args: &self,
             latest: Latest::default(),
-            last_at: String::new(),
         };
         follow(
             app,
@@ -104,25 +102,18 @@ impl ServersArgs {
 
 impl View for Servers<'_> {
     fn receive(&mut self, message: &Message) {
-        if let Ok(document) = serde_json::from_slice::<Value>(&message.payload) {
-            self.last_at = time::clock();
-            let id = document.text("server.id").to_owned();
-            self.latest.put(&id, document);
-        }
+        self.latest
+            .receive(message, |document| Some(server_id(document)));
     }
 
     fn draw(&mut self) -> Option<String> {
-        let mut servers: Vec<&Value> = self.latest.servers.values().collect();
+        let key = self.args.sort;
+        let servers = self.latest.busiest(|server| key.of(server.at("statsz")));
         if servers.is_empty() {
             return None;
         }
-        let key = self.args.sort;
-        servers.sort_by(|a, b| {
-            let order = key.of(b.at("statsz")).total_cmp(&key.of(a.at("statsz")));
-            order.then_with(|| a.text("server.name").cmp(b.text("server.name")))
-        });
         let rows = self.args.amount.rows(8);
-        let table = table(&servers, rows, key.title(), &self.last_at);
+        let table = table(&servers, rows, key.title(), &self.latest.at);
         Some(table.render(terminal::width()))
     }
 }
@@ -130,10 +121,7 @@ impl View for Servers<'_> {
 // tidy: long-function: a table, column by column
 fn table(servers: &[&Value], rows: usize, key: &str, last_at: &str) -> Table {
     let mut table = Table::new(
-        format!(
-            "Top {} Server activity by {key} at {last_at}",
-            top(rows, servers.len())
-        ),
+        activity(rows, servers, key, last_at),
         &[
             "Server",
             "Connections",
@@ -172,12 +160,7 @@ fn table(servers: &[&Value], rows: usize, key: &str, last_at: &str) -> Table {
             traffic("received"),
         ]);
     }
-    let sum = |path: &str| {
-        servers
-            .iter()
-            .map(|s| s.at("statsz").count(path))
-            .sum::<u64>()
-    };
+    let sum = |path: &str| number::total(servers.iter().map(|s| s.at("statsz").count(path)));
     let traffic = |messages: &str, bytes: &str| {
         format!(
             "{} / {}",
