@@ -5,7 +5,7 @@
 //! authority. Called while options are loaded, then by rustls in each full handshake and by
 //! [`crate::handshake`] after a resumed one.
 
-use crate::{FileKind, TlsError, files, peer};
+use crate::{FileKind, TlsError, files, peer, tickets};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -134,9 +134,12 @@ impl ClientCertVerifier for Verifier {
             .inner
             .verify_client_cert(end_entity, intermediates, now)
             .map_err(as_of_a_stranger);
-        if result.is_err() {
-            // Outside of a handshake of ours (HTTPS), nobody asks for it.
-            let _ = REFUSED.try_with(|refused| refused.set(Some(peer::describe(end_entity))));
+        match &result {
+            Ok(_) => tickets::note_expiry(peer::expiry(end_entity)),
+            Err(_) => {
+                // Outside of a handshake of ours (HTTPS), nobody asks for it.
+                let _ = REFUSED.try_with(|refused| refused.set(Some(peer::describe(end_entity))));
+            }
         }
         result
     }

@@ -32,6 +32,7 @@ mod rate;
 mod resolver;
 mod server_tls;
 mod stream;
+mod tickets;
 
 pub use client_tls::ClientTls;
 pub use error::{FileKind, TlsError};

@@ -112,6 +112,14 @@ pub(crate) fn describe(der: &CertificateDer<'_>) -> String {
     format!("{subject} SHA-256: {}", sha256_hex(der))
 }
 
+/// Until when a certificate is valid, in seconds since 1970; 0 if that cannot be read.
+pub(crate) fn expiry(der: &CertificateDer<'_>) -> u64 {
+    parse(der)
+        .ok()
+        .and_then(|certificate| certificate.validity().not_after.timestamp().try_into().ok())
+        .unwrap_or_default()
+}
+
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }

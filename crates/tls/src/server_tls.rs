@@ -10,7 +10,7 @@ use crate::handshake::HandshakeError;
 use crate::peer::{self, PeerDetail};
 use crate::resolver::Certificates;
 use crate::stream::TlsStream;
-use crate::{FileKind, Inquiry, TlsError, crypto, files, ocsp};
+use crate::{FileKind, Inquiry, TlsError, crypto, files, ocsp, tickets};
 use cognate_config::options::{CertificatePair, HandshakeFirst, TlsOptions};
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
@@ -242,8 +242,8 @@ impl ServerTls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let handshake =
-            authorities::noting_refusals(TlsStream::accept(Arc::clone(&self.closed), stream));
+        let handshake = TlsStream::accept(Arc::clone(&self.closed), stream);
+        let handshake = tickets::bound_to_certificate(authorities::noting_refusals(handshake));
         let (result, refused) = tokio::time::timeout(self.timeout, handshake)
             .await
             .map_err(|_| HandshakeError::Timeout)?;
@@ -263,7 +263,8 @@ impl ServerTls {
         Arc::clone(&self.open)
     }
 
-    /// Verifies the certificate of a resumed session again: it may have expired since.
+    /// Verifies the certificate of a resumed session again: an intermediate one may have expired
+    /// since. (If the client's own has, nothing is resumed: see [`tickets`].)
     fn recheck(&self, connection: &CommonState) -> Result<(), HandshakeError> {
         let Some(verifier) = &self.verifier else {
             return Ok(());
@@ -404,7 +405,7 @@ fn server_config(
     config.ignore_client_order = true;
     // Tickets hold the session at the client; a cache would hold it here as well.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(refused)?;
+    config.ticketer = tickets::tickets().map_err(refused)?;
     config.send_tls13_tickets = TICKETS;
     // Early data can be replayed, and a replayed publish is a second message.
     config.max_early_data_size = 0;

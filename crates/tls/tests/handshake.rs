@@ -7,11 +7,11 @@ use cognate_config::options::{CurvePreference, TlsOptions, TlsVersion};
 use cognate_tls::{HandshakeError, ServerTls};
 use common::{Authority, connect, connect_to};
 use rcgen::{KeyPair, PKCS_ED25519, PKCS_RSA_SHA256};
-use rustls::HandshakeKind;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider};
-use rustls::version::TLS12;
+use rustls::version::{TLS12, TLS13};
+use rustls::{HandshakeKind, SupportedProtocolVersion};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -372,6 +372,35 @@ async fn sessions_are_resumed_within_one_configuration_only() {
             Some(kind)
         );
     }
+}
+
+/// Of a resumed session the client could only be cut off, without a word.
+#[tokio::test]
+async fn a_session_is_not_resumed_when_its_certificate_has_expired() {
+    let authority = Authority::new();
+    let tls = load(&TlsOptions {
+        verify: true,
+        ..authority.options()
+    });
+    let key = KeyPair::generate().unwrap();
+    let until_refused = async |version: &'static SupportedProtocolVersion| {
+        let name = format!("{:?}", version.version);
+        let expiry = SystemTime::now() + Duration::from_secs(2);
+        let since_epoch = expiry.duration_since(UNIX_EPOCH).unwrap();
+        let brief = authority.issue_with(&[&name], &key, |params| {
+            params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_epoch;
+        });
+        let client = authority.client_with(default_provider(), &[version], Some(&brief));
+        let client = Arc::new(client);
+        while connect(&tls, &client).await.server.is_ok() {
+            let late = SystemTime::now() > expiry + Duration::from_secs(60);
+            assert!(!late, "{name}: still let in");
+        }
+        // The handshake in which it expired may have been a resumed one; none is now.
+        let told = connect(&tls, &client).await.client.unwrap_err();
+        assert!(told.contains("CertificateExpired"), "{name}: {told}");
+    };
+    tokio::join!(until_refused(&TLS12), until_refused(&TLS13));
 }
 
 #[tokio::test]
