@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cognate_model::{MessageStore, NewMessage, Sequence, StoreError, Timestamp};
 
-use super::damaged;
 use crate::FileStore;
 use crate::disk::sim::SimDisk;
 
