@@ -137,6 +137,11 @@ logtime: Yes"#, Some("sha256:0589b0a4c3c290650e27b50c4dfec3386f9831e5134c8ee331c
   ) line two
 )
 }"#, Some("sha256:f436bce9440423c0e4875972951fd44d8cb24df5d3d79a1b981483d8e378442f")),
+    ("server_name: 1e345678-n1", None),
+    ("server_name: 2m30s", None),
+    ("server_name: 1k3", None),
+    ("server_name: 1e-5", Some("sha256:305bffab4ae3335cb4fbf7f61d5ca0621ca52fb90f776d490a604eb218004df1")),
+    ("server_name: 1kx-3", Some("sha256:68e1afba113644e797a4f55d1a7cd9c7fe5dacf1641e1ac72d5e99c3378ee62d")),
     ("max_payload: 1k", Some("sha256:87b40978d8143e0f7ca1683875c2702cd654f6459eb9d21accf3c71079a2bae3")),
     ("max_payload: 1KB", Some("sha256:69d37599f3dcc020f444a403ec390fbe5dbf935801478cd99fc4370082d38df4")),
     ("max_payload: 1Ki", Some("sha256:69d37599f3dcc020f444a403ec390fbe5dbf935801478cd99fc4370082d38df4")),

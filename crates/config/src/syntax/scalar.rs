@@ -2,7 +2,7 @@
 //!
 //! Owns the rules of what an unquoted word means (config.md §1). The rules follow NATS's lexer
 //! closely, pitfalls included: `2m` is the integer 2000000, `2s` is a string, `1.2.3` is a
-//! string, `10-a` is a broken date. Called by the parser.
+//! string, `10-a` is a broken date, `1e3` a number with something behind it. Called by the parser.
 
 use super::lexer::{Lexer, Mark, Syntax, is_blank, is_newline, text_of};
 use super::problem::Problem;
@@ -130,15 +130,25 @@ fn number<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {
         Some(c) if "kmgtpeKMGTPE".contains(c) => {
             lexer.bump();
             lexer.skip_while(|c| matches!(c, 'b' | 'B' | 'i' | 'I'));
-            if ends_word(lexer.peek()) {
-                integer(lexer, mark)
-            } else {
-                bare(lexer, mark)
+            match lexer.peek() {
+                Some(c) if c.is_ascii_digit() => Err(after_suffix(lexer, mark)),
+                next if ends_word(next) => integer(lexer, mark),
+                _ => bare(lexer, mark),
             }
         }
         next if negative || ends_word(next) => integer(lexer, mark),
         _ => bare(lexer, mark),
     }
+}
+
+/// A size suffix ends a number, and no digit begins what follows it: there are no exponents.
+fn after_suffix(lexer: &Lexer<'_>, mark: Mark) -> Box<Problem> {
+    let what = format!("{:?} is a whole number", lexer.text_from(mark));
+    Box::new(
+        Problem::new(lexer.span(mark), what)
+            .expected("the end of the value after its size suffix")
+            .hint("put text such as \"1e3\" or \"2m30s\" in quotes"),
+    )
 }
 
 fn fraction<'t>(lexer: &mut Lexer<'t>, mark: Mark) -> Syntax<Word<'t>> {

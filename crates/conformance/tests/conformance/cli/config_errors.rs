@@ -68,6 +68,21 @@ fn unknown_fields_are_errors_with_their_place() {
 }
 
 #[test]
+fn a_size_suffix_ends_a_number() {
+    for (value, is_text) in [
+        ("1e345678-n1", false),
+        ("2m30s", false),
+        ("1k3", false),
+        ("1e-5", true),
+        ("1kx-3", true),
+    ] {
+        let (done, _) = test_config(&format!("server_name: {value}"));
+        let code = if is_text { 0 } else { 1 };
+        assert_eq!(done.code, Some(code), "{value}: {}", done.stderr);
+    }
+}
+
+#[test]
 fn several_errors_are_reported_at_once() {
     let (done, path) = test_config("port: 4222\nfoo: 1\nbar: 2\nmax_payload: \"x\"\n");
     assert_eq!(done.code, Some(1));
