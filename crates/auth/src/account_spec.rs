@@ -20,7 +20,7 @@ pub use limits::{AccountJetStream, AccountLimits, JetStreamLimits};
 use crate::nkey::PublicKey;
 use crate::permissions::PermissionsConfig;
 use crate::users::UserConfig;
-use cognate_subject::{Filter, Subject, Transform, validate};
+use cognate_subject::{Filter, Mapping, Subject, validate};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -285,70 +285,6 @@ pub enum ClusterTraffic {
     /// The account itself.
     Owner,
 }
-
-/// One account mapping. See `cognate_router::Mappings` for what it does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapping {
-    /// What is mapped.
-    pub source: Filter,
-    /// Where to. The weights of each cluster add up to at most 100.
-    pub destinations: Vec<MappingDestination>,
-}
-
-/// One weighted destination of a mapping.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MappingDestination {
-    /// A subject with transform functions, checked against the source.
-    pub subject: String,
-    /// Percent of the messages, 0 to 100.
-    pub weight: u8,
-    /// Only in the cluster of this name; empty means everywhere.
-    pub cluster: String,
-}
-
-impl Mapping {
-    /// Checks a mapping.
-    ///
-    /// # Errors
-    /// If the source is no filter, a destination cannot be made from it or is listed twice, or
-    /// the weights of a cluster add up to more than 100. The text has no prefix: say which
-    /// account it is about.
-    pub fn new(source: &str, destinations: Vec<MappingDestination>) -> Result<Self, MappingError> {
-        let problem = |what: String| MappingError(format!("the mapping of {source:?}: {what}"));
-        let filter = Filter::try_from(source).map_err(|error| problem(error.to_string()))?;
-        let mut seen = BTreeSet::new();
-        let mut weights = BTreeMap::<&str, u32>::new();
-        for destination in &destinations {
-            if !seen.insert(&destination.subject) {
-                let twice = format!("duplicate entry for {:?}", destination.subject);
-                return Err(problem(twice));
-            }
-            let total = weights.entry(&destination.cluster).or_default();
-            *total += u32::from(destination.weight);
-            if *total > 100 {
-                return Err(problem("the weights add up to more than 100%".to_owned()));
-            }
-            Transform::new_mapping(source, &destination.subject)
-                .map_err(|error| problem(error.to_string()))?;
-        }
-        Ok(Mapping {
-            source: filter,
-            destinations,
-        })
-    }
-}
-
-/// What is wrong with a mapping.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MappingError(String);
-
-impl fmt::Display for MappingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for MappingError {}
 
 /// Which claims are revoked: those for a key, or for any, that were issued at a time or before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -20,6 +20,7 @@ mod tls;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cognate_subject::Mapping;
 use zeroize::Zeroizing;
 
 pub use accounts::{
@@ -386,27 +387,6 @@ pub enum WriteTimeout {
     Close,
     /// Keep the connection and try again.
     Retry,
-}
-
-/// One subject mapping: what is published on `source` goes to one of the destinations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapping {
-    /// A valid filter (wildcards allowed).
-    pub source: String,
-    /// Where messages go, by weight. Weights of one cluster add up to at most 100; what is
-    /// missing to 100 stays on the source, unless the source is listed itself (then it is lost).
-    pub destinations: Vec<MapDestination>,
-}
-
-/// One destination of a [`Mapping`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MapDestination {
-    /// A subject or transform such as `orders.{{partition(3,1)}}.$1`.
-    pub subject: String,
-    /// Percentage of messages, 0–100.
-    pub weight: u8,
-    /// Use this destination only when the local cluster has this name.
-    pub cluster: Option<String>,
 }
 
 /// A password or token: compares by value, never prints, and is wiped when dropped.

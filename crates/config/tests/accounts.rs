@@ -5,11 +5,12 @@
 use cognate_config::options::{
     Access, Account, AccountJetStream, AccountLimits, AuthCallout, Authorization, ClusterTraffic,
     Credential, DEFAULT_FETCH_TIMEOUT, DeletePolicy, Export, FullResolver, Import, Latency,
-    LatencySampling, MapDestination, Mapping, MessageTrace, OcspCacheKind, OcspCacheOptions,
-    OcspMode, OcspOptions, Permissions, Resolver, ResponseType, Secret, ServiceExport,
-    ServiceImport, StreamExport, StreamImport, SubjectList, SubjectPermission, TlsOptions, User,
+    LatencySampling, MessageTrace, OcspCacheKind, OcspCacheOptions, OcspMode, OcspOptions,
+    Permissions, Resolver, ResponseType, Secret, ServiceExport, ServiceImport, StreamExport,
+    StreamImport, SubjectList, SubjectPermission, TlsOptions, User,
 };
 use cognate_config::{Loaded, MemorySource, Missing, Options, load_with};
+use cognate_subject::{Mapping, MappingDestination};
 use std::time::Duration;
 
 const ACCOUNT: &str = "ADWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435D6HD";
@@ -110,14 +111,10 @@ fn orders() -> Account {
         default_permissions: Some(limited),
         exports: order_exports(),
         imports: Vec::new(),
-        mappings: vec![Mapping {
-            source: "order.v1.*".to_owned(),
-            destinations: vec![MapDestination {
-                subject: "order.$1".to_owned(),
-                weight: 100,
-                cluster: None,
-            }],
-        }],
+        mappings: vec![
+            Mapping::new("order.v1.*", vec![MappingDestination::all("order.$1")])
+                .expect("a valid mapping"),
+        ],
         limits: AccountLimits {
             max_connections: Some(100),
             max_subscriptions: Some(1000),

@@ -4,11 +4,11 @@
 
 use cognate_config::options::{
     Authorization, BatchLimits, CertificatePair, ConnectionType, Credential, CurvePreference,
-    HandshakeFirst, HttpOptions, JetStreamLimits, JetStreamOptions, MapDestination, Mapping,
-    Permissions, Port, ResponsePermission, Secret, SubjectList, SubjectPermission, SyncPolicy,
-    TlsOptions, User,
+    HandshakeFirst, HttpOptions, JetStreamLimits, JetStreamOptions, Permissions, Port,
+    ResponsePermission, Secret, SubjectList, SubjectPermission, SyncPolicy, TlsOptions, User,
 };
 use cognate_config::{Loaded, MemorySource, Options, load};
+use cognate_subject::{Mapping, MappingDestination};
 use std::time::Duration;
 
 /// Loads one of the files in `tests/files`, with all of them at hand.
@@ -250,15 +250,13 @@ fn users_with_permissions_and_mappings() {
         }),
     };
     let bcrypt = "$2a$11$eULOrZ7bNmlLpsF5oHTiS.R3oVBjTXMc6b8xAqtGYGRTmUUCK.UMG";
-    let destination = |subject: &str, weight| MapDestination {
+    let destination = |subject: &str, weight| MappingDestination {
         subject: subject.to_owned(),
         weight,
-        cluster: None,
+        cluster: String::new(),
     };
-    let mapping = |source: &str, destinations| Mapping {
-        source: source.to_owned(),
-        destinations,
-    };
+    let mapping =
+        |source: &str, destinations| Mapping::new(source, destinations).expect("a valid mapping");
     check(
         "authorization.conf",
         "sha256:bb762a0448765465e18ab404e03f6ddad1dfed88cc0497e16ad07826c09025c1",

@@ -22,7 +22,7 @@ mod subscription;
 pub use cache::{CacheStats, MatchCache, Slot};
 pub use generation::{Buckets, Generations};
 pub use interest::Interest;
-pub use mapping::{Mapped, MappingDestination, MappingError, Mappings};
+pub use mapping::{Mapped, Mappings};
 pub use matched::{Group, Matched};
 pub use renaming::{Renaming, intersection};
 pub use subscription::{Gate, Permit, Subscription, SubscriptionSpec, Tie};

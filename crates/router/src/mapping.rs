@@ -9,31 +9,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use cognate_subject::transform::Transform;
 use cognate_subject::validate::{has_wildcard, matches};
-
-/// One weighted destination as configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MappingDestination {
-    /// A subject with transform functions.
-    pub subject: String,
-    /// Percent of the messages, 0 to 100.
-    pub weight: u8,
-    /// Only in the cluster of this name; empty means everywhere.
-    pub cluster: String,
-}
-
-/// What is wrong with a mapping.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MappingError(String);
-
-impl std::fmt::Display for MappingError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for MappingError {}
+use cognate_subject::{Filter, Mapping, Transform};
 
 /// What became of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +26,12 @@ pub enum Mapped {
 struct Weighted {
     /// Exclusive upper bound of the draw, in percent, that picks this destination.
     up_to: u64,
-    transform: Transform,
+    /// How it is made; without one the subject stays as it is.
+    transform: Option<Transform>,
 }
 
-struct Mapping {
-    source: String,
+struct Compiled {
+    source: Filter,
     destinations: Vec<Weighted>,
 }
 
@@ -61,30 +39,27 @@ struct Mapping {
 #[derive(Default)]
 pub struct Mappings {
     /// Literal sources first, then wildcard ones, the more specific first.
-    ordered: Vec<Mapping>,
+    ordered: Vec<Compiled>,
 }
 
 impl Mappings {
-    /// Compiles mappings given as (source, destinations); of those with the same source the last
-    /// one counts, as in NATS. `cluster` is this server's cluster name, empty if it has none.
-    pub fn new(
-        sources: &[(String, Vec<MappingDestination>)],
-        cluster: &str,
-    ) -> Result<Self, MappingError> {
-        let mut ordered: Vec<Mapping> = Vec::with_capacity(sources.len());
-        let mut places = HashMap::with_capacity(sources.len());
-        for (source, destinations) in sources {
-            let mapping = compile(source, destinations, cluster)?;
-            match places.entry(source) {
-                Entry::Occupied(place) => ordered[*place.get()] = mapping,
+    /// Compiles mappings; of those with the same source the last one counts, as in NATS. `cluster`
+    /// is this server's cluster name, empty if it has none.
+    pub fn new<'a>(mappings: impl IntoIterator<Item = &'a Mapping>, cluster: &str) -> Self {
+        let mut ordered: Vec<Compiled> = Vec::new();
+        let mut places = HashMap::new();
+        for mapping in mappings {
+            let compiled = compile(mapping, cluster);
+            match places.entry(mapping.source()) {
+                Entry::Occupied(place) => ordered[*place.get()] = compiled,
                 Entry::Vacant(place) => {
                     place.insert(ordered.len());
-                    ordered.push(mapping);
+                    ordered.push(compiled);
                 }
             }
         }
         ordered.sort_by_key(|mapping| specificity(mapping.source.as_bytes()));
-        Ok(Mappings { ordered })
+        Mappings { ordered }
     }
 
     /// Whether there is nothing to map.
@@ -106,7 +81,11 @@ impl Mappings {
             return Mapped::Dropped;
         };
         out.clear();
-        if chosen.transform.apply(subject, random.rotate_left(32), out) {
+        let rewritten = chosen
+            .transform
+            .as_ref()
+            .is_some_and(|transform| transform.apply(subject, random.rotate_left(32), out));
+        if rewritten {
             Mapped::Rewritten
         } else {
             Mapped::Unchanged
@@ -114,76 +93,38 @@ impl Mappings {
     }
 }
 
-fn compile(
-    source: &str,
-    destinations: &[MappingDestination],
-    cluster: &str,
-) -> Result<Mapping, MappingError> {
-    let problem = |what: &str| MappingError(format!("the mapping of \"{source}\": {what}"));
-    let mut seen = std::collections::HashSet::new();
-    for destination in destinations {
-        if !seen.insert(&destination.subject) {
-            return Err(problem(&format!(
-                "duplicate entry for \"{}\"",
-                destination.subject
-            )));
-        }
-        let scope = destinations
-            .iter()
-            .filter(|other| other.cluster == destination.cluster);
-        if scope.map(|other| u64::from(other.weight)).sum::<u64>() > 100 {
-            return Err(problem("the weights add up to more than 100%"));
-        }
-    }
-    let scoped = destinations
+fn compile(mapping: &Mapping, cluster: &str) -> Compiled {
+    let all = mapping.destinations();
+    let scoped = all
         .iter()
         .any(|d| !d.cluster.is_empty() && d.cluster == cluster);
     let scope = if scoped { cluster } else { "" };
     let mut weighted = Vec::new();
     let mut total = 0;
-    for destination in destinations.iter().filter(|d| d.cluster == scope) {
-        total += u64::from(destination.weight);
-        weighted.push(Weighted {
-            up_to: total,
-            transform: transform(source, &destination.subject)?,
-        });
+    for (destination, transform) in mapping.compiled() {
+        if destination.cluster == scope {
+            total += u64::from(destination.weight);
+            weighted.push(Weighted {
+                up_to: total,
+                transform: Some(transform),
+            });
+        }
     }
     // Listing the source itself with a lower weight is how an operator asks for loss.
-    let wants_loss = destinations.iter().any(|d| d.subject == source);
+    let source = mapping.source();
+    let wants_loss = all
+        .iter()
+        .any(|d| d.subject.as_bytes() == source.as_bytes());
     if total < 100 && !wants_loss {
         weighted.push(Weighted {
             up_to: 100,
-            transform: identity(source)?,
+            transform: None,
         });
     }
-    Ok(Mapping {
-        source: source.to_owned(),
+    Compiled {
+        source: source.clone(),
         destinations: weighted,
-    })
-}
-
-fn transform(source: &str, destination: &str) -> Result<Transform, MappingError> {
-    Transform::new(source, destination).map_err(|error| {
-        MappingError(format!(
-            "the mapping of \"{source}\" to \"{destination}\": {error}"
-        ))
-    })
-}
-
-/// The transform that leaves a subject as it is.
-fn identity(source: &str) -> Result<Transform, MappingError> {
-    let mut wildcards = 0;
-    let tokens: Vec<String> = source
-        .split('.')
-        .map(|token| match token {
-            "*" => {
-                wildcards += 1;
-                format!("${wildcards}")
-            }
-            token => token.to_owned(),
-        })
-        .collect();
-    transform(source, &tokens.join("."))
+    }
 }
 
 /// Sorts literal sources before wildcard ones, fewer wildcards and later wildcards first.

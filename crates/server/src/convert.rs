@@ -14,7 +14,7 @@ use cognate_auth::users::{
 };
 use cognate_config::Options;
 use cognate_config::options as config;
-use cognate_router::MappingDestination;
+use cognate_subject::{Mapping, MappingDestination, MappingError};
 
 pub(crate) use accounts::{accounts, configured, system_account};
 
@@ -114,10 +114,10 @@ fn anybody() -> UserConfig {
 }
 
 /// What leads from a JetStream domain's own prefix to the API of this server.
-pub(crate) fn domain_mappings(options: &Options) -> Vec<(String, Vec<MappingDestination>)> {
+pub(crate) fn domain_mappings(options: &Options) -> Result<Vec<Mapping>, MappingError> {
     let jetstream = options.jetstream.as_ref();
     let Some(domain) = jetstream.and_then(|jetstream| jetstream.domain.as_ref()) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let prefix = format!("$JS.{domain}.API");
     let api = [
@@ -133,14 +133,7 @@ pub(crate) fn domain_mappings(options: &Options) -> Vec<(String, Vec<MappingDest
     let data = ["$KV.>", "$OBJ.>"].map(|part| (format!("{prefix}.{part}"), part.to_owned()));
     api.into_iter()
         .chain(data)
-        .map(|(source, subject)| {
-            let destination = MappingDestination {
-                subject,
-                weight: 100,
-                cluster: String::new(),
-            };
-            (source, vec![destination])
-        })
+        .map(|(source, subject)| Mapping::new(&source, vec![MappingDestination::all(subject)]))
         .collect()
 }
 

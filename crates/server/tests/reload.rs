@@ -5,8 +5,9 @@ mod common;
 use std::sync::{Arc, Barrier};
 
 use cognate_config::Options;
-use cognate_config::options::{Credential, HttpOptions, MapDestination, Mapping, Port, Secret};
+use cognate_config::options::{Credential, HttpOptions, Port, Secret};
 use cognate_server::ReloadFailure;
+use cognate_subject::{Mapping, MappingDestination};
 
 use common::{Client, options_from, socket, start, within};
 
@@ -127,19 +128,13 @@ async fn reloads_at_the_same_time_do_not_mix() {
         }
         client.publish("from", b"").await.expect("published");
         let message = within("the message", mapped.next()).await.expect("mapped");
-        let said = server.options().mappings[0].destinations[0].subject.clone();
+        let said = server.options().mappings[0].destinations()[0]
+            .subject
+            .clone();
         assert_eq!(message.subject, said);
     }
 }
 
 fn mapping_to(subject: &str) -> Mapping {
-    let destination = MapDestination {
-        subject: subject.to_owned(),
-        weight: 100,
-        cluster: None,
-    };
-    Mapping {
-        source: "from".to_owned(),
-        destinations: vec![destination],
-    }
+    Mapping::new("from", vec![MappingDestination::all(subject)]).expect("a valid mapping")
 }

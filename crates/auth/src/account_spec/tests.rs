@@ -1,8 +1,8 @@
 //! What can be said of one account alone: renames, positions, weights, revocations, limits.
 
 use super::{
-    AccountLimits, AccountSpec, ExportAccess, ExportError, Mapping, MappingDestination,
-    Revocations, Sampling, ServiceExport, ServiceLatency, StreamTarget, SubjectRename,
+    AccountLimits, AccountSpec, ExportAccess, ExportError, Revocations, Sampling, ServiceExport,
+    ServiceLatency, StreamTarget, SubjectRename,
 };
 use crate::nkey::{Kind, PublicKey};
 use cognate_subject::Filter;
@@ -135,30 +135,6 @@ fn the_narrowest_export_counts() {
     assert_eq!(found("a.*").as_deref(), Some("a.*"));
     assert_eq!(found("a.c.d").as_deref(), Some("a.>"));
     assert_eq!(found(">"), None);
-}
-
-#[test]
-fn mappings_are_checked() {
-    let to = |subject: &str, weight, cluster: &str| MappingDestination {
-        subject: subject.to_owned(),
-        weight,
-        cluster: cluster.to_owned(),
-    };
-    let check = |source, destinations, expected: Option<&str>| {
-        let error = Mapping::new(source, destinations).err();
-        let error = error.map(|error| error.to_string());
-        match expected {
-            None => assert_eq!(error, None),
-            Some(text) => assert!(error.clone().is_some_and(|e| e.contains(text)), "{error:?}"),
-        }
-    };
-    check("a", vec![to("b", 60, ""), to("c", 40, "")], None);
-    check("a", vec![to("b", 100, ""), to("c", 100, "east")], None);
-    check("a", vec![], None);
-    check("a", vec![to("b", 60, ""), to("c", 41, "")], Some("100%"));
-    check("a", vec![to("b", 1, ""), to("b", 1, "")], Some("duplicate"));
-    check("a.*", vec![to("b.$2", 100, "")], Some("$2"));
-    check("a..b", vec![to("b", 100, "")], Some("mapping of \"a..b\""));
 }
 
 #[test]

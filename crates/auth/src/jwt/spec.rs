@@ -10,13 +10,13 @@ use super::limits::{JetStreamTier, OperatorLimits};
 use super::{AccountClaims, Permissions};
 use crate::account_spec::{
     AccountJetStream, AccountLimits, AccountSpec, Activation, ClusterTraffic,
-    DEFAULT_RESPONSE_THRESHOLD, ExportAccess, JetStreamLimits, Mapping, MappingDestination,
-    ResponseType, Revocations, ServiceExport, ServiceImport, ServiceLatency, StreamExport,
-    StreamImport, StreamTarget, SubjectRename, TraceDestination,
+    DEFAULT_RESPONSE_THRESHOLD, ExportAccess, JetStreamLimits, ResponseType, Revocations,
+    ServiceExport, ServiceImport, ServiceLatency, StreamExport, StreamImport, StreamTarget,
+    SubjectRename, TraceDestination,
 };
 use crate::nkey::PublicKey;
 use crate::permissions::{PermissionsConfig, SubjectRules};
-use cognate_subject::{Filter, Subject};
+use cognate_subject::{Filter, Mapping, MappingDestination, Subject};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;

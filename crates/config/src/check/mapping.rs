@@ -4,10 +4,10 @@
 //! the rules for weights. The transforms themselves are `cognate_subject`'s.
 
 use super::Check;
-use crate::options::{MapDestination, Mapping};
 use crate::schema::MAP_DESTINATION;
 use crate::subjects::{is_filter, transform_error};
 use crate::syntax::{Problem, Value, ValueKind};
+use cognate_subject::{Mapping, MappingDestination};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A destination while its keys are being read.
@@ -35,14 +35,9 @@ pub(crate) fn mappings(check: &mut Check<'_>, value: &Value, mappings: &mut Vec<
         }
         let errors_before = check.errors.len();
         let destinations = match &entry.value.kind {
-            ValueKind::String(subject) => vec![(
-                MapDestination {
-                    subject: subject.to_string(),
-                    weight: 100,
-                    cluster: None,
-                },
-                &entry.value,
-            )],
+            ValueKind::String(subject) => {
+                vec![(MappingDestination::all(subject.to_string()), &entry.value)]
+            }
             ValueKind::Array(items) => items
                 .iter()
                 .filter_map(|item| Some((destination(check, item)?, item)))
@@ -55,15 +50,16 @@ pub(crate) fn mappings(check: &mut Check<'_>, value: &Value, mappings: &mut Vec<
         weights(check, source, &destinations);
         if check.errors.len() == errors_before {
             let destinations = destinations.into_iter().map(|(destination, _)| destination);
-            mappings.push(Mapping {
-                source: source.clone(),
-                destinations: destinations.collect(),
-            });
+            match Mapping::new(source, destinations.collect()) {
+                Ok(mapping) => mappings.push(mapping),
+                // Each rule has been looked at above, in nats-server's words.
+                Err(error) => check.error(Problem::new(entry.key_span, error.to_string())),
+            }
         }
     }
 }
 
-fn destination(check: &mut Check<'_>, value: &Value) -> Option<MapDestination> {
+fn destination(check: &mut Check<'_>, value: &Value) -> Option<MappingDestination> {
     if !matches!(value.kind, ValueKind::Map(_)) {
         let message = "Expected an entry for the mapping destination";
         check.error(
@@ -90,10 +86,10 @@ fn destination(check: &mut Check<'_>, value: &Value) -> Option<MapDestination> {
         let message = format!("Missing weight for mapping destination {subject:?}");
         check.error(Problem::new(value.span, message).expected("a key \"weight\" of 0 to 100"));
     }
-    Some(MapDestination {
+    Some(MappingDestination {
         subject,
         weight: weight?,
-        cluster,
+        cluster: cluster.unwrap_or_default(),
     })
 }
 
@@ -120,13 +116,13 @@ pub(crate) fn weight(check: &mut Check<'_>, value: &Value, draft: &mut Destinati
 }
 
 /// Checks the destinations of one source together.
-fn weights(check: &mut Check<'_>, source: &str, destinations: &[(MapDestination, &Value)]) {
+fn weights(check: &mut Check<'_>, source: &str, destinations: &[(MappingDestination, &Value)]) {
     let (mut seen, mut totals) = (BTreeSet::new(), BTreeMap::<_, u32>::new());
     for (destination, value) in destinations {
         if check.is_full() {
             return;
         }
-        let MapDestination {
+        let MappingDestination {
             subject,
             weight,
             cluster,

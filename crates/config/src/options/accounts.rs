@@ -8,7 +8,8 @@
 //! the router's tables of it. Absent: `$G`, whose users and mappings stand at the top level, and
 //! accounts that are described by JWTs.
 
-use super::{Mapping, Permissions, User};
+use super::{Permissions, User};
+use cognate_subject::Mapping;
 use std::time::Duration;
 
 /// The account of users without another one.

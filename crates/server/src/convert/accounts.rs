@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cognate_auth::account_spec::{
-    self as spec, AccountSpec, ExportAccess, JetStreamLimits, Mapping, ServiceLatency,
-    StreamTarget, SubjectRename, TraceDestination,
+    self as spec, AccountSpec, ExportAccess, JetStreamLimits, ServiceLatency, StreamTarget,
+    SubjectRename, TraceDestination,
 };
 use cognate_auth::nkey::PublicKey;
 use cognate_config::Options;
 use cognate_config::options as config;
-use cognate_router::{MappingDestination, Mappings};
-use cognate_subject::{Filter, Subject};
+use cognate_router::Mappings;
+use cognate_subject::{Filter, MappingError, Subject};
 
 use crate::data::{Configured, GLOBAL};
 use crate::operator::OperatorMode;
@@ -55,7 +55,7 @@ pub(crate) fn accounts(
     in_force: BTreeSet<PublicKey>,
 ) -> Result<(Vec<Configured>, Option<String>), String> {
     let mut global = AccountSpec::new(GLOBAL);
-    global.mappings = mappings(&options.mappings)?;
+    global.mappings.clone_from(&options.mappings);
     let mut all = vec![global];
     let is_other =
         |account: &config::Account| Some(&account.name) != options.system_account.as_ref();
@@ -107,7 +107,7 @@ pub(crate) fn configured(
             export_system_services(&mut spec);
         }
     }
-    let mappings = compile(options, &spec)?;
+    let mappings = compile(options, &spec).map_err(|error| error.to_string())?;
     let spec = Arc::new(spec);
     Ok(Configured { spec, mappings })
 }
@@ -141,7 +141,7 @@ fn account_spec(account: &config::Account) -> Result<AccountSpec, String> {
     for import in &account.imports {
         add_import(&mut spec, import).map_err(|error| text(&error))?;
     }
-    spec.mappings = mappings(&account.mappings)?;
+    spec.mappings.clone_from(&account.mappings);
     spec.limits = spec::AccountLimits {
         max_connections: account.limits.max_connections,
         max_subscriptions: account.limits.max_subscriptions,
@@ -159,19 +159,6 @@ fn account_spec(account: &config::Account) -> Result<AccountSpec, String> {
         });
     }
     Ok(spec)
-}
-
-fn mappings(mappings: &[config::Mapping]) -> Result<Vec<Mapping>, String> {
-    let checked = mappings.iter().map(|mapping| {
-        let destinations = mapping.destinations.iter();
-        let destinations = destinations.map(|destination| spec::MappingDestination {
-            subject: destination.subject.clone(),
-            weight: destination.weight,
-            cluster: destination.cluster.clone().unwrap_or_default(),
-        });
-        Mapping::new(&mapping.source, destinations.collect()).map_err(|error| error.to_string())
-    });
-    checked.collect()
 }
 
 fn access(access: &config::Access, subject: &Filter) -> Result<ExportAccess, spec::ExportError> {
@@ -277,19 +264,10 @@ pub(crate) fn add_system_services(spec: &mut AccountSpec, system: &str) {
 }
 
 /// The mappings of an account, and those that lead from a JetStream domain's prefix to its API.
-fn compile(options: &Options, spec: &AccountSpec) -> Result<Mappings, String> {
-    let sources = spec.mappings.iter().map(|mapping| {
-        let destinations = mapping.destinations.iter();
-        let destinations = destinations.map(|destination| MappingDestination {
-            subject: destination.subject.clone(),
-            weight: destination.weight,
-            cluster: destination.cluster.clone(),
-        });
-        (mapping.source.to_string(), destinations.collect())
-    });
-    let mut sources: Vec<(String, Vec<MappingDestination>)> = sources.collect();
-    if spec.jetstream != spec::AccountJetStream::Disabled {
-        sources.extend(super::domain_mappings(options));
-    }
-    Mappings::new(&sources, "").map_err(|error| error.to_string())
+fn compile(options: &Options, spec: &AccountSpec) -> Result<Mappings, MappingError> {
+    let of_domain = match spec.jetstream {
+        spec::AccountJetStream::Disabled => Vec::new(),
+        _ => super::domain_mappings(options)?,
+    };
+    Ok(Mappings::new(spec.mappings.iter().chain(&of_domain), ""))
 }

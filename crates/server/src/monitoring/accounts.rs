@@ -7,12 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognate_auth::account_spec::{
-    AccountJetStream, AccountSpec, ExportAccess, Mapping, ResponseType, Sampling, ServiceLatency,
+    AccountJetStream, AccountSpec, ExportAccess, ResponseType, Sampling, ServiceLatency,
 };
 use cognate_monitor::{
     AccountDetail, AccountFacts, ExportFacts, ImportFacts, LatencyFacts, MappedTo,
     SubscriptionStats,
 };
+use cognate_subject::Mapping;
 
 use crate::convert;
 use crate::data::{Account, Totals};
@@ -140,32 +141,25 @@ fn mappings(shared: &Shared, account: &Account) -> BTreeMap<String, Vec<MappedTo
     let spec = account.spec();
     let mut mapped: BTreeMap<_, _> = spec.mappings.iter().map(shown_mapping).collect();
     if has_jetstream(shared, account) {
-        let of_domain = convert::domain_mappings(&shared.options()).into_iter();
-        mapped.extend(of_domain.map(|(source, destinations)| {
-            let destinations = destinations.into_iter().map(|to| MappedTo {
-                subject: to.subject,
-                weight: to.weight,
-                cluster: to.cluster,
-            });
-            (source, destinations.collect())
-        }));
+        let of_domain = convert::domain_mappings(&shared.options());
+        mapped.extend(of_domain.iter().flatten().map(shown_mapping));
     }
     mapped
 }
 
 fn shown_mapping(mapping: &Mapping) -> (String, Vec<MappedTo>) {
-    let source = mapping.source.to_string();
+    let source = mapping.source().to_string();
     let mut clusters = vec![""];
-    for to in &mapping.destinations {
+    for to in mapping.destinations() {
         if !clusters.contains(&to.cluster.as_str()) {
             clusters.push(&to.cluster);
         }
     }
-    let keeps_source = mapping.destinations.iter().any(|to| to.subject == source);
+    let keeps_source = mapping.destinations().iter().any(|to| to.subject == source);
     let mut shown = Vec::new();
     for cluster in clusters {
         let of_cluster = mapping
-            .destinations
+            .destinations()
             .iter()
             .filter(|to| to.cluster == cluster);
         let mut of_cluster: Vec<_> = of_cluster.map(|to| (to.weight, &*to.subject)).collect();
