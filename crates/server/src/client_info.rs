@@ -10,8 +10,10 @@ use cognate_api::event::ClientInfo;
 use cognate_auth::users::TokenUser;
 use cognate_model::{Nanos, Timestamp};
 use cognate_process::text::rfc3339_nano;
+use cognate_wire::encode::write_decimal;
+use serde::Serialize;
 
-use crate::data::{Connection, Fate, GLOBAL, Measured};
+use crate::data::{Asks, Connection, Fate, GLOBAL, Measured};
 use crate::shared::Shared;
 
 /// How much is told.
@@ -166,46 +168,53 @@ pub(crate) fn latency(
     metric.to_string()
 }
 
-/// What [`client_info`] tells of a client in `account` who shares nothing: what goes with nearly every
-/// request to a service of another account.
-fn account_info(account: &str, rtt: Duration) -> String {
-    let mut text = String::with_capacity(account.len() + 32);
-    text.push_str("{\"acc\":");
-    // A text is one in JSON too.
-    text.push_str(&serde_json::to_string(account).unwrap_or_default());
-    if let Ok(nanos @ 1..) = i64::try_from(rtt.as_nanos()) {
-        text.push_str(",\"rtt\":");
-        text.push_str(&nanos.to_string());
+/// Writes what [`client_info`] tells of a client in `account` who shares nothing: what goes with nearly
+/// every request to a service of another account.
+fn write_account_info(account: &str, rtt: Duration, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"acc\":");
+    write_json(out, account);
+    if let Ok(nanos @ 1..) = u64::try_from(rtt.as_nanos()) {
+        out.extend_from_slice(b",\"rtt\":");
+        write_decimal(out, nanos);
     }
-    text.push('}');
-    text
+    out.push(b'}');
 }
 
-/// The text of [`client_info`], or of [`passed_on`] if there is something to pass on. `connection`
-/// is the client, if it is one; the server's own requests only name the account they come from.
-pub(crate) fn request_info(
+/// Appends `value`, a record of plain values or a text: those always have a JSON.
+fn write_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    let start = out.len();
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.truncate(start);
+    }
+}
+
+/// Writes [`client_info`], or [`passed_on`] if there is something to pass on. `connection` is the
+/// client, if it is one; the server's own requests only name the account they come from.
+pub(crate) fn write_request_info(
     shared: &Shared,
     connection: Option<&Connection>,
-    telling: Telling,
-    from: &str,
-    earlier: Option<&[u8]>,
-) -> String {
-    if let Some(text) = earlier.and_then(|earlier| passed_on(shared, earlier, from, telling)) {
-        return text;
+    asks: &Asks<'_>,
+    out: &mut Vec<u8>,
+) {
+    let telling = Telling::of(asks.share, asks.to_system);
+    let passed = |earlier| passed_on(shared, earlier, asks.from, telling);
+    if let Some(text) = asks.earlier.and_then(passed) {
+        return out.extend_from_slice(text.as_bytes());
     }
-    let info = match connection {
+    match connection {
         // Nothing came before, so it is the client's own account.
         Some(connection) if telling == Telling::Account => {
-            return account_info(from, connection.rtt().unwrap_or_default());
+            write_account_info(asks.from, connection.rtt().unwrap_or_default(), out);
         }
-        Some(connection) => client_info(shared, connection, telling),
-        None => ClientInfo {
-            acc: from.to_owned(),
-            ..ClientInfo::default()
-        },
-    };
-    // A record of plain values always has a text.
-    serde_json::to_string(&info).unwrap_or_default()
+        Some(connection) => write_json(out, &client_info(shared, connection, telling)),
+        None => {
+            let info = ClientInfo {
+                acc: asks.from.to_owned(),
+                ..ClientInfo::default()
+            };
+            write_json(out, &info);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +231,9 @@ mod tests {
             };
             let rtt = Duration::from_nanos(nanos.unsigned_abs());
             let whole = serde_json::to_string(&info).expect("a text");
-            assert_eq!(account_info(account, rtt), whole);
+            let mut written = Vec::new();
+            write_account_info(account, rtt, &mut written);
+            assert_eq!(written, whole.as_bytes());
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cognate_router::Subscription;
 use cognate_wire::Publish;
 
-use crate::client_info::{Telling, latency, request_info};
-use crate::data::{Connection, Fate, Measured, Watch};
+use crate::client_info::{latency, write_request_info};
+use crate::data::{Asks, Connection, Fate, Measured, Watch};
 use crate::shared::Shared;
 
 /// A delivery by the server.
@@ -32,15 +32,8 @@ impl Watch for Watching<'_> {
 
     fn trace_message(&self, _: &Subscription<Connection>, _: &[u8], _: &Publish<'_>) {}
 
-    fn request_info(
-        &self,
-        share: bool,
-        to_system: bool,
-        from: &str,
-        earlier: Option<&[u8]>,
-    ) -> String {
-        let telling = Telling::of(share, to_system);
-        request_info(self.shared, None, telling, from, earlier)
+    fn write_request_info(&self, asks: &Asks<'_>, out: &mut Vec<u8>) {
+        write_request_info(self.shared, None, asks, out);
     }
 
     fn latency(&self, measured: &Measured, fate: Fate, responder: Option<&Connection>) -> String {

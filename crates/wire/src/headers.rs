@@ -143,6 +143,16 @@ pub fn write_status(out: &mut Vec<u8>, code: u16, description: &str, headers: &[
 
 /// Appends `block`, or a new one if it is not a block, with exactly one header `key`, of this value.
 pub fn write_with(out: &mut Vec<u8>, block: &[u8], key: &[u8], value: &[u8]) {
+    write_without(out, block, key);
+    out.extend_from_slice(key);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Appends `block`, or a new one if it is not a block, without headers `key` and without the empty
+/// line that ends it: more headers may follow.
+pub fn write_without(out: &mut Vec<u8>, block: &[u8], key: &[u8]) {
     match HeaderBlock::parse(block) {
         None => out.extend_from_slice(b"NATS/1.0\r\n"),
         Some(parsed) => {
@@ -150,19 +160,35 @@ pub fn write_with(out: &mut Vec<u8>, block: &[u8], key: &[u8], value: &[u8]) {
             out.extend_from_slice(&block[..first]);
             let mut lines = parsed.lines;
             while let Some(end) = memchr::memmem::find(lines, b"\r\n").filter(|end| *end > 0) {
-                let (line, rest) = lines.split_at(end + 2);
-                let named = |name: &[u8]| name.eq_ignore_ascii_case(key);
-                if !memchr::memchr(b':', line).is_some_and(|colon| named(trim(&line[..colon]))) {
-                    out.extend_from_slice(line);
-                }
-                lines = rest;
+                write_line_without(out, &lines[..end], key);
+                lines = &lines[end + 2..];
             }
         }
     }
-    out.extend_from_slice(key);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Appends a line and its end, if it is not a header `key`. Some clients end lines with a mere `\n` too,
+/// and to them each part is a header of its own.
+fn write_line_without(out: &mut Vec<u8>, line: &[u8], key: &[u8]) {
+    let is_named = |part: &[u8]| {
+        let name = memchr::memchr(b':', part).map(|colon| trim(&part[..colon]));
+        name.is_some_and(|name| name.eq_ignore_ascii_case(key))
+    };
+    if memchr::memchr(b'\n', line).is_none() {
+        if !is_named(line) {
+            out.extend_from_slice(line);
+            out.extend_from_slice(b"\r\n");
+        }
+        return;
+    }
+    let parts = line.split(|byte| *byte == b'\n');
+    // An empty one would end the headers.
+    let is_kept = |part: &&[u8]| !part.trim_ascii().is_empty() && !is_named(part);
+    let kept: Vec<&[u8]> = parts.filter(is_kept).collect();
+    if !kept.is_empty() {
+        out.extend_from_slice(&kept.join(&b'\n'));
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 /// Appends the block of a no-responders reply (503); `subject` is the one
@@ -214,6 +240,10 @@ mod tests {
         assert_eq!(
             set(b"NATS/1.0 503\r\nA: 1\r\nkey: forged\r\nKey:x\r\nB: 2\r\n\r\n"),
             "NATS/1.0 503\r\nA: 1\r\nB: 2\r\nKey: new\r\n\r\n"
+        );
+        assert_eq!(
+            set(b"NATS/1.0\r\nA: 1\nkey: forged\r\nkey: forged\nB: 2\n\r\nkey: forged\n\r\n\r\n"),
+            "NATS/1.0\r\nA: 1\r\nB: 2\r\nKey: new\r\n\r\n"
         );
         // A block without its blank line, and a line without an end, add nothing of their own.
         assert_eq!(

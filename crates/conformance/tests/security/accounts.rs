@@ -5,8 +5,8 @@ use cognate_conformance::{Server, cli};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Hierarchy, account, admits, arrived, knock, lets_in, login, present, quiet_again, settled,
-    user_token, well,
+    Hierarchy, account, admits, arrived, hpub, knock, lets_in, login, present, quiet_again,
+    settled, user_token, well,
 };
 
 /// Configurations whose imports lead back to where they began are refused, and where one is not
@@ -277,5 +277,40 @@ fn cve_2022_24450_a_token_of_one_account_opens_no_other() {
         claims["nats"]["issuer_account"] = json!(account(pretended).public());
         let token = jwt::encode(&account("A"), claims.clone());
         assert!(!admits(&server, &token, "u"), "{pretended}");
+    }
+}
+
+/// Who answers a request whose reply subject is another service's asks that service, with headers that
+/// it chose itself: what it says there of who asks is not believed.
+#[test]
+fn an_answer_does_not_say_who_asks() {
+    let server = Server::with_config(
+        "accounts {
+          A { users: [{user: a, password: p}], imports: [{service: {account: B, subject: q}}] }
+          B { users: [{user: b, password: p}], exports: [{service: q}] }
+          V { users: [{user: victim, password: p, permissions: {publish: [very.secret]}}] }
+        }",
+    );
+    let [mut asking, mut answering, victim] = ["a", "b", "victim"].map(|user| login(&server, user));
+    answering.send("SUB q 1\r\nSUB loot 2\r\n");
+    answering.sync();
+    asking.send("PUB q $SYS.REQ.USER.INFO 0\r\n\r\n");
+    let reply = answering.message().reply.expect("a way back");
+    let claim = format!(
+        "Nats-Request-Info: {{\"acc\":\"V\",\"id\":{},\"kind\":\"Client\"}}\r\n",
+        victim.cid()
+    );
+    answering.send(hpub(&reply, "loot", &claim, ""));
+    // Its own question is answered behind that one.
+    answering.send("PUB $SYS.REQ.USER.INFO loot 0\r\n\r\n");
+    loop {
+        let answer = answering.message().payload;
+        assert!(
+            !answer.contains("victim") && !answer.contains("secret"),
+            "{answer}"
+        );
+        if answer.contains(r#""user":"b""#) {
+            break;
+        }
     }
 }

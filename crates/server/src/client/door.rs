@@ -31,8 +31,8 @@ use cognate_wire::{ConnectOptions, Publish, error_text};
 use self::admission::{Login, Refusal};
 use self::examine::AtReload;
 pub(crate) use self::examine::Change;
-use crate::client_info::{Telling, latency, request_info};
-use crate::data::{Account, Connection, Door, Fate, Measured, Trace, Via, Watch};
+use crate::client_info::{latency, write_request_info};
+use crate::data::{Account, Asks, Connection, Door, Fate, Measured, Trace, Via, Watch};
 use crate::info::plain_ip;
 use crate::shared::Shared;
 
@@ -222,15 +222,8 @@ impl Watch for ClientDoor {
         super::trace::trace_message(&self.shared, sub, subject, message);
     }
 
-    fn request_info(
-        &self,
-        share: bool,
-        to_system: bool,
-        from: &str,
-        earlier: Option<&[u8]>,
-    ) -> String {
-        let telling = Telling::of(share, to_system);
-        request_info(&self.shared, Some(&self.connection), telling, from, earlier)
+    fn write_request_info(&self, asks: &Asks<'_>, out: &mut Vec<u8>) {
+        write_request_info(&self.shared, Some(&self.connection), asks, out);
     }
 
     fn latency(&self, measured: &Measured, fate: Fate, responder: Option<&Connection>) -> String {

@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Duration, SystemTime};
 
 use cognate_auth::account_spec::AccountSpec;
@@ -34,6 +35,8 @@ pub(crate) struct Account {
     /// Says whether cached answers still hold.
     pub generations: Generations,
     mappings: RwLock<Option<Arc<Mappings>>>,
+    /// Whether there are any, which costs less to ask.
+    is_mapped: AtomicBool,
     watched: Watched,
     /// What is configured for it.
     spec: RwLock<Arc<AccountSpec>>,
@@ -93,10 +96,11 @@ impl Account {
             interest: RwLock::new(Interest::new(seed)),
             generations: Generations::default(),
             mappings: RwLock::new(None),
+            is_mapped: AtomicBool::new(false),
             watched: Watched::default(),
             spec: RwLock::new(Arc::new(AccountSpec::new(name))),
             shadows: Shadows::default(),
-            answers: Answers::new(seed.rotate_left(17)),
+            answers: Answers::default(),
             clients: AtomicUsize::new(0),
             has_api: AtomicBool::new(false),
             departed: Mutex::default(),
@@ -287,11 +291,14 @@ impl Account {
 
     /// The mappings, if there are any.
     pub(crate) fn mappings(&self) -> Option<Arc<Mappings>> {
-        self.mappings.read().clone()
+        let is_mapped = self.is_mapped.load(Acquire);
+        is_mapped.then(|| self.mappings.read().clone())?
     }
 
     /// Replaces the mappings.
     pub(crate) fn set_mappings(&self, mappings: Mappings) {
-        *self.mappings.write() = Some(mappings).filter(|m| !m.is_empty()).map(Arc::new);
+        let mut current = self.mappings.write();
+        self.is_mapped.store(!mappings.is_empty(), Release);
+        *current = Some(mappings).filter(|m| !m.is_empty()).map(Arc::new);
     }
 }

@@ -7,13 +7,15 @@
 
 use std::sync::Arc;
 
-use cognate_router::{MatchCache, Matched, Tie};
+use cognate_router::{Interest, MatchCache};
 use cognate_wire::tracing::DISABLED;
 use cognate_wire::{Publish, headers};
+use parking_lot::RwLockReadGuard;
 
 use super::account::Account;
 use super::connection::Connection;
-use super::delivery::{Accounting, Delivery, Ended, Sub, Watch};
+use super::delivery::{Accounting, Asks, Delivery, Ended, Sub, Watch};
+use super::journey::{Buffers, Journey, leads_on, passages};
 use super::measure::{Fate, Measured, sample};
 use super::passage::{Answered, Leads, Open, Service};
 use super::stage::{Frame, Stages};
@@ -31,13 +33,17 @@ const REQUEST_INFO: &[u8] = b"Nats-Request-Info";
 const ACK_PREFIX: &[u8] = b"$JS.ACK.";
 
 /// A message on its way into another account.
-pub(super) struct Crossing<'a, W> {
+pub(super) struct Crossing<'a, 'i, W> {
     /// Who publishes, if it is a client.
     pub own: Option<&'a Arc<Connection>>,
     /// Where frames are gathered.
     pub stages: &'a mut Stages,
     /// What recent subjects reach.
     pub cache: &'a mut MatchCache<Connection>,
+    /// What it shares with those before.
+    pub journey: &'a mut Journey,
+    /// The interest that the publisher holds while nobody changes any.
+    pub interest: &'a mut Option<RwLockReadGuard<'i, Interest<Connection>>>,
     /// Subscriptions that reached their maximum.
     pub ended: &'a mut Vec<Ended>,
     /// State of the random numbers.
@@ -50,9 +56,10 @@ pub(super) struct Crossing<'a, W> {
     pub echo: bool,
     /// Whether destinations that cannot keep up are left out.
     pub drop_for_stalled: bool,
-    /// Where the imports crossed so far are, each of which lives as long as it is here. (What counts
-    /// references to them is shared with whoever answers, on another core.)
-    pub crossed: Vec<usize>,
+    /// Imports crossed so far.
+    pub crossed: Trail,
+    /// Whether the headers say who asks because an import before this one wrote that.
+    pub introduced: bool,
     /// Whether what is published now came through an import.
     pub imported: bool,
     /// Whether some stage is full.
@@ -61,38 +68,34 @@ pub(super) struct Crossing<'a, W> {
     pub trace: Option<&'a mut Trace>,
 }
 
-/// The passages among what a subject reaches.
-pub(super) fn passages(matched: &Matched<Connection>) -> Vec<Sub> {
-    let tied = matched.tied().iter();
-    tied.filter(|sub| matches!(sub.tie(), Some(Tie::Passage)))
-        .cloned()
-        .collect()
+/// Where the imports crossed so far are, each of which lives as long as it is here. (What counts
+/// references to them is shared with whoever answers, on another core.)
+#[derive(Default)]
+pub(super) struct Trail {
+    places: [usize; MAX_IMPORTS],
+    len: usize,
 }
 
-impl<'a, W> Crossing<'a, W> {
-    /// A message of the server's own.
-    pub(super) fn of_server(
-        stages: &'a mut Stages,
-        cache: &'a mut MatchCache<Connection>,
-        ended: &'a mut Vec<Ended>,
-        random: &'a mut u64,
-        watch: &'a W,
-    ) -> Self {
-        Crossing {
-            own: None,
-            stages,
-            cache,
-            ended,
-            random,
-            watch,
-            input: &[],
-            echo: true,
-            drop_for_stalled: false,
-            crossed: Vec::new(),
-            imported: true,
-            full: false,
-            trace: None,
-        }
+impl Trail {
+    /// Adds an import, if there is room; returns whether that is so.
+    fn enter(&mut self, service: &Arc<Service>) -> bool {
+        let Some(place) = self.places.get_mut(self.len) else {
+            return false;
+        };
+        *place = Arc::as_ptr(service).addr();
+        self.len += 1;
+        true
+    }
+
+    /// Whether an import was crossed.
+    fn has(&self, service: &Arc<Service>) -> bool {
+        let place = Arc::as_ptr(service).addr();
+        self.places.iter().take(self.len).any(|one| *one == place)
+    }
+
+    /// Takes the last one out.
+    fn leave(&mut self) {
+        self.len = self.len.saturating_sub(1);
     }
 }
 
@@ -106,7 +109,7 @@ enum Beyond<'a> {
     Stopped,
 }
 
-impl<'a, W: Watch> Crossing<'a, W> {
+impl<'a, W: Watch> Crossing<'a, '_, W> {
     /// Takes a message that reached `passages` under `subject` in `from` to where they lead;
     /// returns whether anybody got it.
     pub(super) fn follow(
@@ -134,47 +137,63 @@ impl<'a, W: Watch> Crossing<'a, W> {
         subject: &[u8],
         message: &Publish<'_>,
     ) -> bool {
-        let place = Arc::as_ptr(service).addr();
-        if self.crossed.contains(&place) || self.crossed.len() >= MAX_IMPORTS {
+        if self.crossed.has(service) || !self.crossed.enter(service) {
             return false;
         }
-        let mut name = Vec::with_capacity(64);
-        service.renaming.outward(subject, &mut name);
-        service.to.map(&mut name, self.random);
-        let mut reply = Vec::new();
+        let mut buffers = self.journey.take_buffers();
+        let introduced = self.introduced;
+        let delivered = self.request_with(service, from, subject, message, &mut buffers);
+        self.introduced = introduced;
+        self.journey.keep_buffers(buffers);
+        self.crossed.leave();
+        delivered
+    }
+
+    fn request_with(
+        &mut self,
+        service: &Arc<Service>,
+        from: &Arc<Account>,
+        subject: &[u8],
+        message: &Publish<'_>,
+        buffers: &mut Buffers,
+    ) -> bool {
+        let Buffers {
+            name,
+            reply,
+            payload,
+            tail,
+        } = buffers;
+        service.renaming.outward(subject, name);
+        service.to.map(name, self.random);
         let mut opened = None;
         let measured = self.measure(service, from, message);
         match message.reply {
             Some(own) if own.starts_with(ACK_PREFIX) => reply.extend_from_slice(own),
-            Some(own) => {
-                let open = self.opening(from, own, service, measured);
-                opened = Some(service.to.open_answer(open, &mut reply));
-            }
+            Some(own) => opened = Some(self.open(from, own, service, measured, &service.to, reply)),
             None => {
                 if let Some(measured) = measured {
                     self.report(service, &measured, Fate::BadRequest);
                 }
             }
         }
-        let introduced = self.introduce(service, from, message);
-        let beyond = self.trace_onward(&service.to, service.allow_trace, subject, &name);
+        let header_len = self.introduce(service, from, message, payload);
+        self.introduced = true;
+        let beyond = self.trace_onward(&service.to, service.allow_trace, subject, name);
         if matches!(beyond, Beyond::Stopped) {
             if let Some(token) = opened {
                 service.to.answers.close(token);
             }
             return false;
         }
-        let (payload, header_len) = self.redirect(service, &beyond, introduced);
+        let header_len = self.redirect(service, &beyond, payload, header_len);
         let forwarded = Publish {
-            subject: &name,
+            subject: name,
             reply: Some(&reply[..]).filter(|reply| !reply.is_empty()),
             header_len: Some(header_len),
-            payload: &payload,
+            payload,
             tail: None,
         };
-        self.crossed.push(place);
-        let delivered = self.publish(&service.to, &name, &forwarded);
-        self.crossed.pop();
+        let delivered = self.publish(&service.to, name, &forwarded, tail);
         let only = self.trace.as_ref().is_some_and(|trace| trace.is_only());
         if let Beyond::Untraced(trace) = beyond {
             self.trace = trace;
@@ -230,27 +249,50 @@ impl<'a, W: Watch> Crossing<'a, W> {
     }
 
     fn answer(&mut self, from: &Arc<Account>, subject: &[u8], message: &Publish<'_>) -> bool {
-        let now = self.watch.now();
+        let now = self.journey.now(self.watch);
         let Some(answered) = from.answers.take(subject, message.payload.len(), now) else {
             return false;
         };
-        let Answered {
-            to,
-            reply: own,
-            service,
-            measured,
-            token,
-        } = &answered;
-        if let Some(measured) = measured {
-            self.report(service, measured, Fate::Answered);
+        if let Some(measured) = &answered.measured {
+            self.report(&answered.service, measured, Fate::Answered);
         }
-        let mut reply = Vec::new();
+        // An answer does not become another request to the service that gave it.
+        if !self.crossed.enter(&answered.service) {
+            return false;
+        }
+        let mut buffers = self.journey.take_buffers();
+        // Its headers are the responder's, who may claim there what it likes.
+        let introduced = std::mem::replace(&mut self.introduced, false);
+        let delivered = self.answer_with(&answered, from, subject, message, &mut buffers);
+        self.introduced = introduced;
+        self.journey.keep_buffers(buffers);
+        self.crossed.leave();
+        if !delivered {
+            from.answers.close(answered.token);
+        }
+        delivered
+    }
+
+    fn answer_with(
+        &mut self,
+        answered: &Answered,
+        from: &Arc<Account>,
+        subject: &[u8],
+        message: &Publish<'_>,
+        buffers: &mut Buffers,
+    ) -> bool {
+        let Buffers {
+            reply,
+            payload,
+            tail,
+            ..
+        } = buffers;
+        let (to, own) = (&answered.to, &answered.reply[..]);
         match message.reply {
             Some(ack) if ack.starts_with(ACK_PREFIX) => reply.extend_from_slice(ack),
             Some(back) => {
                 // An answer that wants an answer: the way back leads the other way round.
-                let open = self.opening(from, back, service, None);
-                to.open_answer(open, &mut reply);
+                self.open(from, back, &answered.service, None, to, reply);
             }
             None => {}
         }
@@ -265,50 +307,46 @@ impl<'a, W: Watch> Crossing<'a, W> {
             tail: message.tail.filter(|_| message.reply.is_none()),
             ..*message
         };
-        // An answer does not become another request to the service that gave it.
-        self.crossed.push(Arc::as_ptr(service).addr());
-        let delivered = match self.trace_onward(to, false, subject, own) {
-            Beyond::Same => self.publish(to, own, &forwarded),
+        match self.trace_onward(to, false, subject, own) {
+            Beyond::Same => self.publish(to, own, &forwarded, tail),
             Beyond::Stopped => false,
             Beyond::Untraced(trace) => {
                 let len = forwarded.header_len.unwrap_or(0);
-                let (payload, header_len) = redirected(forwarded.payload, len, DISABLED);
+                let header_len = redirected(forwarded.payload, len, DISABLED, payload);
                 let untraced = Publish {
-                    payload: &payload,
+                    payload,
                     header_len: Some(header_len),
                     tail: None,
                     ..forwarded
                 };
-                let delivered = self.publish(to, own, &untraced);
+                let delivered = self.publish(to, own, &untraced, tail);
                 self.trace = trace;
                 delivered
             }
-        };
-        self.crossed.pop();
-        if !delivered {
-            from.answers.close(*token);
         }
-        delivered
     }
 
-    /// A request with headers that say where it is traced to from here on, if it is traced.
+    /// Gives a request headers that say where it is traced to from here on, if it is traced. Takes
+    /// and returns the length of all headers.
     fn redirect(
         &self,
         service: &Service,
         beyond: &Beyond<'_>,
-        introduced: (Vec<u8>, usize),
-    ) -> (Vec<u8>, usize) {
-        let (payload, header_len) = &introduced;
-        match beyond {
-            Beyond::Untraced(_) => redirected(payload, *header_len, DISABLED),
+        payload: &mut Vec<u8>,
+        header_len: usize,
+    ) -> usize {
+        let mut back = Vec::new();
+        let destination = match beyond {
+            Beyond::Untraced(_) => DISABLED,
             Beyond::Same if self.trace.is_some() => {
                 // Where a server behind this one would send its event.
-                let mut back = Vec::new();
                 service.to.answers.write_dead_end(&mut back);
-                redirected(payload, *header_len, &back)
+                &back
             }
-            Beyond::Same | Beyond::Stopped => introduced,
-        }
+            Beyond::Same | Beyond::Stopped => return header_len,
+        };
+        let introduced = std::mem::take(payload);
+        redirected(&introduced, header_len, destination, payload)
     }
 
     /// Notes that a message that is traced crosses an import, and how it goes on.
@@ -330,43 +368,62 @@ impl<'a, W: Watch> Crossing<'a, W> {
         }
     }
 
-    /// A way back to `own` in `to`.
-    fn opening(
-        &self,
+    /// Opens a way back from `from` to `own` in `to`, and writes the reply subject that leads there.
+    fn open(
+        &mut self,
         to: &Arc<Account>,
         own: &[u8],
         service: &Arc<Service>,
         measured: Option<Measured>,
-    ) -> Open {
-        Open {
+        from: &Account,
+        reply: &mut Vec<u8>,
+    ) -> u64 {
+        if !from.answers.is_begun() {
+            // The interest of an account is about to be changed, which may be this one's.
+            *self.interest = None;
+        }
+        let open = Open {
             to: Arc::clone(to),
             reply: own.into(),
             service: Arc::clone(service),
-            measured,
-            at: self.watch.now(),
-        }
+            measured: measured.map(Box::new),
+            at: self.journey.now(self.watch),
+        };
+        from.open_answer(open, reply)
     }
 
-    /// The request with who asks in its headers. What a client claims there itself is replaced.
+    /// Writes the request with who asks in its headers, and returns their length. What a client
+    /// claims there itself is replaced.
     fn introduce(
         &self,
         service: &Service,
         from: &Account,
         message: &Publish<'_>,
-    ) -> (Vec<u8>, usize) {
+        out: &mut Vec<u8>,
+    ) -> usize {
         let header_len = message.header_len.unwrap_or(0).min(message.payload.len());
         let (block, body) = message.payload.split_at(header_len);
-        let earlier = (!self.crossed.is_empty())
+        let earlier = self
+            .introduced
             .then(|| headers::HeaderBlock::parse(block)?.first(REQUEST_INFO))
             .flatten();
-        let info = self
-            .watch
-            .request_info(service.share, service.to_system, &from.name, earlier);
-        let mut out = Vec::with_capacity(block.len() + info.len() + body.len() + 64);
-        headers::write_with(&mut out, block, REQUEST_INFO, info.as_bytes());
+        // Who answers a request and makes another one of it shares nothing by that.
+        let is_asked = self.introduced || self.crossed.len == 1;
+        let asks = Asks {
+            share: service.share && is_asked,
+            to_system: service.to_system,
+            from: &from.name,
+            earlier,
+        };
+        out.reserve(message.payload.len() + 128);
+        headers::write_without(out, block, REQUEST_INFO);
+        out.extend_from_slice(REQUEST_INFO);
+        out.extend_from_slice(b": ");
+        self.watch.write_request_info(&asks, out);
+        out.extend_from_slice(b"\r\n\r\n");
         let header_len = out.len();
         out.extend_from_slice(body);
-        (out, header_len)
+        header_len
     }
 
     /// Publishes something of the server's own within `account`, which may be exported.
@@ -374,12 +431,18 @@ impl<'a, W: Watch> Crossing<'a, W> {
         let crossed = std::mem::take(&mut self.crossed);
         let imported = std::mem::replace(&mut self.imported, false);
         let trace = self.trace.take();
-        self.publish(account, subject, message);
+        self.publish(account, subject, message, &mut Vec::new());
         (self.crossed, self.imported, self.trace) = (crossed, imported, trace);
     }
 
-    /// Publishes within `account`.
-    fn publish(&mut self, account: &Arc<Account>, subject: &[u8], message: &Publish<'_>) -> bool {
+    /// Publishes within `account`; `tail` is memory for the frame.
+    fn publish(
+        &mut self,
+        account: &Arc<Account>,
+        subject: &[u8],
+        message: &Publish<'_>,
+        tail: &mut Vec<u8>,
+    ) -> bool {
         let slot = self
             .cache
             .look_up(account.id, &account.generations, subject, |matched| {
@@ -389,7 +452,7 @@ impl<'a, W: Watch> Crossing<'a, W> {
         if matched.is_empty() && self.trace.is_none() {
             return false;
         }
-        let onward = passages(matched);
+        let onward = leads_on(matched);
         let each = self.trace.is_some() || matched.plain().iter().any(|sub| sub.is_limited());
         let accounting = if each {
             self.cache.settle_last();
@@ -398,8 +461,7 @@ impl<'a, W: Watch> Crossing<'a, W> {
             self.cache.count_delivery(slot);
             Accounting::Counted
         };
-        let mut tail = Vec::new();
-        let frame = Frame::of(message, message.subject, self.input, &mut tail);
+        let frame = Frame::of(message, message.subject, self.input, tail);
         let mut delivery = Delivery {
             own: self.own,
             account,
@@ -426,8 +488,10 @@ impl<'a, W: Watch> Crossing<'a, W> {
             }
         };
         self.full |= delivery.full.is_some();
-        if !onward.is_empty() {
-            delivered |= self.follow(&onward, account, subject, message);
+        if onward {
+            let passages = passages(self.cache.matched(slot)).cloned();
+            let passages: Vec<Sub> = passages.collect();
+            delivered |= self.follow(&passages, account, subject, message);
         }
         delivered
     }

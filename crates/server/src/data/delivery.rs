@@ -24,18 +24,22 @@ pub(crate) trait Watch {
     fn now(&self) -> Duration;
     /// Notes a message to `sub` for the trace log; `subject` is the one it is delivered under.
     fn trace_message(&self, sub: &Subscription<Connection>, subject: &[u8], message: &Publish<'_>);
-    /// Who publishes, as JSON for a service of another account: with `share` everything that is
-    /// known of it, `to_system` where it is, and otherwise its account only. `earlier` is what a
-    /// previous import of the same request said; `from` is the importing account.
-    fn request_info(
-        &self,
-        share: bool,
-        to_system: bool,
-        from: &str,
-        earlier: Option<&[u8]>,
-    ) -> String;
+    /// Writes who publishes, as JSON for a service of another account.
+    fn write_request_info(&self, asks: &Asks<'_>, out: &mut Vec<u8>);
     /// What was measured of a request, as JSON for the exporter of the service.
     fn latency(&self, measured: &Measured, fate: Fate, responder: Option<&Connection>) -> String;
+}
+
+/// What a service of another account is told of whoever asks.
+pub(crate) struct Asks<'a> {
+    /// Everything that is known; otherwise the account only.
+    pub share: bool,
+    /// Where it is, because the service is the system account's.
+    pub to_system: bool,
+    /// The importing account.
+    pub from: &'a str,
+    /// What a previous import of the same request said.
+    pub earlier: Option<&'a [u8]>,
 }
 
 /// A subscription that reached its maximum, and the account that it is in.

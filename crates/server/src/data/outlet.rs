@@ -13,8 +13,9 @@ use parking_lot::RwLockReadGuard;
 
 use super::account::Account;
 use super::connection::Connection;
-use super::crossing::{Crossing, passages};
+use super::crossing::{Crossing, Trail};
 use super::delivery::{Accounting, Delivery, Ended, Watch};
+use super::journey::{Journey, leads_on};
 use super::queue::Totals;
 use super::stage::{Frame, Stages};
 use super::worker::Worker;
@@ -53,6 +54,7 @@ pub(crate) struct Outlet<'a, W> {
     stages: &'a mut Stages,
     cache: &'a mut MatchCache<Connection>,
     tail: &'a mut Vec<u8>,
+    journey: &'a mut Journey,
     random: &'a mut u64,
     watch: &'a W,
     /// Who gets nothing of it.
@@ -68,6 +70,7 @@ impl<'a, W: Watch> Outlet<'a, W> {
             stages,
             cache,
             mapped,
+            journey,
             random,
             ..
         } = worker;
@@ -77,6 +80,7 @@ impl<'a, W: Watch> Outlet<'a, W> {
             stages,
             cache,
             tail: mapped,
+            journey,
             random,
             watch,
             spared: None,
@@ -137,19 +141,29 @@ impl<'a, W: Watch> Outlet<'a, W> {
         let mut delivered =
             delivery.deliver_to_all(self.cache.matched(slot), accounting, self.random);
         let mut full = delivery.full.is_some();
-        if !self.cache.matched(slot).tied().is_empty() {
-            let passages = passages(self.cache.matched(slot));
-            // From here on the interest of any account may be changed, this one's included.
-            self.interest = None;
-            let mut crossing = Crossing::of_server(
-                self.stages,
-                self.cache,
-                &mut self.ended,
-                self.random,
-                self.watch,
-            );
+        if leads_on(self.cache.matched(slot)) {
+            let passages = self.journey.take_passages(self.cache.matched(slot));
+            let mut crossing = Crossing {
+                own: None,
+                stages: self.stages,
+                cache: self.cache,
+                journey: self.journey,
+                interest: &mut self.interest,
+                ended: &mut self.ended,
+                random: self.random,
+                watch: self.watch,
+                input: &[],
+                echo: true,
+                drop_for_stalled: false,
+                crossed: Trail::default(),
+                introduced: false,
+                imported: true,
+                full: false,
+                trace: None,
+            };
             delivered |= crossing.follow(&passages, self.account, message.to, &published);
             full |= crossing.full;
+            self.journey.keep_passages(passages);
         }
         if full {
             self.hand_over();
@@ -185,6 +199,7 @@ impl<'a, W: Watch> Outlet<'a, W> {
     /// Everything staged leaves. Returns what that was.
     pub(crate) fn finish(mut self) -> Totals {
         self.hand_over();
+        self.journey.end();
         // Those who cannot keep up are cut off like anywhere else; nobody pauses for them here.
         let _ = self.stages.take_pressure();
         self.stages.take_totals()

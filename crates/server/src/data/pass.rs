@@ -12,9 +12,8 @@ mod traced;
 
 use std::sync::Arc;
 
-use cognate_auth::permissions::DenyFilter;
 use cognate_router::{
-    Gate, Interest, Mapped, Mappings, MatchCache, Matched, Slot, Subscription, SubscriptionSpec,
+    Interest, Mapped, Mappings, MatchCache, Matched, Slot, Subscription, SubscriptionSpec,
 };
 use cognate_session::{Access, Context, Host, Report, Rewritten, SubscribeRequest, Verdict};
 use cognate_wire::tracing::Ask;
@@ -23,8 +22,10 @@ use parking_lot::RwLockReadGuard;
 
 use super::account::Account;
 use super::connection::Connection;
-use super::crossing::{Crossing, passages};
+use super::crossing::{Crossing, Trail};
 use super::delivery::{Accounting, Delivery, Ended, Sub, Watch};
+use super::gate::gate;
+use super::journey::{Journey, leads_on};
 use super::queue::Totals;
 use super::stage::{Frame, Pressure, Stages};
 use super::tracing::Trace;
@@ -57,6 +58,7 @@ pub(crate) struct Pass<'a, D> {
     door: &'a mut D,
     stages: &'a mut Stages,
     cache: &'a mut MatchCache<Connection>,
+    journey: &'a mut Journey,
     random: &'a mut u64,
     input: &'a [u8],
     interest: Option<RwLockReadGuard<'a, Interest<Connection>>>,
@@ -93,6 +95,7 @@ impl<'a, D: Door> Pass<'a, D> {
         let Worker {
             stages,
             cache,
+            journey,
             random,
             ..
         } = worker;
@@ -103,6 +106,7 @@ impl<'a, D: Door> Pass<'a, D> {
             door,
             stages,
             cache,
+            journey,
             random,
             input,
             interest: None,
@@ -118,6 +122,7 @@ impl<'a, D: Door> Pass<'a, D> {
     /// Ends the pass: everything staged leaves.
     pub(crate) fn finish(mut self) -> Outcome {
         self.hand_over();
+        self.journey.end();
         Outcome {
             received: self.received,
             sent: self.stages.take_totals(),
@@ -245,31 +250,34 @@ impl<'a, D: Door> Pass<'a, D> {
     }
 
     /// Takes a message on into the accounts that its subject leads to.
-    #[cold]
     fn follow(&mut self, slot: Slot, subject: &[u8], message: &Publish<'_>, echo: bool) -> bool {
-        let passages = passages(self.cache.matched(slot));
-        if passages.is_empty() {
+        let matched = self.cache.matched(slot);
+        if !leads_on(matched) {
             return false;
         }
-        // From here on the interest of any account may be changed, this one's included.
-        self.interest = None;
+        let passages = self.journey.take_passages(matched);
         let mut crossing = Crossing {
             own: Some(self.own),
             stages: self.stages,
             cache: self.cache,
+            journey: self.journey,
+            interest: &mut self.interest,
             ended: &mut self.ended,
             random: self.random,
             watch: &*self.door,
             input: self.input,
             echo,
             drop_for_stalled: self.drop_for_stalled,
-            crossed: Vec::new(),
+            crossed: Trail::default(),
+            introduced: false,
             imported: true,
             full: false,
             trace: self.trace.as_deref_mut(),
         };
         let delivered = crossing.follow(&passages, self.account, subject, message);
-        if crossing.full {
+        let full = crossing.full;
+        self.journey.keep_passages(passages);
+        if full {
             self.hand_over();
             self.stages.begin();
         }
@@ -464,35 +472,5 @@ impl<D: Door> Host for Pass<'_, D> {
 
     fn trace(&mut self, frame: &[u8]) {
         self.door.trace(frame);
-    }
-}
-
-/// The same subscription with other subjects withheld.
-pub(crate) fn gated(old: &Sub, deny: Option<Arc<DenyFilter>>) -> Subscription<Connection> {
-    let queue = old.queue();
-    Subscription::new(SubscriptionSpec {
-        destination: Arc::clone(old.destination()),
-        subject: old.subject(),
-        queue,
-        sid: old.sid(),
-        gate: deny.map(|filter| gate(filter, queue)),
-        tie: None,
-    })
-}
-
-fn gate(filter: Arc<DenyFilter>, queue: Option<&[u8]>) -> Box<dyn Gate> {
-    let queue = queue.map(Box::from);
-    Box::new(DenyGate { filter, queue })
-}
-
-/// Withholds what a user may not see from its wider subscriptions.
-struct DenyGate {
-    filter: Arc<DenyFilter>,
-    queue: Option<Box<[u8]>>,
-}
-
-impl Gate for DenyGate {
-    fn denies(&self, subject: &[u8]) -> bool {
-        self.filter.denies(subject, self.queue.as_deref())
     }
 }

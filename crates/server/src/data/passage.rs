@@ -9,7 +9,8 @@
 //! Made by [`super::accounts`], followed by [`super::crossing`].
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -66,11 +67,11 @@ pub(crate) struct Open {
     /// The account that asked.
     pub to: Arc<Account>,
     /// Its reply subject there.
-    pub reply: Box<[u8]>,
+    pub reply: ReplySubject,
     /// What was asked.
     pub service: Arc<Service>,
     /// What is measured of it, if it is.
-    pub measured: Option<Measured>,
+    pub measured: Option<Box<Measured>>,
     /// When it was asked or, of a streamed answer, last answered; since the server's start.
     pub at: Duration,
 }
@@ -93,15 +94,57 @@ impl Open {
     }
 }
 
+/// Bytes of a reply subject that need no memory of their own: an inbox of the usual length.
+const SHORT: usize = 62;
+
+/// A reply subject, in place if it is of usual length: one is kept and let go for each request, on
+/// different cores.
+#[derive(Clone)]
+pub(crate) enum ReplySubject {
+    /// So many bytes of these.
+    Short(u8, [u8; SHORT]),
+    /// All of these.
+    Long(Box<[u8]>),
+}
+
+impl From<&[u8]> for ReplySubject {
+    fn from(subject: &[u8]) -> Self {
+        let mut short = [0; SHORT];
+        match (short.get_mut(..subject.len()), u8::try_from(subject.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(subject);
+                ReplySubject::Short(len, short)
+            }
+            _ => ReplySubject::Long(subject.into()),
+        }
+    }
+}
+
+impl std::ops::Deref for ReplySubject {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            ReplySubject::Short(len, bytes) => &bytes[..usize::from(*len).min(SHORT)],
+            ReplySubject::Long(bytes) => bytes,
+        }
+    }
+}
+
 /// The requests to services of one account that may still be answered.
+#[derive(Default)]
 pub(crate) struct Answers {
     prefix: OnceLock<Box<[u8]>>,
     open: Mutex<OpenRequests>,
-    seed: AtomicU64,
 }
 
 #[derive(Default)]
 struct OpenRequests {
+    /// What makes tokens of a counter that nobody outside can foretell, however many they have seen:
+    /// who serves one request must not know the way back of another. The keys are random.
+    keys: RandomState,
+    /// How many numbers were made.
+    count: u64,
     /// Tokens are random, so any hash does.
     by_token: HashMap<u64, Open, FixedState>,
     /// What all of them keep, see [`Open::bytes`].
@@ -109,9 +152,21 @@ struct OpenRequests {
 }
 
 impl OpenRequests {
-    fn insert(&mut self, token: u64, open: Open) {
+    /// Keeps a request under a token that no other has.
+    fn insert(&mut self, open: Open) -> u64 {
         self.bytes += open.bytes();
-        self.by_token.insert(token, open);
+        loop {
+            let token = self.random();
+            if let Entry::Vacant(place) = self.by_token.entry(token) {
+                place.insert(open);
+                return token;
+            }
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        self.count += 1;
+        self.keys.hash_one(self.count)
     }
 
     fn remove(&mut self, token: u64) -> Option<Open> {
@@ -128,25 +183,21 @@ impl OpenRequests {
 }
 
 impl Answers {
-    /// None yet. `seed` is random.
-    pub(crate) fn new(seed: u64) -> Self {
-        Answers {
-            prefix: OnceLock::new(),
-            open: Mutex::default(),
-            seed: AtomicU64::new(seed),
-        }
-    }
-
     /// The common beginning of this account's reply subjects, with its last dot. `begin` is called
     /// with the filter for all of them before the first is given out.
     pub(crate) fn prefix(&self, begin: impl FnOnce(&[u8])) -> &[u8] {
         self.prefix.get_or_init(|| {
             let mut prefix = ANSWER_PREFIX.to_vec();
-            write_token(&mut prefix, self.random(), 6);
+            write_token(&mut prefix, self.open.lock().random(), 6);
             prefix.push(b'.');
             begin(&[&prefix[..], b">"].concat());
             prefix.into()
         })
+    }
+
+    /// Whether the common beginning of the reply subjects is there already.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.prefix.get().is_some()
     }
 
     /// Opens a way back, and writes its reply subject.
@@ -158,11 +209,7 @@ impl Answers {
             let some = requests.by_token.keys().next().copied();
             some.and_then(|token| requests.remove(token));
         }
-        let mut token = self.random();
-        while requests.by_token.contains_key(&token) {
-            token = self.random();
-        }
-        requests.insert(token, open);
+        let token = requests.insert(open);
         drop(requests);
         reply.extend_from_slice(prefix);
         write_token(reply, token, 11);
@@ -203,10 +250,13 @@ impl Answers {
 
     /// Writes a reply subject that leads nowhere.
     pub(crate) fn write_dead_end(&self, reply: &mut Vec<u8>) {
+        let mut requests = self.open.lock();
+        let (first, second) = (requests.random(), requests.random());
+        drop(requests);
         reply.extend_from_slice(ANSWER_PREFIX);
-        write_token(reply, self.random(), 6);
+        write_token(reply, first, 6);
         reply.push(b'.');
-        write_token(reply, self.random(), 11);
+        write_token(reply, second, 11);
     }
 
     /// Closes a way back; returns what was open.
@@ -220,7 +270,9 @@ impl Answers {
         if requests.by_token.is_empty() {
             return Vec::new();
         }
-        let OpenRequests { by_token, bytes } = &mut *requests;
+        let OpenRequests {
+            by_token, bytes, ..
+        } = &mut *requests;
         let over = by_token.extract_if(|_, open| open.over(now).is_some());
         let over = over.filter_map(|(_, open)| {
             *bytes -= open.bytes();
@@ -232,15 +284,9 @@ impl Answers {
 
     /// Closes all ways back, for example because the account goes.
     pub(crate) fn clear(&self) {
-        *self.open.lock() = OpenRequests::default();
-    }
-
-    fn random(&self) -> u64 {
-        // A counter run through a strong mix: unknown outside, since the seed is.
-        let mut z = self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let mut requests = self.open.lock();
+        requests.by_token = HashMap::default();
+        requests.bytes = 0;
     }
 }
 
@@ -249,11 +295,11 @@ pub(crate) struct Answered {
     /// The account that asked.
     pub to: Arc<Account>,
     /// Its reply subject there.
-    pub reply: Box<[u8]>,
+    pub reply: ReplySubject,
     /// What was asked.
     pub service: Arc<Service>,
     /// What is measured of it, if this is the answer that ends it.
-    pub measured: Option<Measured>,
+    pub measured: Option<Box<Measured>>,
     /// To close it with.
     pub token: u64,
 }

@@ -233,19 +233,21 @@ impl Trace {
     }
 }
 
-/// The payload of a message whose headers say that it is traced to `destination` from here on, and the
-/// length of its headers.
+/// Writes the payload of a message whose headers say that it is traced to `destination` from here on;
+/// returns the length of its headers.
 pub(super) fn redirected(
     payload: &[u8],
     header_len: usize,
     destination: &[u8],
-) -> (Vec<u8>, usize) {
+    out: &mut Vec<u8>,
+) -> usize {
     let (block, body) = payload.split_at(header_len.min(payload.len()));
-    let mut out = Vec::with_capacity(payload.len() + 64);
-    headers::write_with(&mut out, block, DESTINATION, destination);
+    out.clear();
+    out.reserve(payload.len() + 64);
+    headers::write_with(out, block, DESTINATION, destination);
     let header_len = out.len();
     out.extend_from_slice(body);
-    (out, header_len)
+    header_len
 }
 
 impl<W: Watch> Delivery<'_, W> {
@@ -393,14 +395,14 @@ impl<W: Watch> Delivery<'_, W> {
         }
         let ticket = trace.note_stream(stream);
         let header_len = self.message.header_len.unwrap_or(0);
-        let changed;
+        let mut changed = Vec::new();
         let message = if trace.only {
             *self.message
         } else {
-            changed = redirected(self.message.payload, header_len, DISABLED);
+            let header_len = redirected(self.message.payload, header_len, DISABLED, &mut changed);
             Publish {
-                payload: &changed.0,
-                header_len: Some(changed.1),
+                payload: &changed,
+                header_len: Some(header_len),
                 tail: None,
                 ..*self.message
             }

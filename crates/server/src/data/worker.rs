@@ -15,6 +15,7 @@ use cognate_router::{CacheStats, MatchCache};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::connection::Connection;
+use super::journey::Journey;
 use super::queue::Totals;
 use super::stage::Stages;
 
@@ -34,6 +35,8 @@ pub(crate) struct Worker {
     pub cache: MatchCache<Connection>,
     /// A subject rewritten by a mapping.
     pub mapped: Vec<u8>,
+    /// What messages to other accounts share.
+    pub(super) journey: Journey,
     /// State of [`next_random`].
     pub random: u64,
 }
@@ -193,6 +196,7 @@ impl Worker {
             stages: Stages::new(workers),
             cache,
             mapped: Vec::new(),
+            journey: Journey::default(),
             random: seed | 1,
         }
     }
