@@ -2,7 +2,7 @@
 //! reached. The scenes are in `accounts_jetstream/`.
 
 use cognate_conformance::Server;
-use cognate_conformance::jetstream::JetStream;
+use cognate_conformance::jetstream::{self, JetStream};
 use cognate_conformance::stage::play;
 use serde_json::json;
 
@@ -83,4 +83,44 @@ fn restart() {
         }
         stop(server);
     }
+}
+
+/// The system account has all streams of one account removed; others cannot, and nobody else loses any.
+#[test]
+fn purged_by_the_system_account() {
+    let server = jetstream::server_with(
+        "accounts {
+          A { jetstream: enabled, users: [{user: a, password: p}] }
+          B { jetstream: enabled, users: [{user: b, password: p}] }
+          SYS { users: [{user: s, password: p}] }
+        }
+        system_account: SYS",
+    );
+    let [mut a, mut b, mut system] =
+        ["a", "b", "s"].map(|user| JetStream::login(&server, user, "p"));
+    for js in [&mut a, &mut b] {
+        for name in ["ONE", "TWO"] {
+            js.stream(json!({"name": name, "subjects": [name]}));
+            js.put(name, "m");
+        }
+        js.durable("ONE", "D");
+    }
+    let done =
+        json!({"type": "io.nats.jetstream.api.v1.account_purge_response", "initiated": true});
+    // Another account is not even answered.
+    a.post("$JS.API.ACCOUNT.PURGE.B", &[], "");
+    a.client().sync();
+    assert_eq!(system.api("ACCOUNT.PURGE.A", ""), done);
+    let names = |js: &mut JetStream| js.ok("STREAM.NAMES", "")["total"].clone();
+    assert_eq!((names(&mut a), names(&mut b)), (json!(0), json!(2)));
+    assert_eq!(a.ok("INFO", "")["consumers"], 0);
+    // It goes on as any account without streams, and one that nobody knows has nothing to lose.
+    a.stream(json!({"name": "ONE", "subjects": ["ONE"]}));
+    assert_eq!(a.put("ONE", "m"), 1);
+    assert_eq!(system.api("ACCOUNT.PURGE.NOBODY", ""), done);
+    assert_eq!(
+        system.outcome("ACCOUNT.PURGE.A/streams", ""),
+        "500 10051 account name can not contain path separators"
+    );
+    assert_eq!((names(&mut a), names(&mut b)), (json!(1), json!(2)));
 }

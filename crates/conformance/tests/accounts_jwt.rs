@@ -73,6 +73,29 @@ fn accounts_that_are_not_what_they_seem() {
 }
 
 #[test]
+fn operator_rules() {
+    let mut world = World::new();
+    world.account("A", json!({}));
+    world.account("B", json!({}));
+    world.user("a", "A", json!({}));
+    world.user("b", "B", json!({}));
+    world.user(
+        "bearer",
+        "A",
+        json!({"bearer_token": true, "pub": {"deny": ["no"]}}),
+    );
+    world.unsigned("bearer");
+    // Of an operator who signs with nothing but a signing key.
+    let signing = world.signing_key("PLAIN");
+    let keys = json!({"signing_keys": [signing.public()]});
+    world.account_of("STRICT", "OPSIGN", keys);
+    world.by_signing_key("s", &signing, "STRICT", json!({}));
+    world.user("own", "STRICT", json!({}));
+    world.strict_operator("OP.strict", "OPSIGN");
+    world.play("operator_rules");
+}
+
+#[test]
 fn signing_keys() {
     let mut world = World::new();
     let (plain, scoped) = (world.signing_key("PLAIN"), world.signing_key("SCOPE"));

@@ -46,6 +46,15 @@ impl World {
         Key::new(Role::Operator, "OP")
     }
 
+    /// A token of the operator, as the variable `name`, that has nothing signed but by a signing key.
+    pub(crate) fn strict_operator(&mut self, name: &str, signing: &str) {
+        let operator = self.operator();
+        let signing = Key::new(Role::Operator, signing).public();
+        let claims = json!({"signing_keys": [signing], "strict_signing_key_usage": true});
+        let token = jwt::encode(&operator, jwt::operator(&operator, claims));
+        self.set(name, &token);
+    }
+
     /// The tokens of all accounts by their keys.
     pub(crate) fn tokens(&self) -> BTreeMap<String, String> {
         let tokens = self.accounts.iter();

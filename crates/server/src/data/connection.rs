@@ -216,6 +216,16 @@ impl Connection {
         self.flags.has(flag::INTERNAL)
     }
 
+    /// Notes that it is sent away although it did nothing wrong, whatever the reason is called.
+    pub(crate) fn set_dismissed(&self) {
+        self.flags.set(flag::DISMISSED, true);
+    }
+
+    /// Whether it was sent away although it did nothing wrong.
+    pub(crate) fn is_dismissed(&self) -> bool {
+        self.flags.has(flag::DISMISSED)
+    }
+
     /// Where it leads, if it is a passage to another account.
     pub(crate) fn leads(&self) -> Option<&Leads> {
         self.leads.as_ref()

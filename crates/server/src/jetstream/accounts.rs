@@ -196,10 +196,15 @@ impl JetStream {
         heard.get(&account).map(|there| Arc::clone(&there.account))
     }
 
+    /// Whether the account with this number is the system account.
+    pub(super) fn is_system(&self, account: u64) -> bool {
+        let system = self.shared.accounts.system();
+        system.is_some_and(|system| system.id == account)
+    }
+
     /// What an account is to have by its present configuration. The system account has nothing.
     fn allowance_of(&self, account: &Arc<Account>) -> Option<Allowance> {
-        let system = self.shared.accounts.system();
-        if system.is_some_and(|system| Arc::ptr_eq(&system, account)) {
+        if self.is_system(account.id) {
             return None;
         }
         Allowance::of(&account.spec().jetstream)

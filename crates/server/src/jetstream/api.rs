@@ -45,7 +45,7 @@ use self::queue::{Limits, Request};
 use super::disk::Directory;
 use super::inbox::{Inbox, Woken};
 use super::stream::StreamHandle;
-use super::{AccountJetStream, JetStream, advisory};
+use super::{AccountJetStream, JetStream, advisory, purge};
 
 /// What the API listens on. No subject is matched by two of these. What is not among them has no
 /// listener: pull requests and direct reads, whose streams listen for themselves, so that one for
@@ -125,6 +125,7 @@ async fn serve_lane(server: Arc<JetStream>, lanes: Arc<Lanes>, request: Request)
                     .await;
                 serve_one(&jetstream, &lanes, request).await;
             }
+            None if purge::is_asked(&server, &request) => purge::serve(&server, &request).await,
             None => refuse(&server, &request),
         }
         next = lanes.next(account, &subject);

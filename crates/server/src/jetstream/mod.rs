@@ -33,6 +33,7 @@ mod meta;
 mod origin;
 mod outlet;
 mod places;
+mod purge;
 mod recover;
 mod refusal;
 mod restore;

@@ -107,7 +107,7 @@ impl System {
                 | CloseReason::ProxyRequired
                 | CloseReason::ProxyNotTrusted
         );
-        if refused {
+        if refused && !connection.is_dismissed() {
             let subject = format!(
                 "$SYS.SERVER.{}.CLIENT.AUTH.ERR",
                 self.shared.facts.server_id

@@ -149,7 +149,10 @@ impl ClientDoor {
                     error_text::USER_AUTHENTICATION_EXPIRED,
                     CloseReason::AuthenticationExpired,
                 ),
-                CloseCause::SigningKey => Verdict::Refused("", CloseReason::AuthenticationFailure),
+                CloseCause::SigningKey => {
+                    self.connection.set_dismissed();
+                    Verdict::Refused("", CloseReason::AuthenticationFailure)
+                }
                 CloseCause::AuthenticationViolation => violation,
             },
             // The account is not there any more.

@@ -25,6 +25,8 @@ pub(super) mod flag {
     pub(in super::super) const NAMES_PUBLISHERS: u32 = 128;
     /// A proxy may still say where the client is.
     pub(in super::super) const UNPLACED: u32 = 256;
+    /// What it logged in with is no longer good, through no fault of its own.
+    pub(in super::super) const DISMISSED: u32 = 512;
 }
 
 /// The flags of a connection; none is set at first.
