@@ -50,7 +50,7 @@ pub(super) async fn serve(server: &Arc<JetStream>, request: &Request) {
 async fn purge(server: &Arc<JetStream>, name: &str) -> Result<(), ApiError> {
     if name.contains(['/', '\\']) {
         let problem = "account name can not contain path separators";
-        return Err(error::stream_general_error(&problem));
+        return Err(error::stream_general_error(problem));
     }
     let jetstream = server.of_name(name);
     info!(

@@ -56,11 +56,11 @@ fn every_field_arrives() {
     let [mapping] = &spec.mappings[..] else {
         panic!("{:?}", spec.mappings);
     };
-    let destinations = mapping.destinations.iter();
+    let destinations = mapping.destinations().iter();
     let destinations: Vec<_> = destinations
         .map(|d| (d.subject.as_str(), d.weight, d.cluster.as_str()))
         .collect();
-    assert_eq!(mapping.source.to_string(), "m.*");
+    assert_eq!(mapping.source().to_string(), "m.*");
     assert_eq!(destinations, [("n.$1", 40, "east"), ("o.$1", 100, "")]);
 }
 
