@@ -110,7 +110,7 @@ fn info(schema: &str, yaml: bool) -> Result<()> {
         output::show(&output::yaml::write(&document));
         return Ok(());
     }
-    output::show(&text(schema)?);
+    output::show(text(schema)?);
     Ok(())
 }
 
