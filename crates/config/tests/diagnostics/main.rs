@@ -75,7 +75,7 @@ authorization {
   timeout: 10m
 }
 frobnicate: 1
-max_payload: 1MB2
+max_payload: lots
 "#,
         r#"
 nats.conf:6:12: invalid use of field "timeout": timeout of 10000000 seconds is high, consider keeping it under 60 seconds. possibly caused by unquoted duration; use "1m" instead of 1m, for example
@@ -118,7 +118,7 @@ nats.conf:8:1: unknown field "frobnicate"
   | ^^^^^^^^^^
 nats.conf:9:14: "max_payload" is a string
   |
-9 | max_payload: 1MB2
+9 | max_payload: lots
   |              ^^^^
   = expected an integer
 "#,

@@ -169,7 +169,7 @@ fn numbers_that_are_not_positive_mean_the_default_or_no_limit() {
     );
     check(
         "jetstream { limits { max_ack_pending: -1, max_ha_assets: 0, max_request_batch: 0, \
-         duplicate_window: -2m0s, batch { max_msgs: -5, timeout: 0s, max_inflight_total: 9 } } }",
+         duplicate_window: \"-2m0s\", batch { max_msgs: -5, timeout: 0s, max_inflight_total: 9 } } }",
         Some(JetStreamOptions {
             limits: JetStreamLimits {
                 batch: BatchLimits {

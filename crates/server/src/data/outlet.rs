@@ -98,17 +98,10 @@ impl<'a, W: Watch> Outlet<'a, W> {
     /// Stages a message for everybody who wants it; returns whether somebody does.
     pub(crate) fn publish(&mut self, message: &Outgoing<'_>) -> bool {
         let slot = self.look_up(message.to);
-        let matched = self.cache.matched(slot);
-        if matched.is_empty() {
+        if self.cache.matched(slot).is_empty() {
             return false;
         }
-        let accounting = if matched.plain().iter().any(|sub| sub.is_limited()) {
-            self.cache.settle_last();
-            Accounting::Each
-        } else {
-            self.cache.count_delivery(slot);
-            Accounting::Counted
-        };
+        let accounting = self.accounting(slot);
         let (body, header_len) = write_tail(self.tail, message);
         let published = Publish {
             subject: message.subject,
@@ -170,6 +163,18 @@ impl<'a, W: Watch> Outlet<'a, W> {
             self.stages.begin();
         }
         delivered
+    }
+
+    /// Counts a delivery to all of a slot, unless some of them count for themselves.
+    fn accounting(&mut self, slot: Slot) -> Accounting {
+        let matched = self.cache.matched(slot);
+        if matched.plain().iter().any(|sub| sub.is_limited()) {
+            self.cache.settle_last();
+            Accounting::Each
+        } else {
+            self.cache.count_delivery(slot);
+            Accounting::Counted
+        }
     }
 
     fn look_up(&mut self, subject: &[u8]) -> Slot {

@@ -29,6 +29,7 @@ mod import;
 mod import_report;
 pub(crate) mod inbox;
 mod inspect;
+mod lookout;
 mod meta;
 mod origin;
 mod outlet;
@@ -141,23 +142,25 @@ pub(crate) struct JetStream {
     lock: Mutex<Option<std::fs::File>>,
 }
 
+/// The directory in which JetStream has its own.
+fn store_root(shared: &Shared, options: &JetStreamOptions) -> PathBuf {
+    if let Some(directory) = &options.store_dir {
+        return PathBuf::from(directory);
+    }
+    warn!(
+        shared.log,
+        "Temporary storage directory used, data could be lost on system reboot"
+    );
+    std::env::temp_dir().join("nats")
+}
+
 impl JetStream {
     /// Recovers what is in the store directory and starts to serve.
     ///
     /// # Errors
     /// If the directory cannot be used.
     pub(crate) fn start(shared: &Arc<Shared>, options: &JetStreamOptions) -> io::Result<Arc<Self>> {
-        let root = options
-            .store_dir
-            .as_ref()
-            .map_or_else(|| std::env::temp_dir().join("nats"), PathBuf::from);
-        if options.store_dir.is_none() {
-            warn!(
-                shared.log,
-                "Temporary storage directory used, data could be lost on system reboot"
-            );
-        }
-        let directory = root.join(JETSTREAM_DIR);
+        let directory = store_root(shared, options).join(JETSTREAM_DIR);
         let lock = recover::lock(&directory)?;
         let share = |all: u64| all / DEFAULT_SHARE.1 * DEFAULT_SHARE.0;
         let memory_max = options

@@ -11,7 +11,12 @@
 //! runtime, or when something (a slow step before, a sync that takes long, a lock that somebody holds)
 //! says that the disk may not answer. Invariant: at least one thread of the runtime never waits for a
 //! disk. Bound: [`ASIDE`] threads wait; further work waits for a place and needs no thread for that.
+//!
+//! That thread must also hear of what there is to do, although the one that waits may have been the one
+//! that listened to the sockets, and may have a task next in line that nobody takes from it: [`Lookout`]
+//! sees to both.
 
+use super::lookout::Lookout;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -22,12 +27,14 @@ const ASIDE: usize = 128;
 pub(super) struct Places {
     on_runtime: Semaphore,
     aside: Semaphore,
+    lookout: Lookout,
 }
 
 /// A place for one piece of work.
 pub(super) struct Place<'a> {
     permit: Option<SemaphorePermit<'a>>,
     is_aside: bool,
+    lookout: &'a Lookout,
 }
 
 impl Places {
@@ -37,7 +44,13 @@ impl Places {
         Places {
             on_runtime: Semaphore::new(threads.saturating_sub(1)),
             aside: Semaphore::new(ASIDE),
+            lookout: Lookout::new(),
         }
+    }
+
+    /// Called between what wakes others and what may wait for the disk.
+    pub(super) fn make_way(&self) {
+        self.lookout.make_way();
     }
 
     /// A place for work on a disk that is (not) trusted to answer.
@@ -46,22 +59,29 @@ impl Places {
             return Place {
                 permit: Some(permit),
                 is_aside: false,
+                lookout: &self.lookout,
             };
         }
         Place {
             // The semaphore is never closed.
             permit: self.aside.acquire().await.ok(),
             is_aside: may_step_aside(),
+            lookout: &self.lookout,
         }
     }
 }
 
 impl Place<'_> {
+    /// Whether the work is done on a thread of the runtime.
+    pub(super) fn is_on_runtime(&self) -> bool {
+        !self.is_aside
+    }
+
     /// Does the work there.
     pub(super) fn run<R>(self, work: impl FnOnce() -> R) -> R {
         let done = match self.is_aside {
             true => tokio::task::block_in_place(work),
-            false => work(),
+            false => self.lookout.watch(work),
         };
         drop(self.permit);
         done

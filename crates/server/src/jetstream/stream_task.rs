@@ -185,7 +185,7 @@ impl Driver {
     async fn step_beside_others(&mut self, timer: Pin<&mut Sleep>) -> bool {
         let began = Instant::now();
         if !self.stream.files.are_kept() {
-            return self.step(timer);
+            return self.step(timer, false);
         }
         let is_syncing_long = self
             .sync_began
@@ -195,14 +195,16 @@ impl Driver {
         self.stream.silence.begin(Wait::Step, began);
         let jetstream = Arc::clone(&self.jetstream);
         let place = jetstream.server.places.enter(is_trusted).await;
-        let again = place.run(|| self.step(timer));
+        let makes_way = place.is_on_runtime();
+        let again = place.run(|| self.step(timer, makes_way));
         self.stream.silence.end(Wait::Step);
         self.was_slow = began.elapsed() > SLOW;
         again
     }
 
-    /// One step. Returns whether another should follow at once.
-    fn step(&mut self, timer: Pin<&mut Sleep>) -> bool {
+    /// One step; `makes_way` on a thread of the runtime that may not come back soon. Returns whether
+    /// another should follow at once.
+    fn step(&mut self, timer: Pin<&mut Sleep>, makes_way: bool) -> bool {
         let now = self.jetstream.server.clock.now();
         let signalled = std::mem::take(&mut self.signalled);
         let jetstream = Arc::clone(&self.jetstream);
@@ -220,6 +222,9 @@ impl Driver {
             group.handle_timeouts(now, outlet);
         });
         // It may wait for the disk, so nothing is held meanwhile that others need.
+        if makes_way {
+            jetstream.server.places.make_way();
+        }
         if let Some(work) = group.flush(now, self.syncing.is_some()) {
             self.begin_sync(work);
         }
