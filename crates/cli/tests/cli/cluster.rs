@@ -73,8 +73,10 @@ impl Cluster {
     fn meta(&self, expected: u32) -> Ended {
         let expected = expected.to_string();
         let limits = ["--lag-critical", "100", "--seen-critical", "10s"];
+        // While nobody leads nobody answers, and those who ask ask again.
+        let patience = ["--timeout", "1s"];
         let check = ["server", "check", "meta", "--expect", &expected];
-        self.world.sys(&[&check[..], &limits].concat())
+        self.world.sys(&[&check[..], &limits, &patience].concat())
     }
 
     /// `n2` or `n3`.
@@ -96,9 +98,14 @@ impl Cluster {
         for (name, replicas) in [("ALONE", "1"), ("PAIR", "2"), ("ONE", "3"), ("TWO", "3")] {
             let subjects = format!("{}.>", name.to_lowercase());
             let add = ["stream", "add", name, "--subjects", &subjects, "--defaults"];
-            self.world
-                .nats(&[&add[..], &["--replicas", replicas]].concat())
-                .ok();
+            // A leader that has not heard yet of what the others have room for refuses. Adding again
+            // what is there already is no fault.
+            wait::until_within(ELECTION, "room for a stream", || {
+                let ended = self
+                    .world
+                    .nats(&[&add[..], &["--replicas", replicas]].concat());
+                (ended.code == 0).then_some(())
+            });
         }
         for (stream, name) in [("ALONE", "C"), ("ONE", "C"), ("ONE", "D")] {
             let add = ["consumer", "add", stream, name, "--pull", "--defaults"];
