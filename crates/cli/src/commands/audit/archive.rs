@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Read};
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -223,7 +223,7 @@ impl Drop for Writer {
 
 /// An archive to be analysed.
 pub(super) struct Archive {
-    zip: zip::Archive,
+    zip: zip::Archive<BufReader<File>>,
     manifest: Manifest,
     pub(super) metadata: Metadata,
 }
@@ -233,15 +233,11 @@ impl Archive {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
         let file = File::open(path).context(&shown)?;
-        let mut bytes = Vec::new();
-        file.take(zip::MAX_FILE_BYTES)
-            .read_to_end(&mut bytes)
-            .context(&shown)?;
-        Self::parse(bytes).context(&shown)
+        Self::read(file).context(&shown)
     }
 
-    fn parse(bytes: Vec<u8>) -> Result<Self> {
-        let zip = zip::Archive::parse(bytes)?;
+    fn read(file: File) -> Result<Self> {
+        let zip = zip::Archive::open(BufReader::new(file))?;
         let manifest = zip.read(MANIFEST)?.ok_or_else(|| {
             Error::new("no archive of an audit: it has no manifest")
                 .hint("`nats audit gather` makes one.")
