@@ -69,8 +69,6 @@ pub(crate) struct Log<D: Disk> {
     unfolded: Vec<u8>,
     /// Uses so far; the clock of the caches.
     pub(crate) clock: u64,
-    /// Somebody has looked up where a message is since the last segment was begun.
-    pub(crate) is_asked_for: bool,
     pub(crate) next_key: u64,
     /// Files to be synced, by key, in the order in which they were written.
     pub(crate) dirty: Vec<(u64, D::File)>,
@@ -106,7 +104,6 @@ impl<D: Disk> Log<D> {
             folder,
             unfolded: Vec::new(),
             clock: 0,
-            is_asked_for: false,
             next_key: 1,
             dirty: Vec::new(),
             dir_dirty: false,

@@ -1,7 +1,6 @@
 //! Single promises of the store in files, each told as a story.
 
 use cognate_model::{MessageStore, NewMessage, StoreError, Timestamp};
-use cognate_subject::Filter;
 
 use super::faults::{damaged, open};
 use crate::FileStore;
@@ -254,103 +253,4 @@ fn erasing_in_a_file_that_is_gone_does_not_end_the_store() {
     }
     put(&mut store, b"s", b"more", None);
     assert_eq!(store.failure(), None);
-}
-
-fn stored(store: &mut FileStore<SimDisk>, subject: &[u8], payload: &[u8]) -> u64 {
-    let message = NewMessage {
-        timestamp: Timestamp(5),
-        subject,
-        headers: b"",
-        payload,
-        deadline: None,
-        has_id: false,
-    };
-    store.append(&message).expect("there is space")
-}
-
-/// Whoever publishes waits while the index of a full segment is written.
-#[test]
-fn a_segment_with_a_long_index_is_full() {
-    let disk = SimDisk::new(9);
-    let options = crate::FileStoreOptions::new(7, 11);
-    let (mut store, _) = FileStore::open(disk.clone(), options).expect("the disk is empty");
-    for n in 0..60_000_u64 {
-        let sequence = stored(&mut store, format!("key.{n}").as_bytes(), b"");
-        let removed = store.remove(sequence, false).expect("there is space");
-        assert!(removed.is_some());
-    }
-    store.sync().expect("the disk is well");
-    let names = disk.list().expect("the disk is well");
-    let lens = names.iter().filter(|name| name.ends_with(".idx"));
-    let lens = lens.map(|name| disk.bytes(name).map_or(0, |bytes| bytes.len()));
-    let lens: Vec<usize> = lens.collect();
-    assert!(
-        !lens.is_empty() && lens.iter().all(|len| *len < 3 << 20),
-        "{lens:?}"
-    );
-}
-
-/// What is only written needs no index in memory but that of the last segment; what is read keeps it.
-#[test]
-fn the_index_of_a_full_segment_stays_if_somebody_reads() {
-    for reads in [false, true] {
-        let options = crate::FileStoreOptions {
-            segment_bytes: 64 << 10,
-            ..crate::FileStoreOptions::new(7, 11)
-        };
-        let disk = SimDisk::new(2);
-        let (mut store, _) = FileStore::open(disk, options).expect("the disk is empty");
-        for n in 0..2000_u64 {
-            let sequence = stored(&mut store, b"s", &[n as u8; 100]);
-            if reads {
-                store.flush().expect("there is space");
-                assert!(store.load(sequence).expect("the disk is well").is_some());
-            }
-        }
-        let sealed = store.log.segments.len() - 1;
-        let held = store.log.segments[..sealed].iter();
-        let held = held.filter(|segment| segment.index.is_some()).count();
-        assert!(sealed > 1);
-        assert_eq!(held > 0, reads, "{held} of {sealed}");
-        for sequence in [1, 777, 2000] {
-            let message = store.load(sequence).expect("the disk is well");
-            let payload = message.map(|message| message.payload.to_vec());
-            assert_eq!(payload, Some(vec![(sequence - 1) as u8; 100]));
-        }
-    }
-}
-
-/// A walk with one filter goes from message to message, and misses none whatever happens meanwhile.
-#[test]
-fn a_walk_along_one_subject_finds_what_comes_and_passes_what_goes() {
-    let (mut store, _) = open(&SimDisk::new(4));
-    let filter = Filter::try_from("s.3").expect("a filter");
-    let mut cursor = store.cursor(std::slice::from_ref(&filter));
-    let (mut from, mut found, mut expected) = (1, Vec::new(), Vec::new());
-    for n in 0..3000_u64 {
-        let subject = format!("s.{}", n % 7);
-        let sequence = stored(&mut store, subject.as_bytes(), &[n as u8; 90]);
-        if n % 7 == 3 {
-            match n % 5 {
-                0 => drop(store.remove(sequence, false).expect("there is space")),
-                _ => expected.push(sequence),
-            }
-        }
-        if n % 11 == 0 {
-            while let Some(next) = store.next(&mut cursor, from).expect("the disk is well") {
-                found.push(next);
-                from = next + 1;
-            }
-        }
-    }
-    while let Some(next) = store.next(&mut cursor, from).expect("the disk is well") {
-        found.push(next);
-        from = next + 1;
-    }
-    assert_eq!(found, expected);
-    // Back again, and from places where nothing is.
-    for from in [1, 5, 1500, 40] {
-        let next = store.next(&mut cursor, from).expect("the disk is well");
-        assert_eq!(next, expected.iter().copied().find(|it| *it >= from));
-    }
 }

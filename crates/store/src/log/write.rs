@@ -25,11 +25,6 @@ const SLACK: u64 = 64;
 /// What messages leave free for other records, so that a full disk can be relieved by removing.
 const RESERVE: u64 = 4096;
 
-/// From how many bytes of its index on a segment is full, however short it is. The index is made and
-/// written at once when the next segment begins, and whoever publishes then waits for that: a few
-/// milliseconds.
-const MOST_INDEXED: usize = 2 << 20;
-
 /// What a record is for, when it comes to space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -58,10 +53,7 @@ impl<D: Disk> Log<D> {
         let Some(segment) = self.segments.last() else {
             return self.start_segment(next, len);
         };
-        let indexed = segment.index.as_deref().map_or(0, SegmentIndex::file_bytes);
-        let is_full = end > self.options.segment_bytes
-            || next - segment.base >= SPAN
-            || indexed > MOST_INDEXED;
+        let is_full = end > self.options.segment_bytes || next - segment.base >= SPAN;
         if is_full && segment.data_end > HEADER_LEN {
             self.start_segment(next, len)?;
             self.limit_indexes(self.segments.len() - 1);
@@ -117,11 +109,11 @@ impl<D: Disk> Log<D> {
                 return Err(failed(error));
             }
         };
-        let index = self.seal_last();
+        self.seal_last();
         let mut segment = Segment::new(self.stream, number, 0, next);
         segment.key = self.next_key;
         self.next_key += 1;
-        segment.index = Some(index);
+        segment.index = Some(Box::new(SegmentIndex::default()));
         self.dirty.push((segment.key, file.clone()));
         segment.file = Some(file);
         self.segments.push(segment);
@@ -165,33 +157,24 @@ impl<D: Disk> Log<D> {
         Ok(file)
     }
 
-    /// Writes the index of the last segment, which will not change any more. Returns one for the next
-    /// segment: if nobody has looked anything up while this one was the last, nobody is likely to do so
-    /// soon, and its memory is used again.
-    fn seal_last(&mut self) -> Box<SegmentIndex> {
+    /// Writes the index of the last segment, which will not change any more.
+    fn seal_last(&mut self) {
         let (floor, stream) = (self.floor, self.stream);
-        let is_asked_for = std::mem::take(&mut self.is_asked_for);
         let Some(segment) = self.segments.last_mut() else {
-            return Box::default();
+            return;
         };
         if let Some(index) = segment.index.as_deref_mut() {
             index.sort(stream);
+            index.entries.shrink_to_fit();
         }
         let place = (&self.disk, &self.folder);
-        let written = Self::write_index(place, stream, segment, floor, false);
+        let _ = Self::write_index(place, stream, segment, floor, false);
         // One that is open is of the file as it was before.
         segment.sidecar = None;
-        if !is_asked_for && written.is_ok() {
-            let mut index = segment.index.take().unwrap_or_default();
-            index.clear();
-            return index;
-        }
         if let Some(index) = segment.index.as_deref_mut() {
-            index.entries.shrink_to_fit();
             // They are needed after a restart only, and then they are in the file.
             index.controls = Default::default();
         }
-        Box::default()
     }
 
     /// Writes a segment's index. That may fail: it is made again when it is needed.

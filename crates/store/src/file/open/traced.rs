@@ -213,8 +213,6 @@ impl<D: Disk> Log<D> {
     /// records do, as one that need not be made again.
     pub(super) fn leave_ghosts_behind(&mut self, next: Sequence) -> Result<(), DiskError> {
         let at = self.segments.len().saturating_sub(1);
-        // It is to stay in memory until then.
-        self.is_asked_for = true;
         let started = self.start_segment(next, 0);
         started.map_err(|error| DiskError::Other(error.to_string()))?;
         let Some(segment) = self.segments.get(at) else {
