@@ -8,7 +8,9 @@
 //! about by its index.
 //!
 //! Where several exports cover an import, nats-server asks one of them at random; here the import
-//! is granted if any of them grants it.
+//! is granted if any of them grants it. Where two ways without a cycle lead to one account,
+//! nats-server finds a cycle or not, as its map happens to be ordered; here it is a cycle only if a
+//! way leads back to the account that imports, or over an account that imports from itself.
 
 use crate::options::{
     Access, Account, Export, Import, LatencySampling, ResponseType, ServiceExport, ServiceImport,
@@ -18,9 +20,6 @@ use crate::subjects::{
     covers, has_wildcard, is_filter, is_literal, overlaps, rename_error, without_placeholders,
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Accounts that a search for cycles visits before it gives up, as in nats-server.
-const MAX_CYCLE_SEARCH: usize = 1024;
 
 /// What a fault is about: the n-th export or import of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +211,7 @@ impl Graph<'_> {
             ))
         };
         for seen_as in [to, subject] {
-            if self.stream_cycle(exporter, seen_as, &mut BTreeSet::from([at])) {
+            if self.stream_cycle(at, exporter, seen_as) {
                 return refuse("import forms a cycle".to_owned(), cycle_hint());
             }
         }
@@ -262,7 +261,7 @@ impl Graph<'_> {
         } else {
             to.clone()
         };
-        if self.service_cycle(exporter, &local, &mut BTreeSet::from([at])) {
+        if self.service_cycle(at, exporter, &local) {
             return refuse("import forms a cycle".to_owned(), cycle_hint());
         }
         if has_wildcard(subject)
@@ -297,46 +296,30 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// Whether a request on `subject` that arrives in `account` can come back to one it has been
-    /// in.
-    fn service_cycle(&self, account: usize, subject: &str, seen: &mut BTreeSet<usize>) -> bool {
-        let edges = self.services.get(account).map_or(&[][..], Vec::as_slice);
-        edges.iter().any(|edge| {
-            if !overlaps(subject, &edge.exported) {
-                return false;
-            }
-            if seen.contains(&edge.from) || seen.len() >= MAX_CYCLE_SEARCH {
-                return true;
-            }
-            seen.insert(account);
-            // What goes on is at most what the import takes.
-            let narrower = covers(subject, &edge.local);
-            let subject = if narrower { &edge.local } else { subject };
-            self.service_cycle(edge.from, subject, seen)
+    /// Whether a request of `importer` on `subject` that arrives in `account` can come back to it.
+    fn service_cycle(&self, importer: usize, account: usize, subject: &str) -> bool {
+        comes_back(importer, account, subject, |account, subject| {
+            let edges = self.services.get(account).map_or(&[][..], Vec::as_slice);
+            let leading = edges
+                .iter()
+                .filter(|edge| overlaps(subject, &edge.exported));
+            leading.collect()
         })
     }
 
-    /// Whether messages on `subject` that come from `account` may be from one they go to.
-    fn stream_cycle(&self, account: usize, subject: &str, seen: &mut BTreeSet<usize>) -> bool {
-        let exports = self.accounts.get(account).map_or(&[][..], |a| &a.exports);
-        let exported = exports
-            .iter()
-            .any(|e| matches!(e, Export::Stream(_)) && covers(e.subject(), subject));
-        if !exported {
-            return false;
-        }
-        let edges = self.streams.get(account).map_or(&[][..], Vec::as_slice);
-        edges.iter().any(|edge| {
-            if !overlaps(subject, &edge.local) {
-                return false;
-            }
-            if seen.contains(&edge.from) || seen.len() >= MAX_CYCLE_SEARCH {
-                return true;
-            }
-            seen.insert(account);
-            let narrower = covers(subject, &edge.local);
-            let subject = if narrower { &edge.local } else { subject };
-            self.stream_cycle(edge.from, subject, seen)
+    /// Whether messages on `subject` that `importer` gets from `account` can be its own.
+    fn stream_cycle(&self, importer: usize, account: usize, subject: &str) -> bool {
+        comes_back(importer, account, subject, |account, subject| {
+            let exports = self.accounts.get(account).map_or(&[][..], |a| &a.exports);
+            let exported = exports
+                .iter()
+                .any(|e| matches!(e, Export::Stream(_)) && covers(e.subject(), subject));
+            let edges = match self.streams.get(account) {
+                Some(edges) if exported => edges.as_slice(),
+                _ => &[],
+            };
+            let leading = edges.iter().filter(|edge| overlaps(subject, &edge.local));
+            leading.collect()
         })
     }
 
@@ -347,6 +330,35 @@ impl Graph<'_> {
             None => "describe it in \"accounts\"".to_owned(),
         }
     }
+}
+
+/// Whether a way from `account` with `subject` leads to `importer`, where `leading` tells the
+/// imports that take a subject out of an account. Imports found right before form no cycle among
+/// themselves, so a new cycle leads over its importer; a place that was seen is not gone over
+/// again, so many ways to it cost as much as one.
+fn comes_back<'a>(
+    importer: usize,
+    account: usize,
+    subject: &'a str,
+    leading: impl Fn(usize, &str) -> Vec<&'a Edge>,
+) -> bool {
+    let mut seen = BTreeSet::from([(account, subject)]);
+    let mut next = vec![(account, subject)];
+    while let Some((account, subject)) = next.pop() {
+        for edge in leading(account, subject) {
+            // What an account imports from itself, others can not take from it.
+            if edge.from == importer || edge.from == account {
+                return true;
+            }
+            // What goes on is at most what the import takes.
+            let narrower = covers(subject, &edge.local);
+            let subject = if narrower { &edge.local } else { subject };
+            if seen.insert((edge.from, subject)) {
+                next.push((edge.from, subject));
+            }
+        }
+    }
+    false
 }
 
 fn cycle_hint() -> String {
