@@ -80,6 +80,13 @@ impl<D> Matched<D> {
         }
     }
 
+    /// Those that are reached, if there are several and plain ones only.
+    #[inline]
+    pub fn several(&self) -> Option<&[Arc<Subscription<D>>]> {
+        let several = self.plain.len() > 1 && self.groups.is_empty() && self.tied.is_empty();
+        several.then_some(&self.plain[..])
+    }
+
     /// Whether nobody is reached.
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.groups.is_empty() && self.tied.is_empty()

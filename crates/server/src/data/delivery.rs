@@ -13,7 +13,7 @@ use cognate_wire::{Publish, encode};
 use super::account::Account;
 use super::connection::Connection;
 use super::measure::{Fate, Measured};
-use super::stage::{CUT_BYTES, Frame, Stages};
+use super::stage::{CUT_BYTES, Frame, Full, Stages};
 use super::worker::next_random;
 
 pub(super) type Sub = Arc<Subscription<Connection>>;
@@ -64,8 +64,8 @@ pub(super) struct Delivery<'a, W> {
     pub stages: &'a mut Stages,
     /// Subscriptions that reach their maximum with it.
     pub ended: &'a mut Vec<Ended>,
-    /// A stage that should be handed over.
-    pub full: Option<usize>,
+    /// What should be handed over.
+    pub full: Option<Full>,
     /// The subject it is routed to.
     pub routed: &'a [u8],
     /// Whether it came through a service import.
@@ -90,6 +90,9 @@ impl<W: Watch> Delivery<'_, W> {
         how: Accounting,
         random: &mut u64,
     ) -> bool {
+        if how == Accounting::Counted && self.deliver_in_unison(matched) {
+            return true;
+        }
         let mut delivered = false;
         for sub in matched.plain() {
             if how == Accounting::Counted {
@@ -117,6 +120,32 @@ impl<W: Watch> Delivery<'_, W> {
                 chosen.is_some() || group.members_from(draw).any(|sub| self.deliver_to(sub));
         }
         delivered
+    }
+
+    /// Stages the message once for all of several subscriptions that differ in nothing but their
+    /// connections, if they are the same as the last time. Returns whether that is so.
+    #[inline]
+    fn deliver_in_unison(&mut self, matched: &Matched<Connection>) -> bool {
+        let Some(subs @ [first, ..]) = matched.several() else {
+            return false;
+        };
+        if self.frame.tail.len() >= CUT_BYTES || self.drop_for_stalled {
+            return false;
+        }
+        let own = self.own;
+        let is_alike = |sub: &Sub| {
+            let to = sub.destination();
+            let is_own = own.is_some_and(|own| Arc::ptr_eq(to, own));
+            sub.sid() == first.sid() && !is_own && !to.needs_care() && !to.is_closed()
+        };
+        let are_alike = || subs.iter().all(is_alike);
+        match self.stages.push_in_unison(subs, self.frame, are_alike) {
+            Some(full) => {
+                self.full = full;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Delivers to one subscription if it can be, counting it.

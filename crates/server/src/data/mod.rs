@@ -14,6 +14,7 @@ mod connection;
 mod crossing;
 mod delivery;
 mod gate;
+mod gathered;
 mod journey;
 mod measure;
 mod outbound;
@@ -27,6 +28,7 @@ mod shadows;
 mod sink;
 mod stage;
 mod tracing;
+mod unison;
 mod worker;
 
 /// The lock of [`outbound`]; its model check compiles that file beside another one.

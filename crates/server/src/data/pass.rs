@@ -27,7 +27,7 @@ use super::delivery::{Accounting, Delivery, Ended, Sub, Watch};
 use super::gate::gate;
 use super::journey::{Journey, leads_on};
 use super::queue::Totals;
-use super::stage::{Frame, Pressure, Stages};
+use super::stage::{Frame, Full, Pressure, Stages};
 use super::tracing::Trace;
 use super::worker::{Worker, next_random};
 
@@ -197,8 +197,8 @@ impl<'a, D: Door> Pass<'a, D> {
         let frame = Frame::with_tail(message, subject, tail, self.input);
         let full = self.stages.push(to, sub.sid(), &frame);
         self.cache.count_delivery(slot);
-        if let Some(index) = full {
-            self.relieve(index);
+        if let Some(full) = full {
+            self.relieve(full);
         }
         true
     }
@@ -243,8 +243,8 @@ impl<'a, D: Door> Pass<'a, D> {
         self.tail = tail;
         let onward = !self.cache.matched(slot).tied().is_empty();
         let followed = onward && self.follow(slot, subject, message, echo);
-        if let Some(index) = full {
-            self.relieve(index);
+        if let Some(full) = full {
+            self.relieve(full);
         }
         delivered || followed
     }
@@ -284,16 +284,11 @@ impl<'a, D: Door> Pass<'a, D> {
         delivered
     }
 
-    /// A stage is full: let it go, and everything if too much has gathered.
+    /// Lets go of what is full.
     #[cold]
-    fn relieve(&mut self, index: usize) {
+    fn relieve(&mut self, full: Full) {
         self.settle();
-        if self.stages.is_overfull() {
-            self.stages.flush(self.input);
-            self.stages.begin();
-        } else {
-            self.stages.flush_one(index, self.input);
-        }
+        self.stages.relieve(full, self.input);
     }
 }
 

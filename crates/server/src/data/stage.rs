@@ -5,23 +5,22 @@
 //! full). Small frames are copied; the tail of a large one is only noted by its place in the read
 //! buffer and written from there, so a large payload is copied by nobody but the kernel.
 //!
-//! ```text
-//! bytes  | MSG a 1 5\r\nhello\r\n | MSG b 2 |               | MSG a 1 2\r\nhi\r\n |
-//! cuts                                      ^ input[120..33000]
-//! ```
+//! Messages in a row for the same many destinations are gathered once for all of them
+//! ([`super::unison`]); the stage of each notes their place like that of a large payload.
 //!
-//! Invariants: cuts are in ascending order of `at`; the input of a pass outlives its stages
-//! (`flush` is given the input again and runs before the read buffer changes). The table from a
-//! connection's slot to its stage is valid within one pass, known by its epoch.
+//! Invariants: the input of a pass outlives its stages (`flush` is given the input again and runs
+//! before the read buffer changes). The table from a connection's slot to its stage is valid within
+//! one pass, known by its epoch. While messages are gathered for several, no stage of theirs gets
+//! anything else: what comes ends that first.
 
-use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use super::backlog::{Backlog, Blocks};
 use super::connection::Connection;
+use super::delivery::Sub;
+use super::gathered::{Gathered, Pieces};
 use super::outbound::Delivery;
 use super::queue::Totals;
-use super::sink::{Batch, Sink};
+use super::unison::Unison;
 
 /// A stage is handed over early when it has gathered this many bytes, at most and at least. The
 /// most is what one full read comes to, and a little more: large writes cost less.
@@ -41,9 +40,6 @@ pub(super) const CUT_BYTES: usize = 8 * 1024;
 /// processor's cache before the kernel copies them. Measured with 8 and with 100 destinations.
 const STAGED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Pieces per gathered write; the kernel takes at most 1024.
-const MAX_PIECES: usize = 256;
-
 /// What the stages of a pass share before one of them is handed over early. What is larger buys
 /// little and lets slow receivers have larger backlogs.
 const SHARED_BYTES: usize = 2 * 1024 * 1024;
@@ -62,23 +58,23 @@ const KEEP_BUSY_BYTES: usize = 2 * STAGED_BYTES;
 /// What all workers of a server together keep at most, so that many cores do not mean much memory.
 const KEEP_SHARED_BYTES: usize = 64 * 1024 * 1024;
 
-#[derive(Clone, Copy)]
-struct Cut {
-    at: usize,
-    start: usize,
-    len: usize,
-}
-
 /// The frames gathered for one destination.
 #[derive(Default)]
 struct Stage {
     to: Option<Arc<Connection>>,
-    bytes: Vec<u8>,
-    cuts: Vec<Cut>,
-    cut_bytes: usize,
+    pieces: Pieces,
     count: Totals,
-    /// Capacity of `bytes` as it went into [`Stages::kept`].
+    /// Capacity of its memory as it went into [`Stages::kept`].
     kept: usize,
+}
+
+/// What should be handed over before more is staged.
+#[derive(Clone, Copy)]
+pub(crate) enum Full {
+    /// The stage of this index.
+    One(usize),
+    /// All of them.
+    All,
 }
 
 /// How destinations took what they were given.
@@ -107,6 +103,49 @@ pub(crate) struct Frame<'a> {
     pub payload_len: usize,
 }
 
+impl Frame<'_> {
+    /// Appends the frame for `sid`, a large tail by its place only.
+    #[inline]
+    fn write(&self, sid: &[u8], out: &mut Pieces) {
+        match self.tail_start.filter(|_| self.tail.len() >= CUT_BYTES) {
+            None => self.write_copied(sid, out.bytes()),
+            Some(start) => {
+                self.write_head(sid, 0, out.bytes());
+                out.refer_to_input(start, self.tail.len());
+            }
+        }
+    }
+
+    /// Appends the frame for `sid`, all of it copied.
+    #[inline]
+    pub(super) fn write_copied(&self, sid: &[u8], out: &mut Vec<u8>) {
+        self.write_head(sid, self.tail.len(), out);
+        out.extend_from_slice(self.tail);
+    }
+
+    /// Appends what comes before the tail, and has room for `more` bytes behind it.
+    #[inline]
+    fn write_head(&self, sid: &[u8], more: usize, out: &mut Vec<u8>) {
+        out.reserve(self.subject.len() + sid.len() + more + 7);
+        match self.has_headers {
+            true => out.extend_from_slice(b"HMSG "),
+            false => out.extend_from_slice(b"MSG "),
+        }
+        out.extend_from_slice(self.subject);
+        // Most sids have a digit or two, for which a call to copy them costs more than they do.
+        match *sid {
+            [a] => out.extend_from_slice(&[b' ', a, b' ']),
+            [a, b] => out.extend_from_slice(&[b' ', a, b, b' ']),
+            [a, b, c] => out.extend_from_slice(&[b' ', a, b, c, b' ']),
+            _ => {
+                out.push(b' ');
+                out.extend_from_slice(sid);
+                out.push(b' ');
+            }
+        }
+    }
+}
+
 /// The stages of one data-path worker.
 pub(crate) struct Stages {
     stages: Vec<Stage>,
@@ -119,6 +158,8 @@ pub(crate) struct Stages {
     totals: Totals,
     /// Bytes that went into stages since all were last handed over.
     staged: usize,
+    /// Messages in a row for the same many destinations.
+    unison: Unison,
     pressure: Pressure,
     /// Memory for a subject that is renamed on its way.
     name: Vec<u8>,
@@ -141,6 +182,7 @@ impl Stages {
             epoch: 0,
             totals: Totals::default(),
             staged: 0,
+            unison: Unison::default(),
             pressure: Pressure::default(),
             name: Vec::new(),
             kept: 0,
@@ -160,25 +202,48 @@ impl Stages {
         }
     }
 
-    /// Appends a frame for `to`. Returns the stage's index if it is full and should be handed over.
+    /// Appends a frame for `to`. Returns what should be handed over.
     #[inline]
     pub(crate) fn push(
         &mut self,
         to: &Arc<Connection>,
         sid: &[u8],
         frame: &Frame<'_>,
-    ) -> Option<usize> {
+    ) -> Option<Full> {
         let index = self.stage_of(to);
         self.staged += frame.tail.len();
         let stage = &mut self.stages[index];
-        stage.push(sid, frame);
-        (stage.total() >= self.full).then_some(index)
+        stage.count.msgs += 1;
+        stage.count.bytes += frame.payload_len as u64;
+        frame.write(sid, &mut stage.pieces);
+        (stage.pieces.total() >= self.full).then_some(Full::One(index))
+    }
+
+    /// Appends a frame for all of `subs`, if messages are being gathered for them or this begins
+    /// it; returns what should be handed over. Otherwise `None`, and nothing happened. Whether all
+    /// of them `can` take the same frame is asked when it begins.
+    #[inline]
+    pub(crate) fn push_in_unison(
+        &mut self,
+        subs: &[Sub],
+        frame: &Frame<'_>,
+        can: impl FnOnce() -> bool,
+    ) -> Option<Option<Full>> {
+        if !self.unison.is_of(subs) {
+            if !self.unison.foretells(subs) || !can() {
+                return None;
+            }
+            self.begin_unison(subs);
+        }
+        self.staged += frame.tail.len();
+        let is_full = self.unison.push(frame);
+        Some(is_full.then_some(Full::All))
     }
 
     /// Appends protocol text for `to`, which is not counted as a message.
     pub(crate) fn push_text(&mut self, to: &Arc<Connection>, text: &[u8]) {
         let index = self.stage_of(to);
-        self.stages[index].bytes.extend_from_slice(text);
+        self.stages[index].pieces.bytes().extend_from_slice(text);
     }
 
     /// A place to write one message frame for `to` by hand; `payload_len` is for the statistics.
@@ -191,25 +256,39 @@ impl Stages {
         let stage = &mut self.stages[index];
         stage.count.msgs += 1;
         stage.count.bytes += payload_len as u64;
-        &mut stage.bytes
+        stage.pieces.bytes()
+    }
+
+    #[cold]
+    fn begin_unison(&mut self, subs: &[Sub]) {
+        let mut members = Vec::with_capacity(subs.len());
+        members.extend(subs.iter().map(|sub| self.stage_of(sub.destination())));
+        self.unison.begin(subs, members);
+    }
+
+    /// What was gathered for several goes to the stage of each.
+    #[cold]
+    fn end_unison(&mut self) {
+        let Stages { stages, unison, .. } = self;
+        unison.end(|member, start, shared, count| {
+            let stage = &mut stages[member];
+            stage.count.add(count);
+            stage.pieces.refer_to_shared(start, shared);
+        });
     }
 
     /// Hands the frames of one stage over.
-    pub(crate) fn flush_one(&mut self, index: usize, input: &[u8]) {
+    fn flush_one(&mut self, index: usize, input: &[u8]) {
         let stage = &mut self.stages[index];
         let Some(to) = &stage.to else { return };
-        let (count, total) = (stage.count, stage.total());
+        let (count, total) = (stage.count, stage.pieces.total());
         if total == 0 {
             return;
         }
         if !to.is_internal() {
             self.totals.add(count);
         }
-        let batch = Gathered {
-            stage,
-            input,
-            total,
-        };
+        let batch = Gathered::new(&stage.pieces, input, self.unison.bytes());
         // Of a great many destinations every other one is left to its own task: they are written
         // by all threads at once, and the last one waits half as long.
         let delivery = if self.used > MANY_DESTINATIONS && index % 2 == 1 && total < LEFT_BYTES {
@@ -228,21 +307,38 @@ impl Stages {
                 self.pressure.stalled = Some(Arc::clone(to));
             }
         }
-        stage.empty();
+        stage.pieces.clear();
+        stage.count = Totals::default();
+    }
+
+    /// Hands over what is full, and everything if too much has gathered. Then a new pass begins.
+    pub(crate) fn relieve(&mut self, full: Full, input: &[u8]) {
+        self.unison_ends();
+        match full {
+            Full::One(index) if self.used <= 1 || self.staged <= STAGED_BYTES => {
+                self.flush_one(index, input);
+            }
+            _ => {
+                self.flush(input);
+                self.begin();
+            }
+        }
     }
 
     /// Hands everything over.
     pub(crate) fn flush(&mut self, input: &[u8]) {
-        let mut needed = 0;
+        self.unison_ends();
+        let mut needed = self.unison.capacity();
         for index in 0..self.used {
             self.flush_one(index, input);
             let stage = &mut self.stages[index];
             stage.to = None;
-            let capacity = stage.bytes.capacity();
+            let capacity = stage.pieces.capacity();
             self.kept = self.kept - stage.kept + capacity;
             stage.kept = capacity;
             needed += capacity;
         }
+        self.unison.clear();
         self.give_back(needed);
         self.used = 0;
         self.staged = 0;
@@ -259,11 +355,12 @@ impl Stages {
             return;
         }
         self.kept = 0;
+        self.unison.shrink(keep);
         for stage in &mut self.stages {
-            if self.kept + stage.bytes.capacity() > keep {
-                stage.bytes = Vec::new();
+            if self.kept + stage.pieces.capacity() > keep {
+                stage.pieces = Pieces::default();
             }
-            stage.kept = stage.bytes.capacity();
+            stage.kept = stage.pieces.capacity();
             self.kept += stage.kept;
         }
     }
@@ -271,11 +368,6 @@ impl Stages {
     /// How the destinations took what was handed over since the last call.
     pub(crate) fn take_pressure(&mut self) -> Pressure {
         std::mem::take(&mut self.pressure)
-    }
-
-    /// Whether so much has gathered in all stages that it should leave before more is read.
-    pub(crate) fn is_overfull(&self) -> bool {
-        self.used > 1 && self.staged > STAGED_BYTES
     }
 
     /// Memory for a subject, to be given back with [`Self::keep_name`].
@@ -293,7 +385,17 @@ impl Stages {
         std::mem::take(&mut self.totals)
     }
 
+    #[inline]
+    fn unison_ends(&mut self) {
+        if self.unison.is_open() {
+            self.end_unison();
+        }
+    }
+
+    /// The stage of a destination, to which something is to be added.
+    #[inline]
     fn stage_of(&mut self, to: &Arc<Connection>) -> usize {
+        self.unison_ends();
         let slot = to.slot as usize;
         if let Some(&(epoch, index)) = self.table.get(slot)
             && epoch == self.epoch
@@ -323,118 +425,9 @@ impl Stages {
     }
 }
 
-impl Stage {
-    fn total(&self) -> usize {
-        self.bytes.len() + self.cut_bytes
-    }
-
-    #[inline]
-    fn push(&mut self, sid: &[u8], frame: &Frame<'_>) {
-        let Frame {
-            has_headers,
-            subject,
-            tail,
-            tail_start,
-            payload_len,
-        } = frame;
-        self.count.msgs += 1;
-        self.count.bytes += *payload_len as u64;
-        let cut = tail_start.filter(|_| tail.len() >= CUT_BYTES);
-        let copied = if cut.is_some() { 0 } else { tail.len() };
-        let bytes = &mut self.bytes;
-        bytes.reserve(subject.len() + sid.len() + copied + 7);
-        match has_headers {
-            true => bytes.extend_from_slice(b"HMSG "),
-            false => bytes.extend_from_slice(b"MSG "),
-        }
-        bytes.extend_from_slice(subject);
-        // Most sids have a digit or two, for which a call to copy them costs more than they do.
-        match *sid {
-            [a] => bytes.extend_from_slice(&[b' ', a, b' ']),
-            [a, b] => bytes.extend_from_slice(&[b' ', a, b, b' ']),
-            [a, b, c] => bytes.extend_from_slice(&[b' ', a, b, c, b' ']),
-            _ => {
-                bytes.push(b' ');
-                bytes.extend_from_slice(sid);
-                bytes.push(b' ');
-            }
-        }
-        match cut {
-            None => bytes.extend_from_slice(tail),
-            Some(start) => {
-                self.cuts.push(Cut {
-                    at: bytes.len(),
-                    start,
-                    len: tail.len(),
-                });
-                self.cut_bytes += tail.len();
-            }
-        }
-    }
-
-    fn empty(&mut self) {
-        self.bytes.clear();
-        self.cuts.clear();
-        self.cut_bytes = 0;
-        self.count = Totals::default();
-    }
-}
-
 /// Tells a destination which frames it had no room for.
 #[cold]
 fn refuse(to: &Connection, batch: &Gathered<'_>) {
     let pieces: Vec<&[u8]> = batch.pieces(0).collect();
     to.refuse(&pieces.concat());
-}
-
-/// A stage together with the input that its cuts point into.
-struct Gathered<'a> {
-    stage: &'a Stage,
-    input: &'a [u8],
-    total: usize,
-}
-
-impl<'a> Gathered<'a> {
-    /// The pieces in order, without the first `skip` bytes.
-    fn pieces(&self, skip: usize) -> impl Iterator<Item = &'a [u8]> {
-        let Gathered { stage, input, .. } = *self;
-        let mut from = 0;
-        let mut skip = skip;
-        let copied = stage.cuts.iter().flat_map(move |cut| {
-            let before = &stage.bytes[from..cut.at];
-            from = cut.at;
-            [before, &input[cut.start..cut.start + cut.len]]
-        });
-        let last = stage.cuts.last().map_or(0, |cut| cut.at);
-        copied
-            .chain(std::iter::once(&stage.bytes[last..]))
-            .filter_map(move |piece| {
-                let skipped = skip.min(piece.len());
-                skip -= skipped;
-                Some(&piece[skipped..]).filter(|piece| !piece.is_empty())
-            })
-    }
-}
-
-impl Batch for Gathered<'_> {
-    fn total(&self) -> usize {
-        self.total
-    }
-
-    fn copy_from(&self, skip: usize, out: &mut Backlog, pool: &Blocks) {
-        self.pieces(skip).for_each(|piece| out.push(piece, pool));
-    }
-
-    fn write_to(&self, sink: &dyn Sink, skip: usize) -> io::Result<usize> {
-        if self.stage.cuts.is_empty() {
-            return sink.try_write_vectored(&[IoSlice::new(&self.stage.bytes[skip..])]);
-        }
-        let mut parts = [IoSlice::new(&[]); MAX_PIECES];
-        let mut count = 0;
-        for (part, piece) in parts.iter_mut().zip(self.pieces(skip)) {
-            *part = IoSlice::new(piece);
-            count += 1;
-        }
-        sink.try_write_vectored(&parts[..count])
-    }
 }
