@@ -175,3 +175,16 @@ fn mistakes_on_the_command_line_are_explained() {
         );
     }
 }
+
+/// The floor is a server as far as the rows for which it is meant can tell.
+#[test]
+fn the_floor_is_measured_like_a_server() {
+    let floor = env!("CARGO_BIN_EXE_floor");
+    let rows = ["--scenario=1to1-16b", "--scenario=1to1-16kib"];
+    let output = bench(&[&["--quick", "--only=ours", "--ours", floor], &rows[..]].concat());
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    for row in ["1to1-16b", "1to1-16kib"] {
+        assert!(stdout.contains(row), "no row {row}:\n{stdout}\n{stderr}");
+    }
+}
