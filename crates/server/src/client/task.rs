@@ -6,7 +6,8 @@
 //! everything it shares is in [`Connection`].
 //!
 //! Bounds: a poll makes at most [`PASSES`] passes before other tasks get a turn; a publisher is
-//! slowed down at most [`STALL_TOTAL`] per poll for the sake of destinations that cannot keep up.
+//! slowed down at most by [`STALL_TOTAL`] per [`STALL_BYTES`] for the sake of destinations that cannot
+//! keep up.
 
 mod upkeep;
 
@@ -27,15 +28,18 @@ use super::door::ClientDoor;
 use super::input::{Carry, Filled};
 use super::transport::Transport;
 use crate::data::{
-    Account, Borrowed, Connection, Door, Outcome, Pass, Pending, Pressure, Totals, Worker,
+    Account, Borrowed, Connection, Door, Outcome, Pass, Pending, Pressure, Relief, Totals, Worker,
 };
 use crate::shared::Shared;
 
 /// Reads worked through before other tasks get a turn.
 const PASSES: usize = 16;
 
-/// The longest a publisher waits for destinations that cannot keep up, per read.
+/// The longest a publisher waits for destinations that cannot keep up, per [`STALL_BYTES`] that it
+/// published, or less. So a consumer that takes 6.5 MB/s is not cut off for the sake of one publisher
+/// at full speed; both numbers are nats-server's, which reads no more than that at a time.
 const STALL_TOTAL: Duration = Duration::from_millis(10);
+const STALL_BYTES: usize = 64 * 1024;
 
 /// The same for destinations that refuse what is too much: a stream whose disk is slow is worth
 /// waiting for longer, because what it refuses is not stored.
@@ -45,6 +49,14 @@ const STALL_REFUSED: Duration = Duration::from_millis(250);
 const CROWD_PAUSE: Duration = Duration::from_millis(2);
 
 type Sub = Arc<Subscription<Connection>>;
+
+/// A pause for the sake of a destination.
+struct Stall {
+    to: Arc<Connection>,
+    relief: Relief,
+    /// When it is over, whether there was relief or not.
+    until: Instant,
+}
 
 /// What a pass came to.
 struct Passed {
@@ -90,7 +102,7 @@ struct Client {
     /// When the bytes queued at `write_mark` must have left.
     write_deadline: Option<Instant>,
     write_mark: usize,
-    stall: Option<(Arc<Connection>, Instant)>,
+    stall: Option<Stall>,
 }
 
 impl ClientTask {
@@ -231,7 +243,7 @@ impl Client {
             }
             Fed::Closed(close) => Some(close),
         };
-        self.heed(shared, pressure);
+        self.heed(shared, pressure, input.len());
         Passed {
             received,
             sent,
@@ -242,28 +254,29 @@ impl Client {
 
     /// Slows this client down if it overwhelms others: for a while if one of them is about to be
     /// cut off, for a moment if all of them are behind.
-    fn heed(&mut self, shared: &Shared, pressure: Pressure) {
+    fn heed(&mut self, shared: &Shared, pressure: Pressure, published: usize) {
         let others = |to: &Arc<Connection>| !Arc::ptr_eq(to, &self.connection);
-        let (to, pause) = match pressure {
+        let (to, relief, pause) = match pressure {
             Pressure {
                 stalled: Some(to), ..
             } if others(&to) => {
                 to.count_stall();
                 shared.registry.lifetime.stalls.fetch_add(1, Relaxed);
-                let pause = match to.outbound.refuses() {
-                    true => STALL_REFUSED,
-                    false => STALL_TOTAL,
+                let (relief, pause) = match to.outbound.refuses() {
+                    true => (Relief::CaughtUp, STALL_REFUSED),
+                    false => (Relief::Safe, stall_for(published)),
                 };
-                (to, pause)
+                (to, relief, pause)
             }
             Pressure {
                 crowded: Some(to),
                 relaxed: false,
                 ..
-            } if others(&to) => (to, CROWD_PAUSE),
+            } if others(&to) => (to, Relief::CaughtUp, CROWD_PAUSE),
             _ => return,
         };
-        self.stall = Some((to, Instant::now() + pause));
+        let until = Instant::now() + pause;
+        self.stall = Some(Stall { to, relief, until });
     }
 
     /// What others see of this connection is brought up to date after each pass.
@@ -349,10 +362,10 @@ impl Client {
 
     /// Whether reading must wait for a destination that cannot keep up.
     fn is_stalled(&mut self, shared: &Shared, cx: &mut Context<'_>) -> bool {
-        let Some((to, until)) = &self.stall else {
+        let Some(Stall { to, relief, until }) = &self.stall else {
             return false;
         };
-        if Instant::now() < *until && to.outbound.poll_relief(cx).is_pending() {
+        if Instant::now() < *until && to.outbound.poll_relief(*relief, cx).is_pending() {
             return true;
         }
         self.stall = None;
@@ -462,4 +475,9 @@ impl Client {
             _ => {}
         }
     }
+}
+
+/// The longest that whoever published so many bytes waits for them.
+fn stall_for(published: usize) -> Duration {
+    STALL_TOTAL * u32::try_from(published.div_ceil(STALL_BYTES).max(1)).unwrap_or(u32::MAX)
 }

@@ -43,7 +43,7 @@ pub(crate) use connection::{Birth, Connection, Control, Refuser, Slots, TlsDetai
 pub(crate) use delivery::{Asks, Watch};
 pub(crate) use gate::gated;
 pub(crate) use measure::{Fate, Measured};
-pub(crate) use outbound::{Outbound, Pending};
+pub(crate) use outbound::{Outbound, Pending, Relief};
 pub(crate) use outlet::{Outgoing, Outlet};
 pub(crate) use pass::{Door, Outcome, Pass};
 pub(crate) use passage::Open;

@@ -56,6 +56,15 @@ pub(crate) enum Delivery {
     Refused,
 }
 
+/// What a publisher waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relief {
+    /// That the connection is not about to be cut off any more.
+    Safe,
+    /// That little is queued.
+    CaughtUp,
+}
+
 /// What the connection's task finds when it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pending {
@@ -270,17 +279,19 @@ impl Outbound {
     }
 
     /// Ready once publishers need not wait any more before they deliver.
-    pub(crate) fn poll_relief(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_relief(&self, relief: Relief, cx: &mut Context<'_>) -> Poll<()> {
+        let below = match relief {
+            Relief::Safe => self.stall_threshold(),
+            Relief::CaughtUp => CROWDED_BYTES / 2,
+        };
         let mut queue = self.queue.lock();
-        if queue.queued < CROWDED_BYTES / 2 || queue.closed.is_some() {
+        if queue.queued < below || queue.closed.is_some() {
             return Poll::Ready(());
         }
-        if !queue
-            .waiting
-            .iter()
-            .any(|waker| waker.will_wake(cx.waker()))
-        {
-            queue.waiting.push(cx.waker().clone());
+        let mut waiting = queue.waiting.iter_mut();
+        match waiting.find(|(_, waker)| waker.will_wake(cx.waker())) {
+            Some(waiting) => waiting.0 = below,
+            None => queue.waiting.push((below, cx.waker().clone())),
         }
         Poll::Pending
     }

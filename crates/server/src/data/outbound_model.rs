@@ -24,7 +24,7 @@ use super::backlog::{self, Blocks};
 use super::queue::{self, CROWDED_BYTES, Totals};
 use super::sink::{self, Sink};
 use client::{Client, block_on};
-use outbound::{Delivery, Outbound, ROUNDS};
+use outbound::{Delivery, Outbound, ROUNDS, Relief};
 use socket::Socket;
 
 /// The lock that takes the place of the real one.
@@ -465,7 +465,7 @@ fn check_relief(window: usize) {
         let outbound = Arc::clone(&client.outbound);
         let large = thread::spawn(move || {
             let delivery = outbound.deliver(&&LARGE_BATCH[..], one(LARGE));
-            block_on(|cx| outbound.poll_relief(cx));
+            block_on(|cx| outbound.poll_relief(Relief::CaughtUp, cx));
             delivery
         });
         assert_eq!(client.serve(), None);
@@ -492,7 +492,7 @@ fn a_waiting_publisher_goes_on_when_another_has_written_its_own() {
         let client = Client::new(Socket::new(PLENTY, CROWDED_BYTES), PLENTY, true);
         let outbound = Arc::clone(&client.outbound);
         let large = thread::spawn(move || outbound.deliver(&&LARGE_BATCH[..], one(CROWDED_BYTES)));
-        block_on(|cx| client.outbound.poll_relief(cx));
+        block_on(|cx| client.outbound.poll_relief(Relief::CaughtUp, cx));
         assert_eq!(large.join().expect("the publisher"), Delivery::Accepted);
         client.check_idle();
     });
@@ -506,7 +506,7 @@ fn a_waiting_publisher_goes_on_when_the_connection_closes() {
         let outbound = Arc::clone(&client.outbound);
         let waiting = thread::spawn(move || {
             outbound.deliver(&&vec![0; CROWDED_BYTES][..], one(CROWDED_BYTES));
-            block_on(|cx| outbound.poll_relief(cx));
+            block_on(|cx| outbound.poll_relief(Relief::CaughtUp, cx));
         });
         let outbound = Arc::clone(&client.outbound);
         let closer = thread::spawn(move || outbound.close(CloseReason::Kicked));
@@ -514,7 +514,7 @@ fn a_waiting_publisher_goes_on_when_the_connection_closes() {
         closer.join().expect("the closer");
         waiting.join().expect("the publisher");
         assert_eq!(
-            block_on(|cx| Poll::Ready(client.outbound.poll_relief(cx))),
+            block_on(|cx| Poll::Ready(client.outbound.poll_relief(Relief::CaughtUp, cx))),
             Poll::Ready(())
         );
     });

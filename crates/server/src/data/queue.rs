@@ -49,8 +49,8 @@ pub(super) struct Queue {
     /// Something happened that the task must look at.
     pub(super) signalled: bool,
     pub(super) task: Option<Waker>,
-    /// Publishers that wait until the queue is shorter.
-    pub(super) waiting: Vec<Waker>,
+    /// Publishers that wait until fewer bytes than this are queued.
+    pub(super) waiting: Vec<(usize, Waker)>,
     pub(super) totals: Totals,
 }
 
@@ -108,9 +108,9 @@ impl Queue {
         if self.queued < stall_threshold {
             self.stalled = false;
         }
-        if self.queued < CROWDED_BYTES / 2 {
-            self.waiting.drain(..).for_each(Waker::wake);
-        }
+        let queued = self.queued;
+        let relieved = self.waiting.extract_if(.., |(below, _)| queued < *below);
+        relieved.for_each(|(_, waker)| waker.wake());
     }
 
     /// Gives up what is queued.
@@ -124,6 +124,6 @@ impl Queue {
         self.closed.get_or_insert(reason);
         self.signalled = true;
         self.stalled = false;
-        self.waiting.drain(..).for_each(Waker::wake);
+        self.waiting.drain(..).for_each(|(_, waker)| waker.wake());
     }
 }

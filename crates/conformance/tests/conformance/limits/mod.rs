@@ -3,5 +3,6 @@
 mod churn;
 mod counts;
 mod lame_duck;
+mod producer_stalls;
 mod slow_consumers;
 mod timers;

@@ -154,7 +154,7 @@ impl Client {
             if self.write_deadline.is_some_and(|deadline| deadline <= now) {
                 self.handle_write_timeout(shared)?;
             }
-            if self.stall.as_ref().is_some_and(|(_, until)| *until <= now) {
+            if self.stall.as_ref().is_some_and(|stall| stall.until <= now) {
                 self.stall = None;
             }
             self.handle_ping_timer(shared)?;
@@ -192,7 +192,7 @@ impl Client {
 
     pub(super) fn arm_timer(&mut self, shared: &Shared) {
         let ping = shared.instant_of(self.session.keepalive().next_timeout());
-        let stall = self.stall.as_ref().map(|(_, until)| *until);
+        let stall = self.stall.as_ref().map(|stall| stall.until);
         let expiry = self.door.expiry().map(|(at, _)| at);
         let others = [self.auth_deadline, self.write_deadline, stall, expiry];
         let next = others.into_iter().flatten().fold(ping, Instant::min);
