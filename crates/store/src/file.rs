@@ -196,13 +196,18 @@ impl<D: Disk> FileStore<D> {
         self.poison_if_failed(room)
     }
 
-    /// Room for a record that makes something smaller. It may need a little space itself.
-    fn put_control(&mut self, control: Control) -> Result<(), StoreError> {
-        self.make_room(32, Purpose::Control)?;
+    /// Room for a record that makes something smaller. It may need a little space itself. Whoever
+    /// looks something up for it does so afterwards: the record may begin a segment, and indexes that
+    /// were in memory are let go then.
+    fn make_room_for_control(&mut self) -> Result<(), StoreError> {
+        self.make_room(32, Purpose::Control)
+    }
+
+    /// Puts the record that room was made for.
+    fn put_control(&mut self, control: Control) {
         self.log.put_control(control);
         self.log.unmarked_end = self.log.tail.end();
         self.marks.written += 1;
-        Ok(())
     }
 
     fn append_message(&mut self, message: &NewMessage<'_>) -> Result<Sequence, StoreError> {
@@ -279,7 +284,8 @@ impl<D: Disk> FileStore<D> {
         if next <= self.counters.last + 1 {
             return Ok(());
         }
-        self.put_control(Control::Skip { next, time: now })?;
+        self.make_room_for_control()?;
+        self.put_control(Control::Skip { next, time: now });
         let mut far = None;
         if let Some(segment) = self.log.segments.last_mut() {
             segment.next = next;

@@ -1,5 +1,6 @@
 //! A stream and its consumers together: what is said when, on disks that are slow, full or broken.
 
+mod keys;
 mod rig;
 mod rollups;
 

@@ -72,12 +72,21 @@ impl Rig {
 
     /// A stream over disks that may hold something; its consumers are not there yet.
     pub(crate) fn over(config: &str, messages: SimDisk, journal: SimDisk) -> Self {
+        Self::with(FileStoreOptions::new(7, 1), config, messages, journal)
+    }
+
+    /// The same with a store that uses its files and memory in another way than the usual one.
+    pub(crate) fn with(
+        options: FileStoreOptions,
+        config: &str,
+        messages: SimDisk,
+        journal: SimDisk,
+    ) -> Self {
         let decoded = json::decode::<StreamConfig>(config.as_bytes());
         let (mut config, unknown) = decoded.expect("a configuration");
         assert_eq!(unknown, Vec::<String>::new());
         config.max_msg_size = -1;
-        let (store, _) =
-            FileStore::open(messages.clone(), FileStoreOptions::new(7, 1)).expect("a store");
+        let (store, _) = FileStore::open(messages.clone(), options).expect("a store");
         let journal_found = Journal::open(journal.clone(), "consumers", 7).expect("a journal");
         let specification = Specification {
             config: config.clone(),
@@ -192,6 +201,18 @@ impl Rig {
             let more = self.step();
             let is_due = self.group.next_timeout().is_some_and(|at| at <= self.now);
             if !self.sync() && !more && !is_due {
+                return;
+            }
+        }
+        panic!("there is no end of it");
+    }
+
+    /// Does what can wait, until the store says that there is nothing more.
+    pub(crate) fn maintain(&mut self) {
+        for _ in 0..10_000 {
+            let more = self.group.maintain();
+            self.settle();
+            if !more {
                 return;
             }
         }

@@ -71,7 +71,8 @@ impl<S: Source> Run<'_, S> {
             2..=5 => self.pair.settle(),
             6..=8 => self.remove_below(),
             9..=11 => self.skip(),
-            12..=60 => self.pair.advance_readers(40),
+            12..=13 => self.remove_some(),
+            14..=60 => self.pair.advance_readers(40),
             61..=120 => self.set_deadline(),
             121..=130 => self.remove(true),
             _ => self.change(),
@@ -151,6 +152,19 @@ impl<S: Source> Run<'_, S> {
         match erase || sequence % 2 == 0 {
             true => self.pair.remove(sequence, erase),
             false => self.pair.take_out(sequence),
+        }
+    }
+
+    /// Many in a row, as a purge of some subjects does.
+    fn remove_some(&mut self) {
+        let (mut from, every) = (self.anywhere(), 1 + self.random.below(3));
+        for _ in 0..self.random.below(500) {
+            let next = self.pair.model.kept.range(from..).next();
+            let Some(sequence) = next.map(|(sequence, _)| *sequence) else {
+                return;
+            };
+            self.pair.take_out(sequence);
+            from = sequence + every;
         }
     }
 

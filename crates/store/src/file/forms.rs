@@ -40,6 +40,8 @@ impl Form {
     pub(super) fn open(self, disk: &SimDisk) -> (FileStore<SimDisk>, OpenReport) {
         let options = FileStoreOptions {
             compress: matches!(self, Form::Packed | Form::Both),
+            // No index but the last one stays in memory, or some of them do.
+            index_cache_bytes: if self.is_sealed() { 48 << 10 } else { 4 << 10 },
             ..small(disk)
         };
         FileStore::open(self.on(disk), options).expect("damage is no error")

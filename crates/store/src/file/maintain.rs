@@ -172,8 +172,9 @@ impl<D: Disk> FileStore<D> {
         if end <= self.log.floor {
             return Ok(());
         }
-        match self.put_control(Control::Floor { sequence: end }) {
+        match self.make_room_for_control() {
             Ok(()) => {
+                self.put_control(Control::Floor { sequence: end });
                 self.log.floor = end;
                 self.marks.floor = self.marks.written;
                 Ok(())

@@ -254,3 +254,40 @@ fn erasing_in_a_file_that_is_gone_does_not_end_the_store() {
     put(&mut store, b"s", b"more", None);
     assert_eq!(store.failure(), None);
 }
+
+fn stored(store: &mut FileStore<SimDisk>, subject: &[u8], payload: &[u8]) -> u64 {
+    let message = NewMessage {
+        timestamp: Timestamp(5),
+        subject,
+        headers: b"",
+        payload,
+        deadline: None,
+        has_id: false,
+    };
+    store.append(&message).expect("there is space")
+}
+
+/// The record of a removal may begin a segment, and the index that told the message's subject may be
+/// let go for the new one: another subject was then taken out of the counts.
+#[test]
+fn a_removal_that_begins_a_segment_knows_its_subject() {
+    let options = crate::FileStoreOptions {
+        segment_bytes: 64 << 10,
+        index_cache_bytes: 0,
+        ..crate::FileStoreOptions::new(7, 11)
+    };
+    let (mut store, _) = FileStore::open(SimDisk::new(3), options).expect("the disk is empty");
+    let subject = |n: u64| format!("key.{n}").into_bytes();
+    let mut last = 0;
+    // The segment is full before all of what it holds is removed.
+    while store.log.tail.end() < 50 << 10 {
+        last += 1;
+        assert_eq!(stored(&mut store, &subject(last), b"value"), last);
+    }
+    for n in (1..=last).rev() {
+        store.remove(n, false).expect("there is space");
+        assert_eq!(store.subject(&subject(n)), None, "{n} is gone");
+        assert_eq!(store.state().subjects, n - 1);
+    }
+    assert!(store.log.segments.len() > 1);
+}

@@ -32,19 +32,20 @@ impl<D: Disk> FileStore<D> {
         if !self.log.holds(sequence) {
             return Ok(None);
         }
+        // Everything that may fail comes before anything is changed.
+        self.make_room_for_control()?;
         // A damaged message is removed like any other; only its size may not be known.
         let found = match self.find(sequence) {
             Ok(found) => found,
             Err(StoreError::Damaged(_)) => None,
             Err(error) => return Err(error),
         };
-        // Everything that may fail comes before anything is changed.
         if let Some((at, entry)) = &found
             && self.log.segments[*at].index.is_none()
         {
             self.read_subject(*at, entry).map_err(failed)?;
         }
-        self.put_control(Control::Remove { sequence, erase })?;
+        self.put_control(Control::Remove { sequence, erase });
         if erase && found.is_some() && self.erasures.len() < ERASURES {
             self.erasures.push((self.marks.written, sequence));
         }
@@ -130,12 +131,13 @@ impl<D: Disk> FileStore<D> {
             return Ok(Removed::default());
         }
         let before = self.state_now();
+        self.make_room_for_control()?;
         if below > self.counters.last {
-            self.put_control(Control::Floor { sequence: below })?;
+            self.put_control(Control::Floor { sequence: below });
             self.drop_everything();
         } else {
             self.load_indexes_below(below)?;
-            self.put_control(Control::Floor { sequence: below })?;
+            self.put_control(Control::Floor { sequence: below });
             self.drop_below(below);
         }
         self.log.floor = self.log.floor.max(below);

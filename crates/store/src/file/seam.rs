@@ -124,7 +124,8 @@ impl<D: Disk> MessageStore for FileStore<D> {
         if !self.log.holds(sequence) {
             return Ok(());
         }
-        self.put_control(Control::Deadline { sequence, deadline })?;
+        self.make_room_for_control()?;
+        self.put_control(Control::Deadline { sequence, deadline });
         self.deadlines.change(sequence, deadline);
         Ok(())
     }
