@@ -75,6 +75,10 @@ pub struct FileStoreOptions {
     pub seed: u64,
     /// Bytes of a segment, about.
     pub segment_bytes: u64,
+    /// From how many bytes of its index on a segment is full, however short it is. The index is made and
+    /// written at once when the next segment begins, and whoever publishes then waits for that: a few
+    /// milliseconds for the usual figure.
+    pub segment_index_bytes: usize,
     /// Bytes of file contents to keep in memory at most, about.
     pub block_cache_bytes: usize,
     /// Bytes of segments' indexes to keep in memory at most, beside the one being written.
@@ -100,6 +104,7 @@ impl FileStoreOptions {
             stream,
             seed,
             segment_bytes: 16 << 20,
+            segment_index_bytes: 2 << 20,
             block_cache_bytes: 4 << 20,
             index_cache_bytes: 8 << 20,
             buffer_bytes: 8 << 20,
@@ -114,6 +119,7 @@ impl FileStoreOptions {
         LogOptions {
             // Places in a segment are 32-bit numbers of 8 bytes.
             segment_bytes: self.segment_bytes.clamp(64 << 10, 1 << 30),
+            segment_index_bytes: self.segment_index_bytes,
             block_cache_bytes: self.block_cache_bytes,
             index_cache_bytes: self.index_cache_bytes,
             buffer_bytes: self.buffer_bytes,

@@ -44,6 +44,7 @@ pub(crate) const SPAN: u64 = 4 << 20;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogOptions {
     pub(crate) segment_bytes: u64,
+    pub(crate) segment_index_bytes: usize,
     pub(crate) block_cache_bytes: usize,
     pub(crate) index_cache_bytes: usize,
     pub(crate) buffer_bytes: usize,

@@ -42,6 +42,12 @@ impl Form {
             compress: matches!(self, Form::Packed | Form::Both),
             // No index but the last one stays in memory, or some of them do.
             index_cache_bytes: if self.is_sealed() { 48 << 10 } else { 4 << 10 },
+            // Some segments are full of messages, and some of what removes them.
+            segment_index_bytes: if self == Form::Packed {
+                2 << 20
+            } else {
+                12 << 10
+            },
             ..small(disk)
         };
         FileStore::open(self.on(disk), options).expect("damage is no error")

@@ -291,3 +291,25 @@ fn a_removal_that_begins_a_segment_knows_its_subject() {
     }
     assert!(store.log.segments.len() > 1);
 }
+
+/// Whoever publishes waits while the index of a full segment is written.
+#[test]
+fn a_segment_with_a_long_index_is_full() {
+    let disk = SimDisk::new(9);
+    let options = crate::FileStoreOptions::new(7, 11);
+    let (mut store, _) = FileStore::open(disk.clone(), options).expect("the disk is empty");
+    for n in 0..60_000_u64 {
+        let sequence = stored(&mut store, format!("key.{n}").as_bytes(), b"");
+        let removed = store.remove(sequence, false).expect("there is space");
+        assert!(removed.is_some());
+    }
+    store.sync().expect("the disk is well");
+    let names = disk.list().expect("the disk is well");
+    let lens = names.iter().filter(|name| name.ends_with(".idx"));
+    let lens = lens.map(|name| disk.bytes(name).map_or(0, |bytes| bytes.len()));
+    let lens: Vec<usize> = lens.collect();
+    assert!(
+        !lens.is_empty() && lens.iter().all(|len| *len < 3 << 20),
+        "{lens:?}"
+    );
+}

@@ -194,6 +194,18 @@ impl Controls {
 }
 
 impl SegmentIndex {
+    /// About how many bytes it takes in a file.
+    #[inline]
+    pub(crate) fn file_bytes(&self) -> usize {
+        let controls = self.controls.removes.len() + self.controls.erases.len();
+        let deadlines = self.deadlines.len() + self.controls.deadlines.len();
+        20 * self.entries.len()
+            + 16 * self.items.len()
+            + self.subjects.len()
+            + 8 * controls
+            + 16 * deadlines
+    }
+
     /// Adds a message. `known` is an entry of this segment on the same subject that still holds its
     /// message, if there is one.
     #[inline]

@@ -53,7 +53,10 @@ impl<D: Disk> Log<D> {
         let Some(segment) = self.segments.last() else {
             return self.start_segment(next, len);
         };
-        let is_full = end > self.options.segment_bytes || next - segment.base >= SPAN;
+        let indexed = segment.index.as_deref().map_or(0, SegmentIndex::file_bytes);
+        let is_full = end > self.options.segment_bytes
+            || next - segment.base >= SPAN
+            || indexed > self.options.segment_index_bytes;
         if is_full && segment.data_end > HEADER_LEN {
             self.start_segment(next, len)?;
             self.limit_indexes(self.segments.len() - 1);
