@@ -70,6 +70,10 @@ pub(crate) struct Log<D: Disk> {
     unfolded: Vec<u8>,
     /// Uses so far; the clock of the caches.
     pub(crate) clock: u64,
+    /// Somebody has looked up where a message is since the last segment was begun.
+    pub(crate) is_asked_for: bool,
+    /// The segment, by number and generation, whose index has messages that its records do not have.
+    pub(crate) ghosts: Option<(u64, u32)>,
     pub(crate) next_key: u64,
     /// Files to be synced, by key, in the order in which they were written.
     pub(crate) dirty: Vec<(u64, D::File)>,
@@ -105,6 +109,8 @@ impl<D: Disk> Log<D> {
             folder,
             unfolded: Vec::new(),
             clock: 0,
+            is_asked_for: false,
+            ghosts: None,
             next_key: 1,
             dirty: Vec::new(),
             dir_dirty: false,

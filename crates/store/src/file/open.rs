@@ -63,8 +63,6 @@ struct Opening<D: Disk> {
     known: Known,
     /// The trace knew of removals that the records do not tell any more.
     learned: bool,
-    /// The last segment's index has messages that its records do not have.
-    has_ghosts: bool,
 }
 
 impl<D: Disk> FileStore<D> {
@@ -96,7 +94,6 @@ fn open<D: Disk>(
         traced: None,
         known: Known::default(),
         learned: false,
-        has_ghosts: false,
     };
     opening.list_segments()?;
     opening.list_orphans(state.as_ref())?;
@@ -316,9 +313,7 @@ impl<D: Disk> Opening<D> {
                 return Err(DiskError::Other(reason));
             }
         }
-        if self.has_ghosts {
-            store.log.leave_ghosts_behind(store.counters.last + 1)?;
-        }
+        store.log.leave_ghosts_behind(store.counters.last + 1)?;
         if self.learned || store.damage.ranges() != known_damage {
             store.keep_state()?;
         }

@@ -313,3 +313,33 @@ fn a_segment_with_a_long_index_is_full() {
         "{lens:?}"
     );
 }
+
+/// What is only written needs no index in memory but that of the last segment; what is read keeps it.
+#[test]
+fn the_index_of_a_full_segment_stays_if_somebody_reads() {
+    for reads in [false, true] {
+        let options = crate::FileStoreOptions {
+            segment_bytes: 64 << 10,
+            ..crate::FileStoreOptions::new(7, 11)
+        };
+        let disk = SimDisk::new(2);
+        let (mut store, _) = FileStore::open(disk, options).expect("the disk is empty");
+        for n in 0..2000_u64 {
+            let sequence = stored(&mut store, b"s", &[n as u8; 100]);
+            if reads {
+                store.flush().expect("there is space");
+                assert!(store.load(sequence).expect("the disk is well").is_some());
+            }
+        }
+        let sealed = store.log.segments.len() - 1;
+        let held = store.log.segments[..sealed].iter();
+        let held = held.filter(|segment| segment.index.is_some()).count();
+        assert!(sealed > 1);
+        assert_eq!(held > 0, reads, "{held} of {sealed}");
+        for sequence in [1, 777, 2000] {
+            let message = store.load(sequence).expect("the disk is well");
+            let payload = message.map(|message| message.payload.to_vec());
+            assert_eq!(payload, Some(vec![(sequence - 1) as u8; 100]));
+        }
+    }
+}

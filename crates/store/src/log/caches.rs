@@ -17,6 +17,7 @@ impl<D: Disk> Log<D> {
     /// be read; others are let go if there are too many.
     pub(crate) fn index(&mut self, at: usize) -> Result<&SegmentIndex, DiskError> {
         self.clock += 1;
+        self.is_asked_for = true;
         self.segments[at].used = self.clock;
         if self.segments[at].index.is_none() {
             let index = match self.read_index(at)? {
@@ -37,6 +38,7 @@ impl<D: Disk> Log<D> {
         at: usize,
         sequence: Sequence,
     ) -> Result<Option<Entry>, DiskError> {
+        self.is_asked_for = true;
         let segment = &self.segments[at];
         let Ok(delta) = u32::try_from(sequence - segment.base) else {
             return Ok(None);

@@ -206,6 +206,16 @@ impl SegmentIndex {
             + 16 * deadlines
     }
 
+    /// Takes everything out, and keeps the memory for entries.
+    pub(crate) fn clear(&mut self) {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.clear();
+        *self = Self {
+            entries,
+            ..Self::default()
+        };
+    }
+
     /// Adds a message. `known` is an entry of this segment on the same subject that still holds its
     /// message, if there is one.
     #[inline]

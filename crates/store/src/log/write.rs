@@ -112,11 +112,11 @@ impl<D: Disk> Log<D> {
                 return Err(failed(error));
             }
         };
-        self.seal_last();
+        let index = self.seal_last();
         let mut segment = Segment::new(self.stream, number, 0, next);
         segment.key = self.next_key;
         self.next_key += 1;
-        segment.index = Some(Box::new(SegmentIndex::default()));
+        segment.index = Some(index);
         self.dirty.push((segment.key, file.clone()));
         segment.file = Some(file);
         self.segments.push(segment);
@@ -160,24 +160,35 @@ impl<D: Disk> Log<D> {
         Ok(file)
     }
 
-    /// Writes the index of the last segment, which will not change any more.
-    fn seal_last(&mut self) {
+    /// Writes the index of the last segment, which will not change any more. Returns one for the next
+    /// segment: if nobody has looked anything up while this one was the last, nobody is likely to do so
+    /// soon, and its memory is used again.
+    fn seal_last(&mut self) -> Box<SegmentIndex> {
         let (floor, stream) = (self.floor, self.stream);
+        let is_asked_for = std::mem::take(&mut self.is_asked_for);
         let Some(segment) = self.segments.last_mut() else {
-            return;
+            return Box::default();
         };
         if let Some(index) = segment.index.as_deref_mut() {
             index.sort(stream);
-            index.entries.shrink_to_fit();
         }
         let place = (&self.disk, &self.folder);
-        let _ = Self::write_index(place, stream, segment, floor, false);
+        // What the records do not tell must not be made again from them.
+        let is_final = self.ghosts == Some((segment.number, segment.generation));
+        let written = Self::write_index(place, stream, segment, floor, is_final);
         // One that is open is of the file as it was before.
         segment.sidecar = None;
+        if !is_asked_for && written.is_ok() {
+            let mut index = segment.index.take().unwrap_or_default();
+            index.clear();
+            return index;
+        }
         if let Some(index) = segment.index.as_deref_mut() {
+            index.entries.shrink_to_fit();
             // They are needed after a restart only, and then they are in the file.
             index.controls = Default::default();
         }
+        Box::default()
     }
 
     /// Writes a segment's index. That may fail: it is made again when it is needed.

@@ -14,6 +14,7 @@ use crate::disk::{Disk, DiskError, DiskFile, OpenMode};
 use crate::log::Log;
 use crate::log::header;
 use crate::log::index::{Controls, SegmentIndex};
+use crate::log::sidecar::Sidecar;
 use crate::log::trace::{self, Step, Traced};
 
 /// What the trace adds.
@@ -190,7 +191,7 @@ impl<D: Disk> Opening<D> {
         segment.index = Some(Box::new(index));
         segment.end = end;
         segment.next = segment.next.max(end);
-        self.has_ghosts = true;
+        self.log.ghosts = Some((segment.number, segment.generation));
         Ok(())
     }
 
@@ -209,18 +210,26 @@ impl<D: Disk> Opening<D> {
 }
 
 impl<D: Disk> Log<D> {
-    /// Goes on in a new segment, and keeps the index of the last one, which tells more than its
-    /// records do, as one that need not be made again.
+    /// Goes on in a new segment if the last one has ghosts. Their index was written as one that need
+    /// not be made again; it is durable afterwards.
     pub(super) fn leave_ghosts_behind(&mut self, next: Sequence) -> Result<(), DiskError> {
-        let at = self.segments.len().saturating_sub(1);
-        let started = self.start_segment(next, 0);
-        started.map_err(|error| DiskError::Other(error.to_string()))?;
-        let Some(segment) = self.segments.get(at) else {
+        let Some(key) = self.ghosts else {
             return Ok(());
         };
-        let place = (&self.disk, &self.folder);
-        Self::write_index(place, self.stream, segment, self.floor, true)?;
-        let name = header::index_name(segment.number, segment.generation);
+        if self
+            .segments
+            .last()
+            .is_some_and(|last| last.number == key.0)
+        {
+            let started = self.start_segment(next, 0);
+            started.map_err(|error| DiskError::Other(error.to_string()))?;
+        }
+        self.ghosts = None;
+        let name = header::index_name(key.0, key.1);
+        let sidecar = Sidecar::open(&self.disk, self.stream, &name, key)?;
+        if !sidecar.is_some_and(|sidecar| sidecar.summary.clean) {
+            return Err(DiskError::Other(format!("{name} could not be written")));
+        }
         if let Some(file) = self.disk.open(&name, OpenMode::Existing)? {
             file.sync_data()?;
         }
