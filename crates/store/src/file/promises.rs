@@ -1,6 +1,7 @@
 //! Single promises of the store in files, each told as a story.
 
 use cognate_model::{MessageStore, NewMessage, StoreError, Timestamp};
+use cognate_subject::Filter;
 
 use super::faults::{damaged, open};
 use crate::FileStore;
@@ -341,5 +342,40 @@ fn the_index_of_a_full_segment_stays_if_somebody_reads() {
             let payload = message.map(|message| message.payload.to_vec());
             assert_eq!(payload, Some(vec![(sequence - 1) as u8; 100]));
         }
+    }
+}
+
+/// A walk with one filter goes from message to message, and misses none whatever happens meanwhile.
+#[test]
+fn a_walk_along_one_subject_finds_what_comes_and_passes_what_goes() {
+    let (mut store, _) = open(&SimDisk::new(4));
+    let filter = Filter::try_from("s.3").expect("a filter");
+    let mut cursor = store.cursor(std::slice::from_ref(&filter));
+    let (mut from, mut found, mut expected) = (1, Vec::new(), Vec::new());
+    for n in 0..3000_u64 {
+        let subject = format!("s.{}", n % 7);
+        let sequence = stored(&mut store, subject.as_bytes(), &[n as u8; 90]);
+        if n % 7 == 3 {
+            match n % 5 {
+                0 => drop(store.remove(sequence, false).expect("there is space")),
+                _ => expected.push(sequence),
+            }
+        }
+        if n % 11 == 0 {
+            while let Some(next) = store.next(&mut cursor, from).expect("the disk is well") {
+                found.push(next);
+                from = next + 1;
+            }
+        }
+    }
+    while let Some(next) = store.next(&mut cursor, from).expect("the disk is well") {
+        found.push(next);
+        from = next + 1;
+    }
+    assert_eq!(found, expected);
+    // Back again, and from places where nothing is.
+    for from in [1, 5, 1500, 40] {
+        let next = store.next(&mut cursor, from).expect("the disk is well");
+        assert_eq!(next, expected.iter().copied().find(|it| *it >= from));
     }
 }

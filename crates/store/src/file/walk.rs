@@ -14,7 +14,7 @@ use crate::cursor::FilterSet;
 use crate::disk::Disk;
 use crate::log::bits::Bits;
 use crate::log::failed;
-use crate::log::index::SegmentIndex;
+use crate::log::index::{NONE, SegmentIndex};
 use crate::subjects::SubjectEntry;
 
 /// A set of filters, and what is remembered of a walk with them.
@@ -27,6 +27,10 @@ pub struct FileCursor {
     /// How many subjects were compared.
     compared: usize,
     matched: bool,
+    /// The one number that matches, if it is no more than one.
+    only: Option<u32>,
+    /// Where in that segment the message found last is.
+    found: Option<usize>,
     /// The segment gets no more subjects.
     complete: bool,
     /// Nothing matches from the first up to, not including, the second.
@@ -41,32 +45,85 @@ impl FileCursor {
             self.verdicts = Bits::default();
             self.compared = 0;
             self.matched = false;
+            (self.only, self.found) = (None, None);
         }
         let sealed = index.sorted.len() == index.items.len();
         self.complete = sealed;
         if self.compared == index.items.len() {
             return;
         }
+        let (verdicts, matched, only) = (&mut self.verdicts, &mut self.matched, &mut self.only);
+        let mut verdict = |number: u32| {
+            verdicts.insert(u64::from(number));
+            *only = (!*matched).then_some(number);
+            *matched = true;
+        };
         match self.filters.literals() {
             Some(literals) if sealed && self.compared == 0 => {
                 for number in literals
                     .iter()
                     .flat_map(|literal| index.numbers(stream, literal))
                 {
-                    self.verdicts.insert(u64::from(number));
-                    self.matched = true;
+                    verdict(number);
                 }
             }
             _ => {
                 for number in self.compared..index.items.len() {
                     if self.filters.matches(index.subject(number as u32)) {
-                        self.verdicts.insert(number as u64);
-                        self.matched = true;
+                        verdict(number as u32);
                     }
                 }
             }
         }
         self.compared = index.items.len();
+    }
+
+    /// The first entry from `from` on that matches and is held.
+    fn find(
+        &mut self,
+        index: &SegmentIndex,
+        from: u64,
+        is_held: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        if let Some(found) = self.follow(index, from, &is_held) {
+            return found;
+        }
+        let start = index.lower_bound(from);
+        let mut entries = index.entries.iter().enumerate().skip(start);
+        let (at, entry) = entries.find(|(_, entry)| {
+            self.verdicts.contains(u64::from(entry.subject)) && is_held(entry.delta)
+        })?;
+        self.found = Some(at);
+        Some(entry.delta)
+    }
+
+    /// The same along the chain of the only number that matches, from the message found last. `None` if
+    /// there is no such chain, or it does not lead there before long.
+    fn follow(
+        &mut self,
+        index: &SegmentIndex,
+        from: u64,
+        is_held: impl Fn(u32) -> bool,
+    ) -> Option<Option<u32>> {
+        /// So many steps cost about what looking it up costs.
+        const FAR: usize = 64;
+        let (only, mut at) = (self.only?, self.found?);
+        let start = index.entries.get(at)?;
+        if u64::from(start.delta) > from {
+            return None;
+        }
+        for _ in 0..FAR {
+            let entry = index.entries.get(at).filter(|it| it.subject == only)?;
+            if u64::from(entry.delta) >= from && is_held(entry.delta) {
+                self.found = Some(at);
+                return Some(Some(entry.delta));
+            }
+            if entry.next == NONE {
+                return Some(None);
+            }
+            at = entry.next as usize;
+        }
+        None
     }
 }
 
@@ -78,6 +135,8 @@ impl<D: Disk> FileStore<D> {
             verdicts: Bits::default(),
             compared: 0,
             matched: false,
+            only: None,
+            found: None,
             complete: false,
             barren: (0, 0),
         }
@@ -176,13 +235,9 @@ impl<D: Disk> FileStore<D> {
         if !cursor.matched {
             return Ok(None);
         }
-        let start = index.lower_bound(from.saturating_sub(segment.base));
-        let entries = index.entries.get(start..).unwrap_or_default().iter();
-        let found = entries.filter(|entry| cursor.verdicts.contains(u64::from(entry.subject)));
-        let found = found
-            .map(|entry| u64::from(entry.delta))
-            .find(|d| !segment.gone.contains(*d));
-        Ok(found.map(|delta| segment.base + delta))
+        let is_held = |delta: u32| !segment.gone.contains(u64::from(delta));
+        let found = cursor.find(index, from.saturating_sub(segment.base), is_held);
+        Ok(found.map(|delta| segment.base + u64::from(delta)))
     }
 
     pub(super) fn count_matching(
