@@ -2,10 +2,11 @@
 //!
 //! Inputs stay readable: settings come first as a few bytes whose low bits count, so that seeds can
 //! write them as digits; what follows is the text under test. Absent: anything that calls the
-//! crates under test, but for a sink that one of them fills.
+//! crates under test, but for a sink that one of them fills, and certificates that one of them reads.
 
 mod go;
 pub mod stores;
+pub mod tls;
 
 pub use go::GoSink;
 
