@@ -382,6 +382,8 @@ impl Scene {
     fn answer(&mut self) {
         let sent: Vec<u8> = self.socket.0.borrow_mut().sent.drain(..).collect();
         let mut sent = sent.as_slice();
+        // rustls' own client asserts that nothing goes wrong after its goodbye.
+        self.client_failed |= self.goodbyes[0] && self.meddled;
         while !sent.is_empty() && !self.client_failed {
             if self.client.read_tls(&mut sent).is_err() {
                 self.client_failed = true;
