@@ -4,6 +4,8 @@
 
 use cognate_conformance::stage::play;
 
+#[path = "accounts_imports/answers.rs"]
+mod answers;
 #[path = "accounts_imports/chance.rs"]
 mod chance;
 
