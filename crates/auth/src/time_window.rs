@@ -42,7 +42,11 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     match name {
         // As Go has it: valid, and the server's.
         "Local" => Some(TimeZone::UTC),
-        name => TimeZoneDatabase::bundled().get(name).ok(),
+        // Capitals count, as in the names of files, where Go looks for zones.
+        name => {
+            let zone = TimeZoneDatabase::bundled().get(name).ok()?;
+            (zone.iana_name() == Some(name)).then_some(zone)
+        }
     }
 }
 

@@ -386,3 +386,44 @@ fn fetched_accounts() {
     world.set("url", &url);
     world.play("fetched");
 }
+
+/// A time of day, `hours` and `minutes` away from now by the clock of Greenwich.
+fn away(hours: u64, minutes: u64) -> String {
+    let minutes = now() / 60 + hours * 60 + minutes;
+    format!("{:02}:{:02}:00", minutes / 60 % 24, minutes % 60)
+}
+
+#[test]
+fn hours() {
+    let mut world = World::new();
+    world.account("A", json!({}));
+    // Half a day ahead of Greenwich all year; a window is an hour to either side of `hours` from now.
+    let far = "Etc/GMT-12";
+    let around = |hours: u64| json!([{"start": away(hours + 23, 0), "end": away(hours + 1, 0)}]);
+    let mut user = |name: &str, times: serde_json::Value, place: &str| {
+        let nats = json!({"times": times, "times_location": place});
+        world.user(name, "A", nats);
+    };
+    user("now", around(0), "UTC");
+    user("here", around(12), far);
+    // From three hours ago to four hours ago, the next day.
+    user(
+        "overnight",
+        json!([{"start": away(21, 0), "end": away(20, 0)}]),
+        "UTC",
+    );
+    let two = json!([{"start": away(5, 0), "end": away(6, 0)}, around(0)[0]]);
+    user("second", two, "UTC");
+    user("later", around(12), "UTC");
+    user("there", around(0), far);
+    user("nowhere", around(0), "Mars/Base");
+    user("lower", around(0), "utc");
+    user("path", around(0), "../../etc/localtime");
+    user(
+        "late",
+        json!([{"start": "24:00:00", "end": "25:00:00"}]),
+        "UTC",
+    );
+    user("open", json!([{"start": "00:00:00"}]), "UTC");
+    world.play("hours");
+}
