@@ -4,6 +4,8 @@
 //! What a single server does with accounts that are pushed, preloaded or fetched over HTTP is in
 //! `accounts_jwt.rs`.
 
+#[path = "accounts_resolvers/directory.rs"]
+mod directory;
 #[path = "accounts_jwt/web.rs"]
 mod web;
 
