@@ -111,8 +111,13 @@ impl Documents {
         let query = Query::parse(query.as_bytes());
         let answer = jsz::account(self.source.as_ref(), &query, name);
         let answer = answer.map_err(|BadQuery(reason)| refused(reason))?;
-        let answer =
-            answer.ok_or_else(|| refused(format!("account {name:?} not jetstream enabled")));
+        let answer = answer.ok_or_else(|| {
+            let known = self.source.accounts();
+            refused(match known.iter().any(|facts| facts.name == name) {
+                true => format!("account {name:?} not jetstream enabled"),
+                false => format!("account {name:?} not found"),
+            })
+        });
         Ok(answer?.body)
     }
 

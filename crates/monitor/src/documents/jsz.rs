@@ -129,6 +129,8 @@ pub(crate) fn account(
 ) -> Result<Option<Answer>, BadQuery> {
     let request = JszRequest {
         account: Some(account.to_owned()),
+        // Here consumers are shown with streams only, and do not bring them along.
+        streams: query.boolean("streams")?,
         ..JszRequest::parse(query)?
     };
     let jetstream = source.jetstream();
