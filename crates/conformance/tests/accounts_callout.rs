@@ -10,7 +10,7 @@ mod service;
 use cognate_conformance::jetstream::check_json;
 use cognate_conformance::jwt::{self, Key, Role};
 use cognate_conformance::xkey::CurveKey;
-use serde_json::json;
+use serde_json::{Value, json};
 use service::{Callout, VIOLATION};
 
 #[test]
@@ -69,7 +69,7 @@ fn who_is_allowed_is_in_the_account_named() {
     let mut callout = Callout::start("");
     let mut client = callout.connect(r#"{"verbose":false,"user":"u","pass":"p"}"#);
     let request = callout.request();
-    let user = json!({"pub": {"allow": ["out"]}, "sub": {"allow": ["in"]}});
+    let user = json!({"pub": {"allow": ["$SYS.REQ.USER.INFO"]}, "sub": {"allow": ["in"]}});
     callout.allow(&request, "APP", user);
     client.sync();
     let mut app = callout.login("app");
@@ -86,6 +86,12 @@ fn who_is_allowed_is_in_the_account_named() {
         (&json!("APP"), &json!("allowed")),
         "{shown}"
     );
+    // It has one name, and is told so.
+    client.send("PUB $SYS.REQ.USER.INFO in 0\r\n\r\n");
+    let told: Value = serde_json::from_str(&client.message().payload).expect("JSON");
+    let names = ["user", "account", "account_name", "user_name"].map(|name| &told["data"][name]);
+    let expected = [json!("allowed"), json!("APP"), json!("APP"), Value::Null];
+    assert_eq!(names.map(Clone::clone), expected, "{told}");
 }
 
 // tidy: long-function: a table of wrong answers

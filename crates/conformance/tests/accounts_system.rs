@@ -62,3 +62,8 @@ fn answers_are_compressed_on_request() {
         assert!(answer.payload.starts_with(first), "{accepted}: {answer:?}");
     }
 }
+
+#[test]
+fn options() {
+    play("accounts_system/options");
+}

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use cognate_process::text::rfc3339_nano;
 use cognate_wire::CloseReason;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::{Event, System};
 use crate::client_info::{Telling, client_info};
@@ -64,10 +65,14 @@ impl System {
         }
     }
 
-    /// Says of every account in use how many connections it has.
-    pub(super) fn publish_connections(&self) {
-        for account in self.shared.accounts.all() {
-            if account.clients() > 0 {
+    /// Says of accounts how many connections they have if that was not said for a while.
+    pub(super) fn repeat_connections(&self) {
+        let now = Instant::now();
+        loop {
+            // Saying it makes the account due again.
+            let due = self.heartbeats.lock().take_due(now);
+            let Some(name) = due else { return };
+            if let Some(account) = self.shared.accounts.get(&name) {
                 self.account_changed(&account);
             }
         }
@@ -178,9 +183,16 @@ impl System {
         self.event(DISCONNECT, members)
     }
 
-    /// Says how many connections an account has now.
+    /// Says how many connections an account has now. Nobody is told of the global account.
     fn account_changed(&self, account: &Account) {
         let name = &account.name;
+        if name == GLOBAL {
+            return;
+        }
+        let in_use = account.clients() > 0;
+        let mut heartbeats = self.heartbeats.lock();
+        heartbeats.handle_report(name, in_use, Instant::now());
+        drop(heartbeats);
         let subjects = [
             format!("$SYS.SERVER.ACCOUNT.{name}.CONNS"),
             format!("$SYS.ACCOUNT.{name}.SERVER.CONNS"),

@@ -17,6 +17,8 @@ mod claims;
 mod documents;
 mod encoding;
 mod events;
+mod heartbeats;
+mod orders;
 mod request;
 mod requests;
 mod traces;
@@ -46,9 +48,6 @@ const STATSZ_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The same in the beginning, when others are about to look; it doubles each time.
 const FIRST_STATSZ_INTERVAL: Duration = Duration::from_millis(250);
-
-/// Time between two reports of how many connections the accounts have that did not change.
-const CONNECTIONS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Time between two looks for requests that nobody waits for any more.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -140,6 +139,7 @@ pub(crate) struct System {
     documents: cognate_monitor::Documents,
     sequence: AtomicU64,
     traces: Mutex<traces::Traces>,
+    heartbeats: Mutex<heartbeats::Heartbeats>,
 }
 
 /// Serves the system account, if there is one, until the server stops.
@@ -159,6 +159,7 @@ pub(crate) fn start(shared: &Arc<Shared>) {
         documents: cognate_monitor::Documents::new(source),
         sequence: AtomicU64::new(0),
         traces: Mutex::default(),
+        heartbeats: Mutex::default(),
     };
     system.subscribe();
     system.subscribe_claims();
@@ -202,14 +203,20 @@ fn publish_result(shared: &Shared, account: &Arc<Account>, open: &Open, fate: Fa
     desk.count(Totals::default(), sent);
 }
 
+/// Waits for a time, or for ever.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl System {
     async fn run(self, mut events: mpsc::Receiver<Event>) {
         let system = Arc::new(self);
         let mut frames = Vec::new();
         let mut pause = FIRST_STATSZ_INTERVAL;
         let mut statsz = Instant::now() + pause;
-        let mut connections = tokio::time::interval(CONNECTIONS_INTERVAL);
-        connections.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut stage = system.shared.stage.subscribe();
         let mut comparison = Instant::now() + system.comparison_interval();
         loop {
@@ -232,7 +239,9 @@ impl System {
                     pause = (pause * 2).min(STATSZ_INTERVAL);
                     statsz = Instant::now() + pause;
                 }
-                _ = connections.tick() => system.publish_connections(),
+                () = sleep_until(system.heartbeats.lock().next_timeout()) => {
+                    system.repeat_connections();
+                }
                 () = tokio::time::sleep_until(comparison) => {
                     system.compare();
                     comparison = Instant::now() + system.comparison_interval();

@@ -34,12 +34,24 @@ impl From<Delivered<'_>> for Request {
 }
 
 impl Request {
-    /// The options in the body; none if it is empty.
+    /// The options in the body, by their names in lower case, because capitals make no difference;
+    /// none if it is empty. What says whom a request is for is of the right type, or it would be for
+    /// everybody.
     pub(super) fn options(&self) -> Result<Map<String, Value>, String> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Map::new());
         }
-        serde_json::from_slice(&self.body).map_err(|error| format!("invalid JSON: {error}"))
+        let options: Option<Map<String, Value>> =
+            serde_json::from_slice(&self.body).map_err(|error| format!("invalid JSON: {error}"))?;
+        let options = options.unwrap_or_default().into_iter();
+        options
+            .map(|(name, value)| (name.to_ascii_lowercase(), value))
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| match wrong_type(&name, &value) {
+                Some(wanted) => Err(format!("Error decoding option {name:?}: it takes {wanted}")),
+                None => Ok((name, value)),
+            })
+            .collect()
     }
 
     /// Where the answer goes.
@@ -64,5 +76,62 @@ impl Request {
     pub(super) fn asker(&self) -> Option<Map<String, Value>> {
         let info = HeaderBlock::parse(&self.headers)?.first(REQUEST_INFO)?;
         serde_json::from_slice(info).ok()
+    }
+}
+
+/// What an option that says whom a request is for takes, if `value` is something else.
+fn wrong_type(name: &str, value: &Value) -> Option<&'static str> {
+    let all_texts = |list: &Vec<Value>| list.iter().all(Value::is_string);
+    let (fits, wanted) = match name {
+        "server_name" | "cluster" | "host" | "domain" => (value.is_string(), "a string"),
+        "exact_match" => (value.is_boolean(), "true or false"),
+        "tags" => {
+            let fits = value.as_array().is_some_and(all_texts);
+            (fits, "a list of strings")
+        }
+        _ => return None,
+    };
+    (!fits).then_some(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, expected: Result<Value, &str>) {
+        let request = Request {
+            subject: String::new(),
+            reply: None,
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        let options = request.options().map(Value::Object);
+        let expected = expected.map_err(str::to_owned);
+        assert_eq!(options, expected, "{body}");
+    }
+
+    #[test]
+    fn options_are_read_as_go_reads_them() {
+        let none = Value::Object(Map::new());
+        check("", Ok(none.clone()));
+        check(" \n", Ok(none.clone()));
+        check("null", Ok(none.clone()));
+        check("{\"acc\":null}", Ok(none));
+        check("{\"Acc\":\"A\"}", Ok(serde_json::json!({"acc": "A"})));
+    }
+
+    #[test]
+    fn whom_a_request_is_for_must_be_understood() {
+        for (body, problem) in [
+            ("{\"tags\":\"x\"}", "\"tags\": it takes a list of strings"),
+            ("{\"tags\":[5]}", "\"tags\": it takes a list of strings"),
+            ("{\"Server_Name\":5}", "\"server_name\": it takes a string"),
+            (
+                "{\"exact_match\":1}",
+                "\"exact_match\": it takes true or false",
+            ),
+        ] {
+            check(body, Err(&format!("Error decoding option {problem}")));
+        }
     }
 }

@@ -1,19 +1,20 @@
-//! Requests to the system account: figures of the server and of accounts, and a few orders.
+//! Requests to the system account: figures of the server and of accounts. (Orders: [`super::orders`].)
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cognate_router::Matched;
+use cognate_router::{Matched, Subscription};
 use cognate_subject::validate;
 use cognate_wire::headers;
-use cognate_wire::{CloseReason, parse_delivered};
+use cognate_wire::parse_delivered;
 use serde_json::{Map, Value, json};
 
 use super::System;
 use super::encoding::encoded;
+use super::orders::ORDERS;
 use super::request::Request;
-use crate::data::{Connection, Control, Outgoing};
+use crate::data::{Account, Connection, Outgoing};
 
 /// What can be asked of all servers, or of one by its id.
 const SERVER_REQUESTS: [&str; 15] = [
@@ -50,8 +51,7 @@ impl System {
                 format!("{own}.{what}"),
             ]
         });
-        let orders = ["RELOAD", "KICK", "LDM"];
-        let orders = orders.iter().map(|order| format!("{own}.{order}"));
+        let orders = ORDERS.iter().map(|order| format!("{own}.{order}"));
         let of_account = ACCOUNT_REQUESTS
             .iter()
             .map(|what| format!("$SYS.REQ.ACCOUNT.*.{what}"));
@@ -90,6 +90,10 @@ impl System {
     fn handle(&self, request: &Request) {
         if request.subject == self.packs_arrive_at() {
             return self.merge_pack(request);
+        }
+        if request.reply().is_none() && request.subject.starts_with("$SYS.REQ.SERVER.") {
+            // Nothing is done for who does not want to know of it.
+            return;
         }
         let Some(answer) = self.answer_to(request) else {
             return;
@@ -156,39 +160,16 @@ impl System {
 
     /// A request to this server by its id.
     fn own(&self, request: &Request, what: &str) -> Option<Vec<u8>> {
-        let gone = "no such client id";
         match what {
-            "RELOAD" => Some(self.reload()),
-            "KICK" => {
-                let options = request.options().ok()?;
-                let give = |connection: &Connection| connection.close(CloseReason::Kicked);
-                self.order(&options, "no such client or leafnode id", give)
-            }
-            "LDM" => {
-                let options = request.options().ok()?;
-                let give = |connection: &Connection| connection.request(Control::LameDuckInfo);
-                self.order(&options, gone, give)
-            }
+            "RELOAD" => self.reload(request),
+            "KICK" => self.kick(request),
+            "LDM" => self.lame_duck(request),
             what => self.ping(request, what),
         }
     }
 
-    /// This server has no profiles of a Go program; tools are told so in the words they know.
-    fn no_profile(&self, options: &Map<String, Value>) -> Vec<u8> {
-        let name = options
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let error = match name {
-            "" => "Profile name not specified".to_owned(),
-            name => format!("Profile {name:?} not found"),
-        };
-        let data = json!({"profile": null, "error": error});
-        self.answer(data.to_string().as_bytes())
-    }
-
     /// The answer to a request whose body is no JSON object.
-    fn not_understood(&self, problem: &str) -> Vec<u8> {
+    pub(super) fn not_understood(&self, problem: &str) -> Vec<u8> {
         self.failure(400, problem)
     }
 
@@ -242,14 +223,15 @@ impl System {
 
     /// A request about one account, or with `PING` about several.
     fn account(&self, request: &Request, account: &str, what: &str) -> Option<Vec<u8>> {
+        if what == "CONNS" {
+            // Its own form of request: without a filter, and unanswered if it cannot be read.
+            request.options().ok()?;
+            return self.connections_of(account);
+        }
         let mut options = match request.options() {
             Ok(options) => options,
             Err(problem) => return Some(self.not_understood(&problem)),
         };
-        if what == "CONNS" {
-            // Its own form of request, without a filter.
-            return self.connections_of(account);
-        }
         if !self.is_meant(&options) {
             return None;
         }
@@ -258,10 +240,11 @@ impl System {
                 options.insert("accounts".to_owned(), json!([account]));
             }
             let answer = self.document(what, &options)?;
-            // Who has nothing to say stays silent.
+            // Who has nothing to say stays silent, but for who asks about the unused too.
             let empty = b"\"account_statz\":[]";
             let nothing = answer.windows(empty.len()).any(|part| part == empty);
-            return (!nothing).then_some(answer);
+            let unused = options.get("include_unused") == Some(&Value::Bool(true));
+            return (!nothing || unused).then_some(answer);
         }
         match what {
             "INFO" => Some(match self.documents.account(account) {
@@ -302,7 +285,7 @@ impl System {
     }
 
     /// Whether the options of a request to all servers leave this one in.
-    fn is_meant(&self, options: &Map<String, Value>) -> bool {
+    pub(super) fn is_meant(&self, options: &Map<String, Value>) -> bool {
         let text = |name: &str| {
             options
                 .get(name)
@@ -331,42 +314,11 @@ impl System {
             })
     }
 
-    /// An order about one client.
-    fn order(
-        &self,
-        options: &Map<String, Value>,
-        gone: &str,
-        give: impl FnOnce(&Connection),
-    ) -> Option<Vec<u8>> {
-        if options.is_empty() {
-            return None;
-        }
-        let cid = options.get("cid").and_then(Value::as_u64).unwrap_or(0);
-        Some(match self.shared.registry.find(cid) {
-            Some(connection) => {
-                give(&connection);
-                let server = self.server_info();
-                format!("{{\"server\":{server}}}").into_bytes()
-            }
-            None => self.failure(500, gone),
-        })
-    }
-
     /// The answer to an order that was not carried out.
-    fn failure(&self, code: u16, description: &str) -> Vec<u8> {
+    pub(super) fn failure(&self, code: u16, description: &str) -> Vec<u8> {
         let error = json!({"code": code, "description": description});
         let server = self.server_info();
         format!("{{\"server\":{server},\"error\":{error}}}").into_bytes()
-    }
-
-    fn reload(&self) -> Vec<u8> {
-        match self.shared.reload_requests.ask() {
-            Ok(()) => {
-                let server = self.server_info();
-                format!("{{\"server\":{server}}}").into_bytes()
-            }
-            Err(problem) => self.failure(500, &problem),
-        }
     }
 
     /// How many subscriptions of an account a subject reaches.
@@ -409,26 +361,28 @@ impl System {
     }
 }
 
-/// How many subscriptions in `account` a subject reaches, or lie within a filter; with `queue`,
-/// members of that group.
-fn count(account: &crate::data::Account, subject: &str, queue: Option<&[u8]>) -> usize {
+/// How many clients' subscriptions in `account` a subject reaches, or lie within a filter; with
+/// `queue`, members of that group.
+fn count(account: &Account, subject: &str, queue: Option<&[u8]>) -> usize {
     if subject.is_empty() {
         return 0;
     }
+    let is_counted = |sub: &Subscription<Connection>| {
+        let destination = sub.destination();
+        let is_client = destination.leads().is_none() && !destination.is_internal();
+        is_client && queue.is_none_or(|name| sub.queue() == Some(name))
+    };
     if validate::has_wildcard(subject.as_bytes()) {
         let mut count = 0;
         account.interest().for_each(|sub| {
-            let is_member = queue.is_none_or(|name| sub.queue() == Some(name));
             let within = validate::covers(subject.as_bytes(), sub.subject());
-            count += usize::from(is_member && within);
+            count += usize::from(within && is_counted(sub));
         });
         return count;
     }
     let mut matched = Matched::default();
     account.interest().collect(subject.as_bytes(), &mut matched);
-    let groups = matched.groups().iter();
-    let wanted = groups.filter(|group| queue.is_none_or(|name| name == group.name()));
-    let members: usize = wanted.map(|group| group.members().len()).sum();
-    let plain = matched.plain().len() + matched.tied().len();
-    members + if queue.is_none() { plain } else { 0 }
+    let members = matched.groups().iter().flat_map(|group| group.members());
+    let all = matched.plain().iter().chain(matched.tied()).chain(members);
+    all.filter(|sub| is_counted(sub)).count()
 }

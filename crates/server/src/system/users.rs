@@ -26,7 +26,8 @@ impl System {
             data["permissions"] = permissions_json(permissions.config(), token.is_some());
         }
         if let Some(token) = token {
-            if !token.name.is_empty() {
+            // Whom an auth callout let in by a configuration goes by that name already.
+            if !token.name.is_empty() && token.name != detail.user {
                 data["user_name"] = token.name.as_str().into();
             }
             if let Some(ends) = token.ends {
