@@ -113,6 +113,23 @@ pub(crate) fn choose(
     })
 }
 
+/// The same with the option itself as the answer.
+pub(crate) fn choose_name(
+    question: &str,
+    options: &[&str],
+    default: usize,
+    flag: &str,
+) -> Result<String> {
+    let mut options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+    let chosen = choose(question, &options, default, flag)?;
+    Ok(options.swap_remove(chosen))
+}
+
+/// Names a flag to who cannot be asked, where there is one for all defaults as well.
+pub(crate) fn or_defaults(flag: &str) -> String {
+    format!("{flag}, or take all defaults with --defaults")
+}
+
 /// Asks for a secret without showing what is typed. Keys are read one by one and Ctrl-C is one of
 /// them, so that the tool never ends while the terminal shows nothing.
 pub(crate) fn password(question: &str, flag: &str) -> Result<String> {

@@ -14,8 +14,7 @@
 //! are checked before they become paths.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use cognate_auth::creds;
@@ -23,7 +22,7 @@ use cognate_auth::jwt::{Account, Body, Claims, Operator, Signed, User};
 use cognate_auth::nkey::{KeyPair, Kind};
 use serde_json::json;
 
-use crate::commands::shared::random;
+use crate::commands::shared::{file, random};
 use crate::error::{Context, Error, Result};
 
 /// Bytes of a token or seed that are read.
@@ -259,29 +258,7 @@ pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<()> {
     if let Some(dir) = dir {
         make_dir(dir)?;
     }
-    let mut name = path
-        .file_name()
-        .context("a file name is needed")?
-        .to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let mut options = fs::OpenOptions::new();
-    let written = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| {
-            file.write_all(contents)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The failure is told; what is left behind is of no use.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.context(path.display())
+    file::replace(path, contents, file::SECRET)
 }
 
 fn make_dir(dir: &Path) -> Result<()> {

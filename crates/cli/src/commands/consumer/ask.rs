@@ -6,7 +6,8 @@ use super::flags::{ConfigFlags, NewFlags, filters, linear, start_policy};
 use crate::commands::shared::pick::check_name;
 use crate::error::{Error, Result};
 use crate::jsm::ConsumerConfig;
-use crate::output::{duration, prompt};
+use crate::output::duration;
+use crate::output::prompt::{self, or_defaults};
 
 /// Who answers: the user, or the defaults.
 pub(super) struct Questions<'a> {
@@ -14,11 +15,6 @@ pub(super) struct Questions<'a> {
     pub(super) new: &'a NewFlags,
     /// Take every default.
     pub(super) defaults: bool,
-}
-
-/// Names a flag to who cannot be asked.
-fn or_defaults(flag: &str) -> String {
-    format!("{flag}, or take all defaults with --defaults")
 }
 
 impl Questions<'_> {
@@ -89,12 +85,10 @@ impl Questions<'_> {
         default: usize,
         flag: &str,
     ) -> Result<String> {
-        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let chosen = match self.defaults {
-            true => default,
-            false => prompt::choose(question, &options, default, &or_defaults(flag))?,
-        };
-        Ok(options.into_iter().nth(chosen).unwrap_or_default())
+        match self.defaults {
+            true => Ok(options.get(default).copied().unwrap_or_default().to_owned()),
+            false => prompt::choose_name(question, options, default, &or_defaults(flag)),
+        }
     }
 
     fn policies(&self, config: &mut ConsumerConfig) -> Result<()> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::entry::{Entry, Operation};
 use crate::app::App;
 use crate::commands::publish::{PubAck, store};
-use crate::commands::shared::buckets::KEY_VALUE;
+use crate::commands::shared::buckets::{KEY_VALUE, put_prefix};
 use crate::commands::shared::headers;
 use crate::error::{Error, Result};
 use crate::jsm::{ConsumerConfig, ConsumerInfo, Jsm, StreamInfo, code};
@@ -29,26 +29,16 @@ impl Bucket {
     pub(super) async fn open(app: &App, name: &str) -> Result<Self> {
         check_bucket(name)?;
         let jsm = app.jsm().await?;
-        let info = match jsm.stream_info(&format!("KV_{name}")).await {
-            Err(error) if error.api_code() == Some(code::STREAM_NOT_FOUND) => {
-                return Err(Error::new(format!("bucket {name:?} not found"))
-                    .hint("`nats kv ls` shows the buckets there are, `nats kv add` makes one."));
-            }
-            result => result?,
-        };
+        let info = KEY_VALUE.look_up(&jsm, name).await?;
         if info.config.max_msgs_per_subject < 1 {
             return Err(Error::new(format!(
                 "stream KV_{name} is not a key-value bucket"
             )));
         }
-        let put_prefix = match app.settings()?.api_prefix().as_str() {
-            "$JS.API" => String::new(),
-            prefix => format!("{prefix}."),
-        };
         Ok(Bucket {
             jsm,
             name: name.to_owned(),
-            put_prefix,
+            put_prefix: put_prefix(app)?,
             info,
         })
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::commands::publish;
+use crate::commands::shared::buckets::{OBJECT, put_prefix};
 use crate::commands::shared::headers;
 use crate::error::{Context, Error, Result};
 use crate::jsm::{ConsumerConfig, ConsumerInfo, Delivery, Jsm, StreamInfo, code};
@@ -84,22 +85,11 @@ impl ObjectStore {
 
     /// Looks the bucket up on a connection there is already.
     pub(super) async fn on(app: &App, jsm: Jsm, name: &str) -> Result<Self> {
-        let info = match jsm.stream_info(&format!("OBJ_{name}")).await {
-            Err(error) if error.api_code() == Some(code::STREAM_NOT_FOUND) => {
-                return Err(Error::new(format!("bucket {name:?} not found")).hint(
-                    "`nats object ls` shows the buckets there are, `nats object add` makes one.",
-                ));
-            }
-            result => result?,
-        };
-        let put_prefix = match app.settings()?.api_prefix().as_str() {
-            "$JS.API" => String::new(),
-            prefix => format!("{prefix}."),
-        };
+        let info = OBJECT.look_up(&jsm, name).await?;
         Ok(ObjectStore {
             jsm,
             name: name.to_owned(),
-            put_prefix,
+            put_prefix: put_prefix(app)?,
             info,
         })
     }

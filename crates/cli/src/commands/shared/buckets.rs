@@ -2,8 +2,8 @@
 
 use super::describe;
 use crate::app::App;
-use crate::error::Result;
-use crate::jsm::{Placement, StreamConfig, StreamInfo};
+use crate::error::{Error, Result};
+use crate::jsm::{Jsm, Placement, StreamConfig, StreamInfo, code};
 use crate::output::columns::Columns;
 use crate::output::table::Table;
 use crate::output::{duration, json, number, prompt, time};
@@ -41,6 +41,8 @@ pub(crate) fn placement(config: &mut StreamConfig, cluster: Option<&str>, tags: 
 /// A kind of buckets: streams with a prefix to their name.
 pub(crate) struct Kind {
     prefix: &'static str,
+    /// The command for them.
+    command: &'static str,
     /// What all of them store.
     subjects: &'static str,
     /// What a page about one of them is headed with.
@@ -54,6 +56,7 @@ pub(crate) struct Kind {
 /// Buckets of `nats kv`.
 pub(crate) const KEY_VALUE: Kind = Kind {
     prefix: "KV_",
+    command: "kv",
     subjects: "$KV.>",
     noun: "Key-Value Store",
     title: "Key-Value Buckets",
@@ -64,6 +67,7 @@ pub(crate) const KEY_VALUE: Kind = Kind {
 /// Buckets of `nats object`.
 pub(crate) const OBJECT: Kind = Kind {
     prefix: "OBJ_",
+    command: "object",
     subjects: "$O.>",
     noun: "Object Store",
     title: "Object Store Buckets",
@@ -71,7 +75,28 @@ pub(crate) const OBJECT: Kind = Kind {
     counts_values: false,
 };
 
+/// What stands before a bucket's subjects when writing into a domain or through an imported API.
+pub(crate) fn put_prefix(app: &App) -> Result<String> {
+    Ok(match app.settings()?.api_prefix().as_str() {
+        "$JS.API" => String::new(),
+        prefix => format!("{prefix}."),
+    })
+}
+
 impl Kind {
+    /// The stream of a bucket.
+    pub(crate) async fn look_up(&self, jsm: &Jsm, bucket: &str) -> Result<StreamInfo> {
+        match jsm.stream_info(&format!("{}{bucket}", self.prefix)).await {
+            Err(error) if error.api_code() == Some(code::STREAM_NOT_FOUND) => {
+                let command = self.command;
+                Err(Error::new(format!("bucket {bucket:?} not found")).hint(format!(
+                    "`nats {command} ls` shows the buckets there are, `nats {command} add` makes one."
+                )))
+            }
+            info => info,
+        }
+    }
+
     /// The bucket a stream is; the prefix is taken off once, it may be how the bucket's name begins.
     pub(crate) fn bucket<'a>(&self, stream: &'a str) -> &'a str {
         stream.strip_prefix(self.prefix).unwrap_or(stream)

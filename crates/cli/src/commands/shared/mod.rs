@@ -10,6 +10,7 @@ pub(crate) mod diff;
 pub(crate) mod doc;
 pub(crate) mod editor;
 pub(crate) mod expr;
+pub(crate) mod file;
 pub(crate) mod grid;
 pub(crate) mod headers;
 pub(crate) mod live;

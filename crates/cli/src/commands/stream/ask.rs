@@ -5,6 +5,7 @@ use super::source;
 use crate::commands::shared::describe::split_list;
 use crate::error::{Error, Result};
 use crate::jsm::StreamConfig;
+use crate::output::prompt::or_defaults;
 use crate::output::{duration, number, prompt};
 
 /// Nanoseconds of the usual window for duplicates.
@@ -18,11 +19,6 @@ pub(super) struct Questions<'a> {
     pub(super) defaults: bool,
     /// The account allows no stream without a size.
     pub(super) size_required: bool,
-}
-
-/// Names a flag to who cannot be asked.
-fn or_defaults(flag: &str) -> String {
-    format!("{flag}, or take all defaults with --defaults")
 }
 
 impl Questions<'_> {
@@ -79,12 +75,10 @@ impl Questions<'_> {
         default: usize,
         flag: &str,
     ) -> Result<String> {
-        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let chosen = match self.defaults {
-            true => default,
-            false => prompt::choose(question, &options, default, &or_defaults(flag))?,
-        };
-        Ok(options.into_iter().nth(chosen).unwrap_or_default())
+        match self.defaults {
+            true => Ok(options.get(default).copied().unwrap_or_default().to_owned()),
+            false => prompt::choose_name(question, options, default, &or_defaults(flag)),
+        }
     }
 
     fn policies(&self, config: &mut StreamConfig) -> Result<()> {

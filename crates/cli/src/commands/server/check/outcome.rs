@@ -4,13 +4,13 @@
 //! are Nagios's; with Prometheus it is 0 always, because a scraper reads the status from the text.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::error::{Context, Error, Result};
+use crate::commands::shared::file;
+use crate::error::{Error, Result};
 use crate::output::table::Table;
 use crate::output::{self, number, terminal};
 
@@ -319,7 +319,7 @@ pub(crate) fn report(
 ) -> Result<()> {
     let text = outcome.render(format, namespace)? + "\n";
     match file {
-        Some(path) => replace(path, text.as_bytes()).context(path.display())?,
+        Some(path) => file::replace(path, text.as_bytes(), file::ORDINARY)?,
         None => output::show(&text),
     }
     match outcome.code() {
@@ -327,24 +327,6 @@ pub(crate) fn report(
         _ if format == Format::Prometheus => Ok(()),
         code => Err(Error::new("").code(code)),
     }
-}
-
-/// Replaces a file as a whole, so that a reader never sees half of it.
-fn replace(path: &Path, contents: &[u8]) -> Result<()> {
-    let mut name = path
-        .file_name()
-        .context("a file name is needed")?
-        .to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = std::fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(contents))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        // The failure is told; what is left behind is of no use.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    Ok(written?)
 }
 
 #[cfg(test)]
