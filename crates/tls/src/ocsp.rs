@@ -162,6 +162,20 @@ impl Inquiry {
         })
     }
 
+    /// About a certificate and its issuer, both in DER, with the algorithms that we have.
+    ///
+    /// # Errors
+    /// If a certificate cannot be read.
+    pub fn about(leaf: &[u8], issuer: &[u8]) -> Result<Self, String> {
+        let algorithms =
+            rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        Self::new(
+            &CertificateDer::from(leaf),
+            &CertificateDer::from(issuer),
+            algorithms,
+        )
+    }
+
     /// The question, to be sent to a responder.
     #[must_use]
     pub fn request(&self) -> &[u8] {

@@ -6,10 +6,11 @@
 //! request:  5, 1, 0, type, address, port ─▶ ◀─ 5, reply, 0, type, address, port
 //! ```
 //!
-//! A client's side of the protocol is these three questions, asked over a blocking socket; what we
-//! need of it is less than any library has, and none serves blocking sockets and tokio's alike. Names
-//! are resolved by the proxy, because only it may know them. Absent: the other commands (BIND, UDP),
-//! GSSAPI, SOCKS4.
+//! A client's side of the protocol is these three questions, asked over a blocking socket. Libraries
+//! were looked at: docs/dependencies.md says why none of them does it. Invariant: no byte beyond the
+//! proxy's last answer is read, because what follows is the server's, which speaks first. Names are
+//! resolved by the proxy, because only it may know them. Absent: the other commands (BIND, UDP), GSSAPI,
+//! SOCKS4.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};

@@ -26,6 +26,7 @@ mod replicas;
 mod schemas;
 mod server;
 mod services;
+mod stapled;
 mod streamed;
 mod streams;
 mod streams_asked;

@@ -1,18 +1,26 @@
-//! What a person wants to know of an X.509 certificate, read from its DER.
+//! What a person wants to know of an X.509 certificate.
 //!
-//! The connection's TLS library has verified the certificate before; nothing is decided here. What is
-//! not understood is left out.
+//! The connection's TLS library has verified the certificate before; nothing is decided here, but who of
+//! some authorities is the issuer. Names are as `cognate-tls` shows them everywhere else.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// The id of the subject alternative names: 2.5.29.17.
-const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
-
-/// The id of the basic constraints: 2.5.29.19.
-const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+/// Signature algorithms that authorities use, by the names that Go gives them.
+const ALGORITHMS: [(&str, &str); 10] = [
+    ("1.2.840.113549.1.1.5", "SHA1-RSA"),
+    ("1.2.840.113549.1.1.11", "SHA256-RSA"),
+    ("1.2.840.113549.1.1.12", "SHA384-RSA"),
+    ("1.2.840.113549.1.1.13", "SHA512-RSA"),
+    ("1.2.840.113549.1.1.10", "RSA-PSS"),
+    ("1.2.840.10045.4.1", "ECDSA-SHA1"),
+    ("1.2.840.10045.4.3.2", "ECDSA-SHA256"),
+    ("1.2.840.10045.4.3.3", "ECDSA-SHA384"),
+    ("1.2.840.10045.4.3.4", "ECDSA-SHA512"),
+    ("1.3.101.112", "Ed25519"),
+];
 
 /// A certificate for people.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,153 +29,89 @@ pub(super) struct Certificate {
     pub(super) subject: String,
     /// Who signed it.
     pub(super) issuer: String,
-    /// Its number, in hexadecimal digits.
+    /// Its number, in decimal digits.
     pub(super) serial: String,
     /// The last moment it is valid.
     pub(super) expires: Option<Timestamp>,
-    /// Names and addresses it is for.
-    pub(super) names: Vec<String>,
+    /// Names and addresses it is for, by the kind of name.
+    pub(super) names: Vec<(&'static str, Vec<String>)>,
     /// Whether it may sign others.
     pub(super) is_ca: bool,
+    /// How it is signed.
+    pub(super) algorithm: String,
 }
 
 impl Certificate {
     /// Reads a certificate; `None` if it is not one.
     pub(super) fn read(der: &[u8]) -> Option<Self> {
-        let (_, certificate, _) = element(der)?;
-        let (_, mut rest, _) = element(certificate)?;
-        let mut next = || {
-            let (tag, contents, tail) = element(rest)?;
-            rest = tail;
-            Some((tag, contents))
-        };
-        let (tag, mut serial) = next()?;
-        // The version is left out by the oldest ones.
-        if tag == 0xa0 {
-            serial = next()?.1;
-        }
-        next()?;
-        let (_, issuer) = next()?;
-        let (_, validity) = next()?;
-        let (_, subject) = next()?;
-        let (_, _, until) = element(validity)?;
-        let mut read = Certificate {
-            subject: name(subject),
-            issuer: name(issuer),
-            serial: serial.iter().map(|byte| format!("{byte:02x}")).collect(),
-            expires: element(until).and_then(|(tag, text, _)| time(tag, text)),
-            ..Certificate::default()
-        };
-        next()?;
-        while let Some((tag, contents)) = next() {
-            if tag == 0xa3 {
-                read.extensions(contents);
-            }
-        }
-        Some(read)
-    }
-
-    fn extensions(&mut self, contents: &[u8]) {
-        let Some((_, list, _)) = element(contents) else {
-            return;
-        };
-        for (_, extension) in elements(list) {
-            let parts = elements(extension);
-            let (Some((_, id)), Some((_, value))) = (parts.first(), parts.last()) else {
-                continue;
-            };
-            let Some((_, value, _)) = element(value) else {
-                continue;
-            };
-            match *id {
-                ALTERNATIVE_NAMES => {
-                    let names = elements(value).into_iter();
-                    self.names
-                        .extend(names.filter_map(|(tag, name)| alternative(tag, name)));
-                }
-                BASIC_CONSTRAINTS => {
-                    let first = elements(value).into_iter().next();
-                    self.is_ca = first.is_some_and(|(tag, value)| tag == 1 && value != [0]);
-                }
-                _ => {}
-            }
-        }
+        let (_, read) = X509Certificate::from_der(der).ok()?;
+        let (subject, issuer) = cognate_tls::names_of(der);
+        let algorithm = read.signature_algorithm.algorithm.to_id_string();
+        let known = ALGORITHMS.iter().find(|(id, _)| *id == algorithm);
+        Some(Certificate {
+            subject,
+            issuer,
+            serial: read.serial.to_string(),
+            expires: Timestamp::from_second(read.validity().not_after.timestamp()).ok(),
+            names: names(&read),
+            is_ca: read.is_ca(),
+            algorithm: known.map_or(algorithm.clone(), |(_, name)| (*name).to_owned()),
+        })
     }
 }
 
-/// The first element: its tag, its contents, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (len, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x84 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            let len = digits
-                .iter()
-                .fold(0_usize, |len, digit| len << 8 | usize::from(*digit));
-            (len, rest)
-        }
-        _ => return None,
-    };
-    let (contents, rest) = rest.split_at_checked(len)?;
-    Some((tag, contents, rest))
+/// The authority that signed the last certificate of a chain, if it is not in the chain itself.
+pub(super) fn root_of<'a>(last: &[u8], authorities: &'a [Vec<u8>]) -> Option<&'a [u8]> {
+    let (subject, issuer) = cognate_tls::names_of(last);
+    let is_issuer = |der: &&Vec<u8>| cognate_tls::names_of(der).0 == issuer;
+    let found = authorities.iter().find(is_issuer)?;
+    (subject != issuer).then_some(found.as_slice())
 }
 
-/// All elements of a sequence, as far as they are understood.
-fn elements(mut der: &[u8]) -> Vec<(u8, &[u8])> {
-    let mut found = Vec::new();
-    while let Some((tag, contents, rest)) = element(der) {
-        found.push((tag, contents));
-        der = rest;
-    }
-    found
+fn names(certificate: &X509Certificate<'_>) -> Vec<(&'static str, Vec<String>)> {
+    let found = certificate.subject_alternative_name().ok().flatten();
+    let all = found.map_or(&[][..], |found| found.value.general_names.as_slice());
+    let of = |pick: fn(&GeneralName<'_>) -> Option<String>| all.iter().filter_map(pick).collect();
+    let kinds: [(&str, Vec<String>); 4] = [
+        (
+            "DNS Names",
+            of(|name| match name {
+                GeneralName::DNSName(name) => Some((*name).to_owned()),
+                _ => None,
+            }),
+        ),
+        (
+            "IP Addresses",
+            of(|name| match name {
+                GeneralName::IPAddress(bytes) => address(bytes),
+                _ => None,
+            }),
+        ),
+        (
+            "URIs",
+            of(|name| match name {
+                GeneralName::URI(name) => Some((*name).to_owned()),
+                _ => None,
+            }),
+        ),
+        (
+            "Email Addresses",
+            of(|name| match name {
+                GeneralName::RFC822Name(name) => Some((*name).to_owned()),
+                _ => None,
+            }),
+        ),
+    ];
+    kinds
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .collect()
 }
 
-/// A distinguished name, the most specific part first.
-fn name(der: &[u8]) -> String {
-    let mut parts = Vec::new();
-    for (_, set) in elements(der) {
-        for (_, pair) in elements(set) {
-            let [(_, id), (_, value)] = elements(pair)[..] else {
-                continue;
-            };
-            let label = match id {
-                [0x55, 0x04, 0x03] => "CN",
-                [0x55, 0x04, 0x06] => "C",
-                [0x55, 0x04, 0x07] => "L",
-                [0x55, 0x04, 0x08] => "ST",
-                [0x55, 0x04, 0x0a] => "O",
-                [0x55, 0x04, 0x0b] => "OU",
-                _ => continue,
-            };
-            parts.push(format!("{label}={}", String::from_utf8_lossy(value)));
-        }
-    }
-    parts.reverse();
-    parts.join(",")
-}
-
-/// `260101000000Z` (until 2049) or `20260101000000Z`.
-fn time(tag: u8, text: &[u8]) -> Option<Timestamp> {
-    let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
-    let text = match tag {
-        0x17 if text < "50" => format!("20{text}"),
-        0x17 => format!("19{text}"),
-        _ => text.to_owned(),
-    };
-    let at = DateTime::strptime("%Y%m%d%H%M%S", &text).ok()?;
-    Some(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
-}
-
-fn alternative(tag: u8, name: &[u8]) -> Option<String> {
-    match tag {
-        0x81 | 0x82 | 0x86 => Some(String::from_utf8_lossy(name).into_owned()),
-        0x87 => match name.len() {
-            4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(name).ok()?).to_string()),
-            16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(name).ok()?).to_string()),
-            _ => None,
-        },
+fn address(bytes: &[u8]) -> Option<String> {
+    match bytes.len() {
+        4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).to_string()),
+        16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).to_string()),
         _ => None,
     }
 }
@@ -193,14 +137,41 @@ mod tests {
         let expected = Certificate {
             subject: "CN=a server".to_owned(),
             issuer: "CN=a server".to_owned(),
-            serial: "01ab".to_owned(),
+            serial: "427".to_owned(),
             expires: "2031-02-03T00:00:00Z".parse().ok(),
-            names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+            names: vec![
+                ("DNS Names", vec!["localhost".to_owned()]),
+                ("IP Addresses", vec!["127.0.0.1".to_owned()]),
+            ],
             is_ca: true,
+            algorithm: "ECDSA-SHA256".to_owned(),
         };
         assert_eq!(read, expected);
         for end in 0..made.der().len() {
             assert_eq!(Certificate::read(&made.der()[..end]), None);
         }
+    }
+
+    #[test]
+    fn an_authority_is_found_by_its_name() {
+        let named = |name: &str| {
+            let mut params = rcgen::CertificateParams::default();
+            params
+                .distinguished_name
+                .push(rcgen::DnType::CommonName, name);
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            params
+        };
+        let key = || rcgen::KeyPair::generate().expect("a key");
+        let authority =
+            rcgen::CertifiedIssuer::self_signed(named("root"), key()).expect("a certificate");
+        let leaf = named("leaf")
+            .signed_by(&key(), &authority)
+            .expect("a certificate");
+        let root = authority.der().to_vec();
+        let authorities = [leaf.der().to_vec(), root.clone()];
+        assert_eq!(root_of(leaf.der(), &authorities), Some(root.as_slice()));
+        assert_eq!(root_of(&root, &authorities), None);
+        assert_eq!(root_of(leaf.der(), &[]), None);
     }
 }

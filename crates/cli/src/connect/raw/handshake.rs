@@ -73,8 +73,12 @@ fn keep_in_cache(tcp: &TcpStream) -> Result<()> {
 
 fn secure(tcp: TcpStream, host: &str, settings: &Settings) -> Result<Socket> {
     let name = ServerName::try_from(host.to_owned())?;
-    let session = ClientConnection::new(tls::client_config(settings)?, name)?;
-    Ok(Socket::Tls(Box::new(StreamOwned::new(session, tcp))))
+    let (config, witness) = tls::witnessed_config(settings)?;
+    let session = ClientConnection::new(config, name)?;
+    Ok(Socket::Tls(
+        Box::new(StreamOwned::new(session, tcp)),
+        witness,
+    ))
 }
 
 /// Reads one byte at a time: what follows the line may be a TLS handshake, which is not ours to read.
@@ -102,7 +106,7 @@ fn read_info(socket: &mut Socket) -> Result<ServerInfo> {
 /// Sends CONNECT and waits until the server has accepted it.
 pub(super) fn log_in(raw: &mut Raw, settings: &Settings, server: &str) -> Result<()> {
     let mut connect = json!({
-        "verbose": false, "pedantic": false, "tls_required": matches!(raw.socket, Socket::Tls(_)),
+        "verbose": false, "pedantic": false, "tls_required": matches!(raw.socket, Socket::Tls(..)),
         "name": settings.connection_name, "lang": "rust", "version": env!("CARGO_PKG_VERSION"),
         "protocol": 1, "echo": true, "headers": true, "no_responders": true,
     });

@@ -2,9 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
+
+use super::super::tls::Witness;
 
 /// What is known about a connection's TLS.
 pub(crate) struct Peer {
@@ -14,25 +17,29 @@ pub(crate) struct Peer {
     pub(crate) cipher: String,
     /// The server's certificates, its own first, as DER.
     pub(crate) certificates: Vec<Vec<u8>>,
+    /// The answer of OCSP that it showed, as DER; empty if there was none.
+    pub(crate) ocsp: Vec<u8>,
 }
 
 /// The two kinds.
 pub(super) enum Socket {
     Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>, Arc<Witness>),
 }
 
 impl Socket {
     fn tcp(&self) -> &TcpStream {
         match self {
             Socket::Plain(tcp) => tcp,
-            Socket::Tls(tls) => &tls.sock,
+            Socket::Tls(tls, _) => &tls.sock,
         }
     }
 
     /// What the other side of a TLS connection proved.
     pub(super) fn peer(&self) -> Option<Peer> {
-        let Socket::Tls(tls) = self else { return None };
+        let Socket::Tls(tls, witness) = self else {
+            return None;
+        };
         let session = &tls.conn;
         let certificates = session.peer_certificates().unwrap_or_default();
         let name = |value: Option<String>| value.unwrap_or_default();
@@ -48,6 +55,7 @@ impl Socket {
                     .map(|suite| format!("{:?}", suite.suite())),
             ),
             certificates: certificates.iter().map(|der| der.to_vec()).collect(),
+            ocsp: witness.ocsp(),
         })
     }
 
@@ -61,7 +69,7 @@ impl Socket {
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Plain(tcp) => tcp.read(buffer),
-            Socket::Tls(tls) => tls.read(buffer),
+            Socket::Tls(tls, _) => tls.read(buffer),
         }
     }
 }
@@ -70,14 +78,14 @@ impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Socket::Plain(tcp) => tcp.write(bytes),
-            Socket::Tls(tls) => tls.write(bytes),
+            Socket::Tls(tls, _) => tls.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Socket::Plain(tcp) => tcp.flush(),
-            Socket::Tls(tls) => tls.flush(),
+            Socket::Tls(tls, _) => tls.flush(),
         }
     }
 }
