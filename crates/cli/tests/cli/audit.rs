@@ -63,8 +63,95 @@ fn what_is_wrong_is_found_in_an_archive() {
         markdown.contains("|FAIL|1|") && markdown.contains("|1|CRITICAL: stream"),
         "{markdown}"
     );
+    let told = analyze(&["--verbose"]).ok().stderr;
+    assert!(told.contains("Running check SERVER_001: "), "{told}");
     analyze(&["--save", "r.json"]).fails_with("r.json exists");
     analyze(&["--skip", "NOTHING_1"]).fails_with("there is no check NOTHING_1");
+}
+
+#[test]
+fn reports_read_an_archive_in_place_of_servers() {
+    let world = gathered();
+    // Nobody is asked: there is no server at this address.
+    let ask = |command: &str| {
+        let mut args: Vec<&str> = command.split(' ').collect();
+        args.extend(["--archive", "a.zip", "--server", "nats://127.0.0.1:1"]);
+        world.nats(&args)
+    };
+    for (command, expected) in [
+        ("server list", "│ n1   │"),
+        ("server info", "n1"),
+        ("server info n1", "Version:"),
+        (
+            "server account info $G",
+            "Account information for account $G",
+        ),
+        ("server report accounts", "│ SYS     │"),
+        ("server report connections", "out of 1 by subs"),
+        (
+            "server report connections --account SYS",
+            "out of 1 by subs",
+        ),
+        ("server report cpu", "CPU Usage"),
+        ("server report mem", "n1"),
+        ("server report gateways", "Super Cluster Report"),
+        ("server report health", "ok (200)"),
+        ("server report jetstream", "│ n1"),
+        ("server report jetstream --account $G", "for Account $G"),
+        ("server report leafnodes", "Leafnode Report"),
+        ("server report routes", "Cluster Report"),
+        ("server report downgrade 0", "compatible"),
+        ("server stream-check", "IN SYNC"),
+        ("server consumer-check", "Consumers: 0"),
+        ("server request accounts", "\"accounts\""),
+        ("server request accounts --account $G", "\"account_detail\""),
+        ("server request connections", "\"connections\""),
+        ("server request gateways", "\"server\""),
+        ("server request ipqueue", "\"server\""),
+        ("server request jetstream-health", "\"status\""),
+        ("server request jetstream --name n1", "\"account_details\""),
+        ("server request leafnodes", "\"leafnodes\""),
+        ("server request raft", "\"server\""),
+        ("server request routes", "\"num_routes\""),
+        ("server request statz", "\"statsz\""),
+        ("server request subscriptions", "\"num_subscriptions\""),
+        ("server request variables", "\"max_payload\""),
+    ] {
+        let out = ask(command).ok().stdout;
+        assert!(
+            out.contains(expected),
+            "{command}: {expected:?} is not in {out}"
+        );
+    }
+    let listed = ask("server list --json").ok().json();
+    assert_eq!(listed[0]["statsz"]["active_servers"], 1, "{listed}");
+    for (command, expected) in [
+        (
+            "server info n2",
+            "has no VARZ of the servers that are meant",
+        ),
+        ("server report jetstream --host h", "has no JSZ"),
+        (
+            "server report jetstream --watch 1",
+            "--watch is not supported",
+        ),
+        ("server report connections --state closed", "one state only"),
+        (
+            "server request jetstream-health --account A",
+            "one account only",
+        ),
+        ("server request kick 1 N", "kicked off an archive"),
+        (
+            "server request profile heap --level 9",
+            "has no profile heap of level 9",
+        ),
+        ("server stream-check --health", "cannot be used with"),
+    ] {
+        ask(command).fails_with(expected);
+    }
+    world
+        .nats(&["server", "list", "--archive", "none.zip"])
+        .fails_with("none.zip");
 }
 
 #[test]

@@ -20,9 +20,13 @@ use serde_json::Value;
 
 use super::zip;
 use crate::error::{Context, Error, Result};
+use crate::output::number;
 
 /// The cluster of a server that is in none.
 pub(super) const UNCLUSTERED: &str = "unclustered";
+
+/// Bytes of all documents of one kind, which are in memory together.
+const MAX_KIND_BYTES: usize = 1 << 30;
 
 const MANIFEST: &str = "capture/misc/manifest.json";
 const METADATA: &str = "capture/misc/audit_gather_metadata.json";
@@ -94,6 +98,16 @@ impl Place {
         Place {
             stream: Some(stream.to_owned()),
             ..self.clone()
+        }
+    }
+
+    fn tagged(tags: &[Tag]) -> Self {
+        let owned = |name: &str| value(tags, name).map(str::to_owned);
+        Place {
+            cluster: owned("cluster").unwrap_or_default(),
+            server: owned("server").unwrap_or_default(),
+            account: owned("account"),
+            stream: owned("stream"),
         }
     }
 
@@ -257,26 +271,50 @@ impl Archive {
     /// Every document of a kind, with what it is about, in the order of their places.
     pub(super) fn documents(&self, kind: &str) -> Result<Vec<(Place, Value)>> {
         let mut found = Vec::new();
+        let mut bytes = 0;
         for (path, tags) in &self.manifest {
-            let value = |name: &str| {
-                let tag = tags.iter().find(|tag| tag.name == name)?;
-                Some(tag.value.clone())
-            };
-            if value("artifact_type").as_deref() != Some(kind) || !path.ends_with(".json") {
+            if value(tags, "artifact_type") != Some(kind) || !path.ends_with(".json") {
                 continue;
             }
-            let contents = self.zip.read(path)?;
-            let contents = contents.context(format!("{path} is in the manifest only"))?;
-            let place = Place {
-                cluster: value("cluster").unwrap_or_default(),
-                server: value("server").unwrap_or_default(),
-                account: value("account"),
-                stream: value("stream"),
-            };
-            found.push((place, serde_json::from_slice(&contents).context(path)?));
+            let contents = self.contents(path, &mut bytes)?;
+            let document = serde_json::from_slice(&contents).context(path)?;
+            found.push((Place::tagged(tags), document));
         }
         Ok(found)
     }
+
+    /// Every profile of this name, with the server that it is of.
+    pub(super) fn profiles(&self, name: &str) -> Result<Vec<(Place, Vec<u8>)>> {
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for (path, tags) in &self.manifest {
+            if value(tags, "artifact_type") == Some("profile")
+                && value(tags, "profile_name") == Some(name)
+            {
+                found.push((Place::tagged(tags), self.contents(path, &mut bytes)?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// An entry that the manifest names; `bytes` counts what was read for one question.
+    fn contents(&self, path: &str, bytes: &mut usize) -> Result<Vec<u8>> {
+        let contents = self.zip.read(path)?;
+        let contents = contents.context(format!("{path} is in the manifest only"))?;
+        *bytes = bytes.saturating_add(contents.len());
+        match *bytes > MAX_KIND_BYTES {
+            true => Err(Error::new(format!(
+                "the archive has more than {} of one kind of document",
+                number::bytes(MAX_KIND_BYTES as u64)
+            ))),
+            false => Ok(contents),
+        }
+    }
+}
+
+fn value<'a>(tags: &'a [Tag], name: &str) -> Option<&'a str> {
+    let tag = tags.iter().find(|tag| tag.name == name)?;
+    Some(tag.value.as_str())
 }
 
 #[cfg(test)]
@@ -328,6 +366,8 @@ mod tests {
             archive.manifest
         );
         assert!(Writer::create(&path).is_err());
+        let profiles = archive.profiles("heap").expect("whole");
+        assert_eq!(profiles, [(server, b"profile".to_vec())]);
         let given_up = dir.path().join("b.zip");
         drop(Writer::create(&given_up));
         assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1);

@@ -266,7 +266,12 @@ impl Gathering<'_> {
                 options["limit"] = json!(PAGE);
             }
             let mut is_last = true;
-            for answer in self.ask(endpoint.what, options).await? {
+            for mut answer in self.ask(endpoint.what, options).await? {
+                let detail = answer.data().at("account_detail");
+                if detail.is_object() {
+                    // In archives it is as accounts themselves are told: without this cover.
+                    answer.document["data"] = detail.clone();
+                }
                 let place = Place::of(answer.server());
                 let place = account.map_or(place.clone(), |account| place.account(account));
                 let list = endpoint

@@ -5,11 +5,13 @@
 //! ```
 //!
 //! Archives, reports and checks are those of the official tool, so that an archive made by one can be
-//! analysed by the other. Analysing needs no server.
+//! analysed by the other. Analysing needs no server, and neither do the reports of `nats server` that
+//! read an archive ([`recorded`]).
 
 mod archive;
 mod checks;
 mod gather;
+pub(crate) mod recorded;
 mod report;
 mod zip;
 
@@ -76,6 +78,10 @@ struct AnalyzeArgs {
     /// Output Markdown format
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+
+    /// Log verbosely
+    #[arg(long)]
+    verbose: bool,
 }
 
 impl AuditArgs {
@@ -116,7 +122,10 @@ impl AnalyzeArgs {
             (Some(path), _) => (report::Report::load(path)?, path),
             (None, Some(path)) => {
                 let archive = archive::Archive::open(path)?;
-                (report::Report::of(&archive, &self.skip)?, path)
+                (
+                    report::Report::of(&archive, &self.skip, self.verbose)?,
+                    path,
+                )
             }
             (None, None) => {
                 return Err(Error::new("an archive is needed, or --load")

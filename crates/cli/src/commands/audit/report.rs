@@ -12,7 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::output::columns::Columns;
 use crate::output::terminal::Style;
 use crate::output::time;
-use crate::say;
+use crate::{note, say};
 
 const KIND: &str = "io.nats.audit.v1.analysis";
 
@@ -77,7 +77,7 @@ pub(super) struct Report {
 
 impl Report {
     /// Runs all checks but those that are to be skipped.
-    pub(super) fn of(archive: &Archive, skip: &[String]) -> Result<Self> {
+    pub(super) fn of(archive: &Archive, skip: &[String], is_verbose: bool) -> Result<Self> {
         for code in skip {
             if !CHECKS
                 .iter()
@@ -92,6 +92,9 @@ impl Report {
             let is_skipped = skip
                 .iter()
                 .any(|code| check.code.eq_ignore_ascii_case(code));
+            if is_verbose {
+                note!("Running check {}: {}", check.code, check.description);
+            }
             let (outcome, examples) = match is_skipped {
                 true => (Outcome::Skip, Vec::new()),
                 false => check.run(archive).context(check.code)?,

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::request::without_nulls;
-use super::sys::{System, selected};
+use super::source::{ArchiveFlag, Source};
+use super::sys::selected;
 use super::text::ago;
 use crate::app::App;
 use crate::commands::shared::doc::Doc;
@@ -36,6 +37,8 @@ enum AccountCommand {
         /// Request information from a specific server
         #[arg(long)]
         host: Option<String>,
+        #[command(flatten)]
+        archive: ArchiveFlag,
     },
     /// Purge assets from JetStream clusters
     Purge {
@@ -51,18 +54,22 @@ enum AccountCommand {
 impl AccountArgs {
     pub(crate) async fn run(self, app: &App) -> Result<()> {
         match &self.command {
-            AccountCommand::Info { account, host } => {
-                self.info(app, account, host.as_deref()).await
+            AccountCommand::Info {
+                account,
+                host,
+                archive,
+            } => {
+                let source = Source::open(app, archive.archive.as_deref()).await?;
+                self.info(&source, account, host.as_deref()).await
             }
             AccountCommand::Purge { account, force } => purge(app, account, *force).await,
         }
     }
 
-    async fn info(&self, app: &App, account: &str, host: Option<&str>) -> Result<()> {
-        let system = System::connect(app).await?;
+    async fn info(&self, source: &Source, account: &str, host: Option<&str>) -> Result<()> {
         let body = without_nulls(json!({ "account": account }));
         let body = selected(body, host, None, None, &[], "");
-        let answers = system.documents("ACCOUNTZ", &body, 1).await?;
+        let answers = source.documents("ACCOUNTZ", &body, 1).await?;
         let detail = answers
             .first()
             .map(|answer| answer.data().at("account_detail"))

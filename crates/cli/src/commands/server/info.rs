@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::source::{ArchiveFlag, Source};
 use super::sys::{Answer, System, selected};
 use super::text::{bytes_of, number_of};
 use crate::app::App;
@@ -18,15 +19,36 @@ pub(crate) struct InfoArgs {
     /// Server ID or Name to inspect
     #[arg(value_name = "SERVER")]
     name: Option<String>,
+
+    #[command(flatten)]
+    archive: ArchiveFlag,
 }
 
 impl InfoArgs {
     pub(crate) async fn run(self, app: &App) -> Result<()> {
-        let system = System::connect(app).await?;
         let name = self.name.unwrap_or_default();
-        let answer = variables(&system, &name).await?;
+        let answer = match Source::open(app, self.archive.archive.as_deref()).await? {
+            Source::Servers(system) => variables(&system, &name).await?,
+            Source::Archive(archive) => first(archive.documents("VARZ", &named(&name))?)?,
+        };
         page(answer.data()).print();
         Ok(())
+    }
+}
+
+/// The question for the server with this name; for any if there is none.
+fn named(name: &str) -> Value {
+    let name = Some(name).filter(|name| !name.is_empty());
+    selected(json!({}), name, None, None, &[], "")
+}
+
+fn first(answers: Vec<Answer>) -> Result<Answer> {
+    let Some(answer) = answers.into_iter().next() else {
+        return Err(Error::new("no data received in response"));
+    };
+    match answer.error() {
+        Some(error) => Err(error),
+        None => Ok(answer),
     }
 }
 
@@ -35,24 +57,13 @@ pub(crate) async fn variables(system: &System, name: &str) -> Result<Answer> {
     let (subject, body) = if is_id(name) {
         (format!("$SYS.REQ.SERVER.{name}.VARZ"), json!({}))
     } else {
-        let name = Some(name).filter(|name| !name.is_empty());
-        let body = selected(json!({}), name, None, None, &[], "");
-        ("$SYS.REQ.SERVER.PING.VARZ".to_owned(), body)
+        ("$SYS.REQ.SERVER.PING.VARZ".to_owned(), named(name))
     };
-    let answer = match system.ask(&subject, &body, 1).await {
-        Err(_) if !name.is_empty() => {
-            return Err(Error::new(format!("no server {name:?} answered")).hint(
-                "`nats server list` shows the servers; only users of the system account may ask.",
-            ));
-        }
-        answers => answers?.into_iter().next(),
-    };
-    let Some(answer) = answer else {
-        return Err(Error::new("no data received in response"));
-    };
-    match answer.error() {
-        Some(error) => Err(error),
-        None => Ok(answer),
+    match system.ask(&subject, &body, 1).await {
+        Err(_) if !name.is_empty() => Err(Error::new(format!("no server {name:?} answered")).hint(
+            "`nats server list` shows the servers; only users of the system account may ask.",
+        )),
+        answers => first(answers?),
     }
 }
 
@@ -233,6 +244,9 @@ fn nanos(doc: &Value, path: &str) -> String {
 impl InfoArgs {
     /// The page of one server.
     pub(crate) fn of(name: String) -> Self {
-        InfoArgs { name: Some(name) }
+        InfoArgs {
+            name: Some(name),
+            archive: ArchiveFlag::default(),
+        }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::sys::{Answer, System};
+use super::source::{ArchiveFlag, Source};
+use super::sys::Answer;
 use super::text::{ago, compact, number_of};
 use crate::app::App;
 use crate::commands::shared::doc::Doc;
@@ -29,6 +30,9 @@ pub(crate) struct ListArgs {
     /// Sort servers by a specific key
     #[arg(long, value_enum, default_value = "rtt", value_name = "KEY")]
     sort: Key,
+
+    #[command(flatten)]
+    archive: ArchiveFlag,
 
     /// Reverse sort servers
     #[arg(short = 'R', long)]
@@ -60,16 +64,21 @@ enum Key {
 
 impl ListArgs {
     pub(crate) async fn run(self, app: &App) -> Result<()> {
-        let system = System::connect(app).await?;
-        let mut servers = system
-            .ask(
-                "$SYS.REQ.SERVER.PING",
-                &json!({}),
-                self.expect.unwrap_or_default(),
-            )
-            .await?;
+        let (mut servers, sort) = match Source::open(app, self.archive.archive.as_deref()).await? {
+            Source::Servers(system) => {
+                let expect = self.expect.unwrap_or_default();
+                let subject = "$SYS.REQ.SERVER.PING";
+                (system.ask(subject, &json!({}), expect).await?, self.sort)
+            }
+            Source::Archive(archive) => {
+                let servers = archive.documents("STATSZ", &json!({}))?;
+                // Nobody was asked, so nobody took any time.
+                let is_timed = self.sort == Key::Rtt;
+                (servers, if is_timed { Key::Name } else { self.sort })
+            }
+        };
         servers.sort_by(|a, b| {
-            let order = self.sort.order(a, b);
+            let order = sort.order(a, b);
             if self.reverse { order.reverse() } else { order }
         });
         if self.json {
@@ -153,12 +162,17 @@ fn row(server: &Answer, name: String, host: String) -> Vec<String> {
         stats.count("cores").to_string(),
         slow(stats),
         uptime,
-        duration::human(Duration::from_millis(
-            u64::try_from(server.after.as_millis())
-                .unwrap_or(u64::MAX)
-                .max(1),
-        )),
+        rtt(server.after),
     ]
+}
+
+/// How long an answer took, in whole milliseconds; nothing if it was read from an archive.
+fn rtt(after: Duration) -> String {
+    if after.is_zero() {
+        return String::new();
+    }
+    let ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    duration::human(Duration::from_millis(ms.max(1)))
 }
 
 /// Slow consumers, by kind once others than clients were slow.

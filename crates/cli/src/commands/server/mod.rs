@@ -1,7 +1,7 @@
 //! `nats server`: servers seen from the system account, checks for monitoring, and helpers for
 //! configurations.
 //!
-//! [`sys`] asks servers; a module per sub-command turns answers into text. Documents stay JSON: what
+//! [`sys`] asks servers, and [`source`] has an archive answer instead where one is given; a module per sub-command turns answers into text. Documents stay JSON: what
 //! a newer server adds is shown where JSON is asked for.
 
 mod account;
@@ -20,6 +20,7 @@ mod replicas;
 mod report;
 mod request;
 mod run;
+pub(crate) mod source;
 pub(crate) mod sys;
 pub(crate) mod text;
 mod watch;

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::profile;
+use super::source::Source;
 use super::sys::{Answer, System, selected};
 use crate::app::App;
 use crate::commands::shared::doc::Doc;
@@ -39,6 +40,10 @@ pub(crate) struct RequestArgs {
     /// Limit to servers with these configured tags
     #[arg(long, global = true)]
     tags: Vec<String>,
+
+    /// Read data from an archive of 'nats audit gather' instead of asking servers
+    #[arg(long, value_name = "FILE", global = true)]
+    archive: Option<PathBuf>,
 
     #[command(subcommand)]
     command: What,
@@ -110,17 +115,7 @@ enum What {
         subscriptions: bool,
     },
     /// Run a profile
-    Profile {
-        /// The name of the profile to run
-        #[arg(value_parser = ["allocs", "heap", "goroutine", "mutex", "threadcreate", "block", "cpu"])]
-        profile: String,
-        /// The output directory for profile files
-        #[arg(default_value = ".")]
-        dir: PathBuf,
-        /// The debug level of the profile
-        #[arg(long, default_value_t = 0)]
-        level: u32,
-    },
+    Profile(profile::Wanted),
     /// Show RAFT state details
     #[command(visible_alias = "raftz")]
     Raft {
@@ -216,10 +211,20 @@ pub(crate) enum State {
 struct Health {
     /// Wait for a certain number of responses
     wait: Option<usize>,
+    #[command(flatten)]
+    of: HealthOf,
+    /// Leave out details about failures
+    #[arg(long)]
+    no_details: bool,
+}
+
+/// Whose health is checked.
+#[derive(clap::Args)]
+pub(crate) struct HealthOf {
     /// Checks that JetStream should be enabled on all servers
     #[arg(short = 'J', long)]
     js_enabled: bool,
-    /// Restricts the health check to the JetStream server only
+    /// Restricts the health check to the JetStream server only, do not check streams and consumers
     #[arg(short = 'S', long)]
     server_only: bool,
     /// Check only a specific Account
@@ -231,9 +236,20 @@ struct Health {
     /// Check only a specific Consumer
     #[arg(long)]
     consumer: Option<String>,
-    /// Leave out details about failures
-    #[arg(long)]
-    no_details: bool,
+}
+
+impl HealthOf {
+    /// The options of the question.
+    pub(crate) fn question(&self, with_details: bool) -> Value {
+        json!({
+            "js-enabled-only": self.js_enabled,
+            "js-server-only": self.server_only,
+            "account": self.account,
+            "stream": self.stream,
+            "consumer": self.consumer,
+            "details": with_details,
+        })
+    }
 }
 
 #[derive(clap::Args)]
@@ -271,17 +287,19 @@ struct JetStream {
 
 impl RequestArgs {
     pub(crate) async fn run(self, app: &App) -> Result<()> {
-        let system = System::connect(app).await?;
-        match &self.command {
-            What::Kick { client, server_id } => kick(&system, *client, server_id).await,
-            What::Profile {
-                profile,
-                dir,
-                level,
-            } => profile::run(&self, app, &system, profile, *level, dir).await,
+        let source = Source::open(app, self.archive.as_deref()).await?;
+        match (&self.command, &source) {
+            (What::Kick { client, server_id }, Source::Servers(system)) => {
+                kick(system, *client, server_id).await
+            }
+            (What::Kick { .. }, Source::Archive(_)) => {
+                Err(Error::new("a client cannot be kicked off an archive")
+                    .hint("Ask the servers, without --archive."))
+            }
+            (What::Profile(wanted), _) => profile::run(&self, app, &source, wanted).await,
             _ => {
                 let (what, wait, body) = self.question();
-                for answer in self.ask(app, &system, what, wait, body).await? {
+                for answer in self.ask(app, &source, what, wait, body).await? {
                     let is_empty = answer.data().count("num_connections") == 0;
                     if !(self.leaves_out_empty() && is_empty) {
                         say!("{}", String::from_utf8_lossy(&answer.text));
@@ -299,23 +317,27 @@ impl RequestArgs {
     pub(super) async fn ask(
         &self,
         app: &App,
-        system: &System,
+        source: &Source,
         what: &str,
         wait: usize,
         body: Value,
     ) -> Result<Vec<Answer>> {
-        let domain = &app.settings()?.context.jetstream_domain;
-        let body = selected(
+        let body = self.selected(app, body)?;
+        let is_one = self.host.is_some() || self.name.is_some();
+        let wait = if wait == 0 && is_one { 1 } else { wait };
+        source.ask_all(what, &body, wait).await
+    }
+
+    /// Options with the servers that are meant.
+    pub(super) fn selected(&self, app: &App, body: Value) -> Result<Value> {
+        Ok(selected(
             body,
             self.name.as_deref(),
             self.host.as_deref(),
             self.cluster.as_deref(),
             &self.tags,
-            domain,
-        );
-        let is_one = self.host.is_some() || self.name.is_some();
-        let wait = if wait == 0 && is_one { 1 } else { wait };
-        system.ask_all(what, &body, wait).await
+            &app.settings()?.context.jetstream_domain,
+        ))
     }
 
     /// The endpoint's name, how many answers to wait for, and the options. Options without a value
@@ -348,15 +370,7 @@ impl RequestArgs {
                 json!({ "all": !no_all, "filter": filter }),
             ),
             What::JetstreamHealth(args) => {
-                let body = json!({
-                    "js-enabled-only": args.js_enabled,
-                    "js-server-only": args.server_only,
-                    "account": args.account,
-                    "stream": args.stream,
-                    "consumer": args.consumer,
-                    "details": !args.no_details,
-                });
-                ("HEALTHZ", args.wait, body)
+                ("HEALTHZ", args.wait, args.of.question(!args.no_details))
             }
             What::Jetstream(args) => {
                 let wait = if args.leader { Some(1) } else { args.wait };
@@ -393,7 +407,7 @@ impl RequestArgs {
                 ("SUBSZ", *wait, body)
             }
             What::Variables { wait } => ("VARZ", *wait, json!({})),
-            What::Kick { .. } | What::Profile { .. } => ("VARZ", None, json!({})),
+            What::Kick { .. } | What::Profile(_) => ("VARZ", None, json!({})),
         };
         (what, wait.unwrap_or_default(), without_nulls(body))
     }

@@ -48,11 +48,6 @@ pub(super) fn account_limits(
         ("subscriptions", "subscriptions", "subs", subscriptions),
     ];
     servers(archive, "account_info", |place, data| {
-        let data = if data.at("account_detail").is_object() {
-            data.at("account_detail")
-        } else {
-            data
-        };
         let (account, server) = (data.text("account_name"), &place.server);
         for (title, used, limit, percent) in limits {
             let limit = data.at("decoded_jwt.nats").at("limits").count(limit);

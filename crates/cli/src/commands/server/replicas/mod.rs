@@ -1,8 +1,8 @@
 //! `nats server stream-check` and `consumer-check`: what every server says of every replica it keeps,
 //! side by side, so that replicas that differ are seen.
 //!
-//! The documents are those of `nats server request jsz --all --raft`, asked for or read from standard
-//! input. Servers answer one after the other: a stream that is being written to differs a little.
+//! The documents are those of `nats server request jsz --all --raft`, asked for, or read from standard
+//! input or an archive. Servers answer one after the other: a stream that is being written to differs a little.
 
 mod consumers;
 mod streams;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::request::without_nulls;
+use super::source::{ArchiveFlag, Source};
 use super::sys::System;
 use crate::app::App;
 use crate::commands::shared::doc::Doc;
@@ -40,7 +41,7 @@ struct Common {
     raft_group: Option<String>,
 
     /// Ask the servers for the health of what is shown
-    #[arg(long, conflicts_with = "stdin")]
+    #[arg(long, conflicts_with_all = ["stdin", "archive"])]
     health: bool,
 
     /// Expected number of servers
@@ -52,7 +53,7 @@ struct Common {
     unsynced: bool,
 
     /// Process the result of 'nats server request jsz --all --raft' from STDIN
-    #[arg(long)]
+    #[arg(long, conflicts_with = "archive")]
     stdin: bool,
 
     /// Read timeout in seconds
@@ -62,6 +63,9 @@ struct Common {
     /// Render CSV format
     #[arg(long)]
     csv: bool,
+
+    #[command(flatten)]
+    archive: ArchiveFlag,
 }
 
 /// What one server keeps of a stream or a consumer.
@@ -156,12 +160,14 @@ impl Common {
         let (documents, system) = match self.stdin {
             true => (self.read()?, None),
             false => {
-                let timeout = Duration::from_secs(self.read_timeout.max(1));
-                let system = System::connect(app).await?.waiting(timeout);
+                let mut source = Source::open(app, self.archive.archive.as_deref()).await?;
+                if let Source::Servers(system) = &mut source {
+                    *system = system.waiting(Duration::from_secs(self.read_timeout.max(1)));
+                }
                 let body = json!({ "streams": true, "consumer": with_consumers, "raft": true });
-                let answers = system.documents("JSZ", &body, self.expected.unwrap_or(0));
+                let answers = source.documents("JSZ", &body, self.expected.unwrap_or(0));
                 let documents = answers.await?.into_iter().map(|answer| answer.document);
-                (documents.collect(), Some(system))
+                (documents.collect(), source.into_servers())
             }
         };
         if documents.is_empty() {

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-
 use super::{Common, Report};
-use crate::commands::server::request::without_nulls;
+use crate::commands::server::request::{HealthOf, without_nulls};
 use crate::commands::shared::doc::Doc;
 use crate::error::Result;
 use crate::output::table::Table;
@@ -20,37 +18,13 @@ pub(crate) struct HealthArgs {
     #[command(flatten)]
     pub(super) common: Common,
 
-    /// Checks that JetStream should be enabled on all servers
-    #[arg(short = 'J', long)]
-    js_enabled: bool,
-
-    /// Restricts the health check to the JetStream server only, do not check streams and consumers
-    #[arg(short = 'S', long)]
-    server_only: bool,
-
-    /// Check only a specific Account
-    #[arg(long)]
-    account: Option<String>,
-
-    /// Check only a specific Stream
-    #[arg(long)]
-    stream: Option<String>,
-
-    /// Check only a specific Consumer
-    #[arg(long)]
-    consumer: Option<String>,
+    #[command(flatten)]
+    of: HealthOf,
 }
 
 impl HealthArgs {
     pub(super) async fn text(&self, report: &Report<'_>) -> Result<String> {
-        let body = without_nulls(json!({
-            "js-enabled-only": self.js_enabled,
-            "js-server-only": self.server_only,
-            "account": self.account,
-            "stream": self.stream,
-            "consumer": self.consumer,
-            "details": true,
-        }));
+        let body = without_nulls(self.of.question(true));
         let mut servers = report.documents("HEALTHZ", body).await?;
         report.sort_by_key(&mut servers, |s| s.server().text("name").to_owned());
         let mut table = Table::new(

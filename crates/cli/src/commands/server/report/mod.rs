@@ -8,12 +8,16 @@ mod jetstream;
 mod network;
 mod usage;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::app::App;
-use crate::commands::server::sys::{Selection, System};
+use crate::commands::server::source::Source;
+use crate::commands::server::sys::{Answer, Selection};
 use crate::commands::shared::screen;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Report on various server metrics
 #[derive(clap::Args)]
@@ -21,6 +25,10 @@ pub(crate) struct ReportArgs {
     /// Reverse sort connections
     #[arg(short = 'R', long, global = true)]
     reverse: bool,
+
+    /// Read data from an archive of 'nats audit gather' instead of asking servers
+    #[arg(long, value_name = "FILE", global = true)]
+    archive: Option<PathBuf>,
 
     #[command(subcommand)]
     command: ReportCommand,
@@ -72,7 +80,7 @@ pub(crate) struct Common {
 
 /// A report's connection, and how it is asked for.
 pub(crate) struct Report<'a> {
-    system: System,
+    source: Source,
     common: &'a Common,
     domain: String,
     is_reversed: bool,
@@ -112,13 +120,19 @@ impl ReportCommand {
 impl ReportArgs {
     pub(crate) async fn run(self, app: &App) -> Result<()> {
         let common = self.command.common();
+        let archive = self.archive.as_deref();
+        let seconds = common.watch.filter(|seconds| *seconds > 0);
+        if archive.is_some() && seconds.is_some() {
+            return Err(Error::new("--watch is not supported when using --archive")
+                .hint("What is in an archive does not change."));
+        }
         let report = Report {
-            system: System::connect(app).await?,
+            source: Source::open(app, archive).await?,
             common,
             domain: app.settings()?.context.jetstream_domain.clone(),
             is_reversed: self.reverse,
         };
-        let Some(seconds) = common.watch.filter(|seconds| *seconds > 0) else {
+        let Some(seconds) = seconds else {
             crate::output::show(&self.command.show(&report).await?);
             return Ok(());
         };
@@ -133,13 +147,9 @@ impl ReportArgs {
 
 impl Report<'_> {
     /// The answers of the servers that are meant; a refusal of one is an error.
-    async fn documents(
-        &self,
-        what: &str,
-        body: serde_json::Value,
-    ) -> Result<Vec<crate::commands::server::sys::Answer>> {
+    async fn documents(&self, what: &str, body: Value) -> Result<Vec<Answer>> {
         let body = self.common.selection.applied_to(body, &self.domain);
-        self.system
+        self.source
             .documents(what, &body, self.common.limit.unwrap_or_default())
             .await
     }

@@ -42,7 +42,13 @@ impl UsageArgs {
             .map(|a| (a.server().text("name").to_owned(), a.document.float(path)))
             .collect();
         if self.json {
-            return Ok(serde_json::to_string_pretty(&usage)? + "\n");
+            return Ok(match of {
+                Of::Cpu => serde_json::to_string_pretty(&usage)?,
+                Of::Memory => {
+                    let bytes = usage.into_iter().map(|(name, bytes)| (name, bytes as u64));
+                    serde_json::to_string_pretty(&bytes.collect::<BTreeMap<_, _>>())?
+                }
+            } + "\n");
         }
         let mut rows: Vec<_> = usage
             .into_iter()
