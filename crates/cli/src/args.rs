@@ -3,8 +3,8 @@
 //! A flag is declared once, in the form that changes something: `--ack` if the default is no,
 //! `--no-ack` if the default is yes. The other form asks for the default, so it is taken out of the
 //! arguments before clap sees them, together with an earlier mention of its opposite: the last one
-//! wins. What follows `--` is left alone. Invariant: a long flag that is declared is never touched,
-//! so a flag that knows three states declares both forms.
+//! wins. What follows `--` is left alone. Invariant: a long flag that the command or one above it
+//! declares is never touched, so a flag that knows three states declares both forms.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -13,8 +13,8 @@ use clap::{ArgAction, Command};
 
 /// The arguments without the forms that ask for defaults.
 pub(crate) fn normalise(command: &Command, args: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut long_flags = HashMap::new();
-    collect(command, &mut long_flags);
+    let args: Vec<OsString> = args.collect();
+    let flags = Flags::of(command, &args);
     let mut kept: Vec<OsString> = Vec::new();
     let mut literal = false;
     for arg in args {
@@ -22,7 +22,7 @@ pub(crate) fn normalise(command: &Command, args: impl Iterator<Item = OsString>)
         match arg
             .to_str()
             .filter(|_| !literal)
-            .and_then(|arg| opposite(arg, &long_flags))
+            .and_then(|arg| flags.opposite(arg))
         {
             Some(opposite) => kept.retain(|earlier| *earlier != *opposite),
             None => kept.push(arg),
@@ -31,37 +31,92 @@ pub(crate) fn normalise(command: &Command, args: impl Iterator<Item = OsString>)
     kept
 }
 
-/// Every long name of the tree, with whether it is a flag without a value.
-fn collect(command: &Command, long_flags: &mut HashMap<String, bool>) {
-    for arg in command.get_arguments() {
-        let is_flag = matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::Count);
-        for name in arg.get_long_and_visible_aliases().into_iter().flatten() {
-            *long_flags.entry(name.to_owned()).or_insert(is_flag) |= is_flag;
-        }
-        for name in arg.get_all_aliases().into_iter().flatten() {
-            *long_flags.entry(name.to_owned()).or_insert(is_flag) |= is_flag;
-        }
-    }
-    command
-        .get_subcommands()
-        .for_each(|command| collect(command, long_flags));
+/// The command that is asked for, as far as the arguments name one.
+pub(crate) fn asked_for<'a>(
+    command: &'a mut Command,
+    args: &[OsString],
+) -> Option<&'a mut Command> {
+    let mut path = Vec::new();
+    Flags::follow(command, args, |name| path.push(name.to_owned()));
+    path.iter()
+        .try_fold(command, |command, name| command.find_subcommand_mut(name))
 }
 
-/// The declared flag that `arg` is the unspoken opposite of.
-fn opposite(arg: &str, long_flags: &HashMap<String, bool>) -> Option<String> {
-    let name = arg.strip_prefix("--")?;
-    if name.is_empty() || name.contains('=') || long_flags.contains_key(name) {
-        return None;
+/// The flags of the command that is asked for, and of those above it.
+#[derive(Default)]
+struct Flags {
+    /// Long names, with whether they are without a value.
+    long: HashMap<String, bool>,
+    /// Letters that have a value.
+    short_with_value: Vec<char>,
+}
+
+impl Flags {
+    fn of(command: &Command, args: &[OsString]) -> Self {
+        Self::follow(command, args, |_| {})
     }
-    let other = match name.strip_prefix("no-") {
-        Some(positive) => positive.to_owned(),
-        None => format!("no-{name}"),
-    };
-    long_flags
-        .get(&other)
-        .copied()
-        .unwrap_or(false)
-        .then(|| format!("--{other}"))
+
+    /// Follows the arguments down the tree of commands, and tells the names of those on the way. A value
+    /// is no command's name, whatever it is.
+    fn follow(command: &Command, args: &[OsString], mut passed: impl FnMut(&str)) -> Self {
+        let mut flags = Flags::default();
+        flags.add(command);
+        let mut command = command;
+        let mut is_value = false;
+        for arg in args.iter().skip(1) {
+            let arg = arg.to_str().unwrap_or_default();
+            if arg == "--" {
+                break;
+            }
+            if std::mem::take(&mut is_value) {
+                continue;
+            }
+            if arg.starts_with('-') && arg != "-" {
+                is_value = flags.wants_value(arg);
+            } else if let Some(below) = command.find_subcommand(arg) {
+                command = below;
+                passed(command.get_name());
+                flags.add(command);
+            }
+        }
+        flags
+    }
+
+    fn add(&mut self, command: &Command) {
+        for arg in command.get_arguments() {
+            let is_flag = matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::Count);
+            let names = arg.get_long_and_visible_aliases().into_iter().flatten();
+            for name in names.chain(arg.get_all_aliases().into_iter().flatten()) {
+                self.long.insert(name.to_owned(), is_flag);
+            }
+            self.short_with_value
+                .extend(arg.get_short().filter(|_| !is_flag));
+        }
+    }
+
+    /// Whether the next argument belongs to this flag.
+    fn wants_value(&self, flag: &str) -> bool {
+        match flag.strip_prefix("--") {
+            Some(name) => self.long.get(name) == Some(&false),
+            None => flag
+                .chars()
+                .last()
+                .is_some_and(|letter| self.short_with_value.contains(&letter)),
+        }
+    }
+
+    /// The declared flag that `arg` is the unspoken opposite of.
+    fn opposite(&self, arg: &str) -> Option<String> {
+        let name = arg.strip_prefix("--")?;
+        if name.is_empty() || name.contains('=') || self.long.contains_key(name) {
+            return None;
+        }
+        let other = match name.strip_prefix("no-") {
+            Some(positive) => positive.to_owned(),
+            None => format!("no-{name}"),
+        };
+        (self.long.get(&other) == Some(&true)).then(|| format!("--{other}"))
+    }
 }
 
 #[cfg(test)]
@@ -73,11 +128,16 @@ mod tests {
     #[test]
     fn defaults_may_be_asked_for() {
         let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
-        let command = Command::new("x").arg(flag("raw")).subcommand(
-            Command::new("y")
-                .arg(flag("no-ack"))
-                .arg(Arg::new("tags").long("tags")),
-        );
+        let other = Command::new("z").arg(Arg::new("ack").long("ack"));
+        let command = Command::new("x")
+            .arg(flag("raw"))
+            .arg(Arg::new("user").long("user").short('u'))
+            .subcommand(
+                Command::new("y")
+                    .arg(flag("no-ack"))
+                    .arg(Arg::new("tags").long("tags")),
+            )
+            .subcommand(other);
         let check = |given: &str, expected: &str| {
             let kept = normalise(&command, given.split(' ').map(OsString::from));
             let kept: Vec<_> = kept.iter().map(|arg| arg.to_string_lossy()).collect();
@@ -89,5 +149,9 @@ mod tests {
         check("x y --no-ack", "x y --no-ack");
         check("x y --no-tags --nothing", "x y --no-tags --nothing");
         check("x y --tags=a -- --ack", "x y --tags=a -- --ack");
+        // What another command calls a flag does not matter, and a value names no command.
+        check("x z --ack 1 --no-ack", "x z --ack 1 --no-ack");
+        check("x --user z y --ack", "x --user z y");
+        check("x -u z y --ack", "x -u z y");
     }
 }

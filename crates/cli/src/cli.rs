@@ -75,6 +75,10 @@ enum Command {
     Cheat(commands::cheat::CheatArgs),
     Completion(commands::completion::CompletionArgs),
     Man(commands::man::ManArgs),
+    #[command(hide = true)]
+    Plugins(commands::absent::Absent),
+    #[command(hide = true)]
+    Traffic(commands::absent::Absent),
 }
 
 impl Command {
@@ -105,6 +109,14 @@ impl Command {
             Command::Cheat(args) => args.run().await,
             Command::Completion(args) => args.run().await,
             Command::Man(args) => args.run().await,
+            Command::Plugins(absent) => absent.refuse(
+                "nats plugins",
+                "A script of its own can be put on the PATH beside this tool.",
+            ),
+            Command::Traffic(absent) => absent.refuse(
+                "nats traffic",
+                "`nats server report jetstream` and `nats server request raft` show what Raft groups do.",
+            ),
             Command::Context(args) => args.run(app).await,
             Command::Rtt(args) => args.run(app).await,
         }
@@ -130,12 +142,14 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> i32 {
         return 0;
     }
     let args = args::normalise(&command, args.into_iter());
+    let usage_of =
+        args::asked_for(&mut command, &args).map(|asked| asked.render_usage().to_string());
     let cli = match command
         .try_get_matches_from(args)
         .and_then(|matches| Cli::from_arg_matches(&matches))
     {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, usage_of.as_deref()),
     };
     match block_on(cli) {
         Ok(()) => 0,
@@ -161,11 +175,17 @@ fn block_on(cli: Cli) -> Result<()> {
     })
 }
 
-/// Help goes to standard output and is no failure; everything else is one.
-fn usage(error: &clap::Error) -> i32 {
+/// Help goes to standard output and is no failure; everything else is one. How the command is used is
+/// told as it stands in its help: clap would list what was given, the environment's share included.
+fn usage(error: &clap::Error, usage_of: Option<&str>) -> i32 {
     if error.use_stderr() {
         let text = error.render().to_string();
-        output::remark(&format!("nats: {}", text.trim_end()));
+        let line = |line: &str| match (line.starts_with("Usage: "), usage_of) {
+            (true, Some(usage)) => usage.to_owned(),
+            _ => line.to_owned(),
+        };
+        let text: Vec<String> = text.trim_end().lines().map(line).collect();
+        output::remark(&format!("nats: {}", text.join("\n")));
         1
     } else {
         output::print(error.render().to_string().as_bytes());

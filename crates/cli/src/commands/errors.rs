@@ -1,16 +1,24 @@
 //! `nats errors`: the catalogue of JetStream's errors.
 
-use regex::Regex;
-use serde::Deserialize;
+use std::path::{Path, PathBuf};
 
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::commands::shared::{editor, file};
 use crate::commands::stream::regex_arg;
 use crate::error::{Context, Error, Result};
 use crate::output::columns::Columns;
 use crate::output::table::Table;
+use crate::output::{prompt, terminal};
 use crate::say;
 
 /// The catalogue.
 const ERRORS: &str = include_str!("../../../../schemas/server/errors.json");
+
+/// The lowest code of an error.
+const MIN_CODE: u64 = 10_000;
 
 /// Bytes of another catalogue that are still read.
 const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -20,7 +28,7 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 pub(crate) struct ErrorsArgs {
     /// The errors.json file to use as input
     #[arg(long, global = true, value_name = "FILE")]
-    errors: Option<std::path::PathBuf>,
+    errors: Option<PathBuf>,
     #[command(subcommand)]
     command: ErrorsCommand,
 }
@@ -46,14 +54,23 @@ enum ErrorsCommand {
         /// The code to retrieve
         code: u64,
     },
+    /// Edit or add an error in a file, in your EDITOR
+    #[command(visible_aliases = ["vi", "add", "new"])]
+    Edit {
+        /// The errors.json file to edit
+        file: PathBuf,
+        /// The code to edit; a new one otherwise
+        code: Option<u64>,
+    },
     /// Validates the validity of the errors definition
     Validate {
         /// The file to validate, instead of the built-in one
-        file: Option<std::path::PathBuf>,
+        file: Option<PathBuf>,
     },
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// An error, with whatever else its definition has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Entry {
     constant: String,
@@ -63,12 +80,16 @@ struct Entry {
     comment: String,
     help: String,
     url: String,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 impl ErrorsArgs {
     pub(crate) async fn run(self) -> Result<()> {
         let path = match &self.command {
-            ErrorsCommand::Validate { file: Some(file) } => Some(file),
+            ErrorsCommand::Validate { file: Some(file) } | ErrorsCommand::Edit { file, .. } => {
+                Some(file)
+            }
             _ => self.errors.as_ref(),
         };
         let entries = match path {
@@ -82,12 +103,13 @@ impl ErrorsArgs {
                 reverse,
             } => list(entries, &r#match, &sort, reverse),
             ErrorsCommand::Lookup { code } => look_up(&entries, code),
+            ErrorsCommand::Edit { file, code } => edit_file(&file, entries, code),
             ErrorsCommand::Validate { .. } => validate(&entries),
         }
     }
 }
 
-fn read(path: &std::path::Path) -> Result<Vec<Entry>> {
+fn read(path: &Path) -> Result<Vec<Entry>> {
     if std::fs::metadata(path).context(path.display())?.len() > MAX_FILE_BYTES {
         return Err(Error::new(format!("{} is too large", path.display())));
     }
@@ -97,10 +119,20 @@ fn read(path: &std::path::Path) -> Result<Vec<Entry>> {
 
 fn list(mut entries: Vec<Entry>, pattern: &Regex, sort: &str, reverse: bool) -> Result<()> {
     entries.retain(|entry| {
-        [&entry.constant, &entry.description, &entry.comment]
-            .iter()
-            .any(|text| pattern.is_match(text))
-            || pattern.is_match(&entry.error_code.to_string())
+        let texts = [
+            &entry.constant,
+            &entry.description,
+            &entry.comment,
+            &entry.help,
+        ];
+        // In lower case too, because that is how people write patterns.
+        let is_match =
+            |text: &String| pattern.is_match(text) || pattern.is_match(&text.to_lowercase());
+        let numbers = [entry.error_code, entry.code];
+        texts.into_iter().any(is_match)
+            || numbers
+                .iter()
+                .any(|number| pattern.is_match(&number.to_string()))
     });
     if entries.is_empty() {
         return Err(Error::new(format!(
@@ -159,7 +191,88 @@ fn look_up(entries: &[Entry], code: u64) -> Result<()> {
     Ok(())
 }
 
-/// Codes and constants are unique, and everything has a description.
+/// Has one error of the file edited, or a new one, and writes the file once the error is in order.
+fn edit_file(path: &Path, mut entries: Vec<Entry>, code: Option<u64>) -> Result<()> {
+    let at = code.and_then(|code| entries.iter().position(|entry| entry.error_code == code));
+    let highest = entries.iter().map(|entry| entry.error_code).max();
+    let entry = match at.and_then(|at| entries.get(at)) {
+        Some(entry) => entry.clone(),
+        None => Entry {
+            error_code: code.unwrap_or(highest.unwrap_or(MIN_CODE - 1) + 1),
+            ..Entry::default()
+        },
+    };
+    let edited = edited(entry)?;
+    let place = entries
+        .iter()
+        .position(|entry| entry.error_code == edited.error_code);
+    if place.is_some() && place != at {
+        return Err(Error::new(format!(
+            "error code {} is another error's: nothing was changed",
+            edited.error_code
+        ))
+        .hint("`nats errors edit FILE CODE` edits that one."));
+    }
+    match at.and_then(|at| entries.get_mut(at)) {
+        Some(entry) => *entry = edited,
+        None => entries.push(edited),
+    }
+    validate(&entries)?;
+    let mut text = serde_json::to_vec_pretty(&entries)?;
+    text.push(b'\n');
+    file::replace(path, &text, file::ORDINARY)
+}
+
+/// What the user makes of an error; asks again while it is not in order.
+fn edited(entry: Entry) -> Result<Entry> {
+    let mut text = serde_json::to_string_pretty(&entry)?;
+    loop {
+        text = editor::edit(&text, "json")?;
+        let read = serde_json::from_str::<Entry>(&text).map_err(|error| error.to_string());
+        let problem = match read {
+            Ok(entry) => match faults(&entry).join(", ") {
+                faults if faults.is_empty() => return Ok(entry),
+                faults => faults,
+            },
+            Err(problem) => problem,
+        };
+        say!("Invalid error specification: {problem}");
+        if !terminal::can_ask() || !prompt::yes_or_no("Retry edit", true, "")? {
+            return Err(Error::new("nothing was changed"));
+        }
+    }
+}
+
+/// What is wrong with one error.
+fn faults(entry: &Entry) -> Vec<&'static str> {
+    let (text, is_open) = (&entry.description, |c: char| c == '{');
+    let is_token = text.starts_with('{') && text.find('}') == Some(text.len() - 1);
+    let checks = [
+        (
+            is_token && entry.comment.is_empty(),
+            "a description that is one token requires a comment",
+        ),
+        (
+            entry.error_code < MIN_CODE,
+            "error codes may not be below 10000",
+        ),
+        (entry.code == 0, "a code is required"),
+        (entry.constant.is_empty(), "a constant is required"),
+        (text.is_empty(), "a description is required"),
+        (
+            text.matches(is_open).count() != text.matches('}').count(),
+            "unmatched number of { and }",
+        ),
+        (
+            text.contains(is_open) && !entry.constant.ends_with('F'),
+            "constants of errors with tokens must end in F, like JSStreamMsgDeleteFailedF",
+        ),
+    ];
+    let found = checks.into_iter().filter(|(is_wrong, _)| *is_wrong);
+    found.map(|(_, fault)| fault).collect()
+}
+
+/// Every error is in order, and no code is there twice.
 fn validate(entries: &[Entry]) -> Result<()> {
     let mut codes: Vec<u64> = entries.iter().map(|entry| entry.error_code).collect();
     codes.sort_unstable();
@@ -167,13 +280,41 @@ fn validate(entries: &[Entry]) -> Result<()> {
         return Err(Error::new(format!("error code {} is there twice", pair[0])));
     }
     for entry in entries {
-        if entry.constant.is_empty() || entry.description.is_empty() || entry.code == 0 {
-            return Err(Error::new(format!(
-                "error {} has no constant, description or HTTP code",
-                entry.error_code
-            )));
+        let faults = faults(entry);
+        if !faults.is_empty() {
+            let faults = faults.join(", ");
+            return Err(Error::new(format!("error {}: {faults}", entry.error_code)));
         }
     }
-    say!("All {} errors are valid", entries.len());
+    say!("Validated {} errors", entries.len());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_found() {
+        let entry = |code: u64, constant: &str, description: &str| Entry {
+            constant: constant.to_owned(),
+            code: 400,
+            error_code: code,
+            description: description.to_owned(),
+            ..Entry::default()
+        };
+        assert!(faults(&entry(10_000, "X", "it failed")).is_empty());
+        assert!(faults(&entry(10_000, "XF", "it failed: {err}")).is_empty());
+        assert_eq!(faults(&entry(9, "X", "it failed")).len(), 1);
+        assert_eq!(faults(&entry(10_000, "X", "it {err}")).len(), 1);
+        assert_eq!(faults(&entry(10_000, "XF", "it {err")).len(), 1);
+        assert_eq!(faults(&entry(10_000, "XF", "{err}")).len(), 1);
+        assert_eq!(faults(&Entry::default()).len(), 4);
+    }
+
+    #[test]
+    fn the_catalogue_is_in_order() {
+        let entries: Vec<Entry> = serde_json::from_str(ERRORS).expect("it is JSON");
+        validate(&entries).expect("it is in order");
+    }
 }

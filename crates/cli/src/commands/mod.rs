@@ -3,6 +3,7 @@
 //! A module has `<Name>Args`, which clap reads, with `run(self, app: &App) -> Result<()>`. A command
 //! with sub-commands has an enum in its `mod.rs` and a file per sub-command.
 
+pub(crate) mod absent;
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod auth;

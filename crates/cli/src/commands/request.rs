@@ -56,6 +56,10 @@ pub(crate) struct RequestArgs {
     /// Translate the message data by running it through the given command before output
     #[arg(long)]
     pub(crate) translate: Option<String>,
+
+    /// What is done anyhow, as the official tool's old scripts say it
+    #[arg(short, long, hide = true)]
+    wait: bool,
 }
 
 impl RequestArgs {
@@ -71,6 +75,7 @@ impl RequestArgs {
             reply_timeout: Duration::from_millis(300),
             wait_for_empty: false,
             translate: None,
+            wait: true,
         }
     }
 

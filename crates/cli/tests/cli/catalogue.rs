@@ -21,6 +21,11 @@ No further information available
         out.contains("NATS Errors") && out.contains("│     10059 │             404 │"),
         "{out}"
     );
+    let lower = world
+        .nats(&["err", "ls", "jsstreamnotfounderr"])
+        .ok()
+        .stdout;
+    assert!(lower.contains("JSStreamNotFoundErr"), "{lower}");
     let all = world.nats(&["errors", "ls", ".", "http", "-R"]).ok().stdout;
     assert!(all.lines().count() > 200);
     world
@@ -38,7 +43,7 @@ No further information available
             .nats(&["errors", "validate"])
             .ok()
             .stdout
-            .ends_with("errors are valid\n")
+            .starts_with("Validated ")
     );
     world.file(
         "e.json",
@@ -46,10 +51,58 @@ No further information available
     );
     world
         .nats(&["errors", "validate", "e.json"])
-        .fails_with("error 1 has no constant");
+        .fails_with("error 1: error codes may not be below 10000");
     world
         .nats(&["errors", "lookup", "1", "--errors", "nowhere"])
         .fails_with("nowhere");
+}
+
+#[test]
+fn errors_are_edited() {
+    let world = World::new();
+    let entry = r#"{"error_code": 10500, "code": 400, "description": "it failed", "constant": "JSItFailedErr", "deprecates": "JSOld"}"#;
+    let file = world.file("errors.json", format!("[{entry}]").as_bytes());
+    // An editor that changes one word, and one that writes a new error.
+    let edit = |editor: &str, args: &[&str]| {
+        let mut command = world.command(&[&["errors", "edit", &file], args].concat());
+        let done = command.env("VISUAL", editor).output().expect("it runs");
+        (
+            done.status.success(),
+            String::from_utf8_lossy(&done.stderr).into_owned(),
+        )
+    };
+    let (done, told) = edit("sed -i 's/it failed/it went wrong/'", &["10500"]);
+    assert!(done, "{told}");
+    let written = std::fs::read_to_string(&file).expect("it is there");
+    assert!(
+        written.contains("it went wrong") && written.contains("JSOld"),
+        "{written}"
+    );
+    let new = r#"sed -i -e 's/"constant": ""/"constant": "JSNewErr"/' -e 's/"code": 0/"code": 500/' -e 's/"description": ""/"description": "new"/'"#;
+    let (done, told) = edit(new, &[]);
+    assert!(done, "{told}");
+    let found = world.nats(&["errors", "lookup", "10501", "--errors", &file]);
+    assert!(found.ok().stdout.contains("JSNewErr"));
+    let before = std::fs::read_to_string(&file).expect("it is there");
+    for (editor, args, expected) in [
+        (
+            "sed -i 's/JSNewErr//'",
+            &["10501"][..],
+            "nothing was changed",
+        ),
+        ("sed -i 's/10501/10500/'", &["10501"], "another error's"),
+        ("false", &["10501"], "editor"),
+    ] {
+        let (done, told) = edit(editor, args);
+        assert!(
+            !done && told.contains(expected),
+            "{expected} is not in {told}"
+        );
+    }
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), before);
+    world
+        .nats(&["errors", "edit", "/no/such/file"])
+        .fails_with("/no/such/file");
 }
 
 #[test]

@@ -34,6 +34,23 @@ fn help_names_every_command() {
 }
 
 #[test]
+fn what_is_not_built_in_says_so() {
+    let world = World::new();
+    for args in [
+        &["plugins", "register", "x", "--help-me"][..],
+        &["traffic", "--votes"],
+        &["bench", "oldjs", "ordered", "a"],
+        &["bench", "js", "pub", "fast", "a", "--batch", "5"],
+        &["context", "add", "x", "--nsc", "nsc://o/a/u"],
+    ] {
+        world.nats(args).fails_with("is not built into this tool");
+    }
+    world
+        .nats(&["server", "generate", "x", "--source", "b.zip"])
+        .fails_with("templates of Go");
+}
+
+#[test]
 fn wrong_words_are_told() {
     let world = World::new();
     world

@@ -17,6 +17,7 @@ mod message;
 mod report;
 
 use crate::app::App;
+use crate::commands::absent::Absent;
 use crate::error::Result;
 
 /// Benchmark utility
@@ -65,6 +66,8 @@ enum BenchCommand {
         #[command(subcommand)]
         command: KvCommand,
     },
+    #[command(hide = true)]
+    Oldjs(Absent),
 }
 
 #[derive(clap::Subcommand)]
@@ -104,6 +107,8 @@ enum JsPubCommand {
     /// Use atomic batched JetStream publish
     #[command(visible_alias = "batch")]
     Atomic(js_publish::PublishArgs),
+    #[command(hide = true)]
+    Fast(Absent),
 }
 
 #[derive(clap::Subcommand)]
@@ -136,6 +141,10 @@ impl BenchArgs {
                     JsPubCommand::Sync(args) => args.run(app, js_publish::Mode::Sync).await,
                     JsPubCommand::Async(args) => args.run(app, js_publish::Mode::Async).await,
                     JsPubCommand::Atomic(args) => args.run(app, js_publish::Mode::Atomic).await,
+                    JsPubCommand::Fast(absent) => absent.refuse(
+                        "nats bench js pub fast",
+                        "`nats bench js pub async` measures publishing without waiting.",
+                    ),
                 },
                 JsCommand::Ordered(args) => args.run(app).await,
                 JsCommand::Consume(args) => args.run(app, js_consume::Mode::Consume).await,
@@ -149,6 +158,10 @@ impl BenchArgs {
                 KvCommand::Put(args) => args.run(app).await,
                 KvCommand::Get(args) => args.run(app).await,
             },
+            BenchCommand::Oldjs(absent) => absent.refuse(
+                "nats bench oldjs",
+                "`nats bench js ordered`, `js consume` and `js fetch` measure the same.",
+            ),
         }
     }
 }

@@ -44,7 +44,7 @@ enum ContextCommand {
         #[arg(short, long)]
         json: bool,
         /// List just the names of known contexts
-        #[arg(long)]
+        #[arg(long, alias = "completion")]
         names: bool,
     },
     /// Remove a context
@@ -103,6 +103,9 @@ struct CommonArgs {
     /// Embeds credential content in the body of the context
     #[arg(long)]
     embed: bool,
+    /// Refused: needs the tool nsc at every connection
+    #[arg(long, hide = true)]
+    nsc: Option<String>,
 }
 
 impl ContextArgs {
@@ -153,6 +156,10 @@ impl ContextArgs {
 
 fn save(app: &App, store: &Store, name: &str, base: ContextFile, args: &CommonArgs) -> Result<()> {
     check_name(name)?;
+    if args.nsc.is_some() {
+        return Err(Error::new("--nsc is not built into this tool")
+            .hint("`nsc generate creds` writes a file for --creds."));
+    }
     let mut context = app.flags().applied_to(base);
     if let Some(description) = &args.description {
         context.description.clone_from(description);

@@ -38,6 +38,10 @@ pub(crate) struct GenerateArgs {
 
     #[command(flatten)]
     operator: OperatorFlag,
+
+    /// Refused: bundles of the official tool are templates of Go
+    #[arg(long, hide = true)]
+    source: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -180,6 +184,12 @@ impl Answers {
 
 impl GenerateArgs {
     pub(crate) fn run(self) -> Result<()> {
+        if let Some(source) = &self.source {
+            return Err(Error::new(format!(
+                "--source {source}: bundles are templates of Go, which this tool does not run"
+            ))
+            .hint("The three that are built in need no --source: --template names one."));
+        }
         if self.target.exists() {
             return Err(Error::new(format!(
                 "target directory {} already exist",
