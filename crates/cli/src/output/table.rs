@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A column of numbers is aligned to the right. When the table is wider than the terminal the widest
-//! columns are narrowed and their cells wrapped; nothing is cut off.
+//! columns are narrowed and their cells wrapped, between words first; nothing is cut off.
 
 use std::sync::OnceLock;
 
@@ -22,8 +22,12 @@ use super::terminal::{self, Style};
 /// How lines are drawn, said once per run.
 static SCHEME: OnceLock<String> = OnceLock::new();
 
-/// A column is not made narrower than this.
+/// A column is not made narrower than this, if that would cut words.
 const NARROWEST: usize = 8;
+
+/// Words up to this length are whole for as long as anything else can be narrowed; longer ones are
+/// keys and ids.
+const LONGEST_WORD: usize = 24;
 
 /// A table, built row by row.
 #[derive(Default)]
@@ -82,7 +86,8 @@ impl Table {
             return String::new();
         }
         let mut widths = self.widths(count);
-        narrow(&mut widths, width);
+        narrow(&mut widths, &self.words(count), width);
+        narrow(&mut widths, &vec![NARROWEST; count], width);
         let numeric: Vec<bool> = (0..count).map(|at| self.is_numeric(at)).collect();
         let inner = widths.iter().sum::<usize>() + 3 * count - 1;
         let mut out = String::new();
@@ -141,6 +146,20 @@ impl Table {
             *last += missing;
         }
         widths
+    }
+
+    /// The width of each column's longest word.
+    fn words(&self, count: usize) -> Vec<usize> {
+        let longest = |cell: &String| cell.split([' ', '\n']).map(UnicodeWidthStr::width).max();
+        let word = |at: usize| {
+            self.all_rows()
+                .filter_map(|row| row.get(at))
+                .filter_map(longest)
+                .max()
+        };
+        (0..count)
+            .map(|at| word(at).unwrap_or(0).min(LONGEST_WORD))
+            .collect()
     }
 
     fn is_numeric(&self, at: usize) -> bool {
@@ -213,15 +232,16 @@ fn double(c: char) -> char {
     }
 }
 
-/// Takes from the widest columns until everything fits or nothing can be taken.
-fn narrow(widths: &mut [usize], available: usize) {
+/// Takes from the widest columns that are wider than their least width, until everything fits or
+/// nothing can be taken.
+fn narrow(widths: &mut [usize], least: &[usize], available: usize) {
     let mut total = widths.iter().sum::<usize>() + 3 * widths.len() + 1;
     while total > available {
-        let Some(widest) = widths
+        let wider = widths
             .iter_mut()
-            .max()
-            .filter(|widest| **widest > NARROWEST)
-        else {
+            .zip(least)
+            .filter(|(width, least)| **width > **least);
+        let Some(widest) = wider.map(|(width, _)| width).max() else {
             return;
         };
         *widest -= 1;
@@ -293,7 +313,7 @@ fn cut_at(text: &str, width: usize) -> usize {
             good = Some(at + c.len_utf8());
         }
     }
-    good.filter(|good| *good <= fits && *good > fits / 2)
+    good.filter(|good| *good <= fits && *good * 3 >= fits)
         .unwrap_or(fits)
 }
 
@@ -327,6 +347,25 @@ mod tests {
             "╔═══╗\n║ A ║\n╠═══╣\n║ x ║\n╚═══╝\n"
         );
         assert_eq!(in_scheme("│ x │", "red", false), "│ x │");
+    }
+
+    #[test]
+    fn words_are_cut_last() {
+        let mut table = Table::new("", &["API Level", "Unprocessed", "Subjects"]);
+        table.row(["1", "2", "a.*, b.*, c.*"]);
+        let expected = "\
+╭───────┬─────────────┬──────────╮
+│   API │ Unprocessed │ Subjects │
+│ Level │             │          │
+├───────┼─────────────┼──────────┤
+│     1 │           2 │ a.*,     │
+│       │             │ b.*,     │
+│       │             │ c.*      │
+╰───────┴─────────────┴──────────╯
+";
+        assert_eq!(table.render(34), expected);
+        let text = table.render(30);
+        assert!(text.lines().all(|line| line.width() <= 30), "{text}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
-/// Columns assumed where there is no terminal and `COLUMNS` says nothing.
-const DEFAULT_WIDTH: usize = 120;
+/// Columns where there is no terminal and `COLUMNS` says nothing: what reads lines wants them whole.
+const DEFAULT_WIDTH: usize = 4096;
 
 /// Columns of standard output.
 pub(crate) fn width() -> usize {
