@@ -31,15 +31,24 @@ pub(crate) fn normalise(command: &Command, args: impl Iterator<Item = OsString>)
     kept
 }
 
-/// The command that is asked for, as far as the arguments name one.
-pub(crate) fn asked_for<'a>(
-    command: &'a mut Command,
+/// What `tell` says of the command that is asked for, as far as the arguments name one.
+pub(crate) fn asked_for(
+    mut command: Command,
     args: &[OsString],
-) -> Option<&'a mut Command> {
+    tell: impl FnOnce(&mut Command) -> String,
+) -> String {
     let mut path = Vec::new();
-    Flags::follow(command, args, |name| path.push(name.to_owned()));
-    path.iter()
-        .try_fold(command, |command, name| command.find_subcommand_mut(name))
+    Flags::follow(&command, args, |name| path.push(name.to_owned()));
+    command.build();
+    let mut asked = &mut command;
+    for name in path {
+        // Names on the path are those of the tree itself.
+        match asked.find_subcommand_mut(name) {
+            Some(below) => asked = below,
+            None => return String::new(),
+        }
+    }
+    tell(asked)
 }
 
 /// The flags of the command that is asked for, and of those above it.

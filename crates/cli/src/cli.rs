@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::App;
@@ -130,8 +131,6 @@ pub(crate) fn command() -> clap::Command {
 
 /// Runs what the arguments ask for and returns the exit code.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> i32 {
-    let mut command = command();
-    command.build();
     let args: Vec<OsString> = args.collect();
     // How the official tool is asked, so that existing set-ups go on working.
     if let Some(shell) = args
@@ -141,15 +140,15 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> i32 {
         commands::completion::print(shell);
         return 0;
     }
+    // Nothing builds the whole tree of commands here: that takes longer than most commands.
+    let command = command();
     let args = args::normalise(&command, args.into_iter());
-    let usage_of =
-        args::asked_for(&mut command, &args).map(|asked| asked.render_usage().to_string());
     let cli = match command
-        .try_get_matches_from(args)
+        .try_get_matches_from(&args)
         .and_then(|matches| Cli::from_arg_matches(&matches))
     {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, usage_of.as_deref()),
+        Err(error) => return usage(&error, &args),
     };
     match block_on(cli) {
         Ok(()) => 0,
@@ -177,12 +176,25 @@ fn block_on(cli: Cli) -> Result<()> {
 
 /// Help goes to standard output and is no failure; everything else is one. How the command is used is
 /// told as it stands in its help: clap would list what was given, the environment's share included.
-fn usage(error: &clap::Error, usage_of: Option<&str>) -> i32 {
-    if error.use_stderr() {
+fn usage(error: &clap::Error, args: &[OsString]) -> i32 {
+    let kind = error.kind();
+    if matches!(
+        kind,
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        let help = args::asked_for(command(), args, |asked| asked.render_help().to_string());
+        let (help, _) = help.split_once("\nGlobal flags:").unwrap_or((&help, ""));
+        output::remark(&format!(
+            "nats: error: one of the commands below is needed\n\n{}\n\nPass --help to see the global flags.",
+            help.trim_end()
+        ));
+        1
+    } else if error.use_stderr() {
+        let usage = args::asked_for(command(), args, |asked| asked.render_usage().to_string());
         let text = error.render().to_string();
-        let line = |line: &str| match (line.starts_with("Usage: "), usage_of) {
-            (true, Some(usage)) => usage.to_owned(),
-            _ => line.to_owned(),
+        let line = |line: &str| match line.starts_with("Usage: ") {
+            true => usage.clone(),
+            false => line.to_owned(),
         };
         let text: Vec<String> = text.trim_end().lines().map(line).collect();
         output::remark(&format!("nats: {}", text.join("\n")));

@@ -94,7 +94,14 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl<E: std::error::Error> From<E> for Error {
     fn from(error: E) -> Self {
-        Error::new(chain(&error))
+        let text = chain(&error);
+        // What the library says of any subject that it does not take.
+        match text.strip_suffix(": invalid subject format") {
+            Some(text) => Error::new(text).hint(
+                "A subject is words with dots between them: no blanks, and no dot at an end or beside another.",
+            ),
+            None => Error::new(text),
+        }
     }
 }
 

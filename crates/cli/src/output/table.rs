@@ -148,17 +148,18 @@ impl Table {
         widths
     }
 
-    /// The width of each column's longest word.
+    /// The least width of each column that leaves its words whole.
     fn words(&self, count: usize) -> Vec<usize> {
-        let longest = |cell: &String| cell.split([' ', '\n']).map(UnicodeWidthStr::width).max();
+        let longest = |cell: &String| {
+            let words = cell.split([' ', '\n']);
+            words.map(UnicodeWidthStr::width).max()
+        };
         let word = |at: usize| {
-            self.all_rows()
-                .filter_map(|row| row.get(at))
-                .filter_map(longest)
-                .max()
+            let cells = self.all_rows().filter_map(|row| row.get(at));
+            cells.filter_map(longest).max().unwrap_or(0)
         };
         (0..count)
-            .map(|at| word(at).unwrap_or(0).min(LONGEST_WORD))
+            .map(|at| word(at).clamp(NARROWEST, LONGEST_WORD))
             .collect()
     }
 
@@ -354,18 +355,17 @@ mod tests {
         let mut table = Table::new("", &["API Level", "Unprocessed", "Subjects"]);
         table.row(["1", "2", "a.*, b.*, c.*"]);
         let expected = "\
-╭───────┬─────────────┬──────────╮
-│   API │ Unprocessed │ Subjects │
-│ Level │             │          │
-├───────┼─────────────┼──────────┤
-│     1 │           2 │ a.*,     │
-│       │             │ b.*,     │
-│       │             │ c.*      │
-╰───────┴─────────────┴──────────╯
+╭──────────┬─────────────┬──────────╮
+│      API │ Unprocessed │ Subjects │
+│    Level │             │          │
+├──────────┼─────────────┼──────────┤
+│        1 │           2 │ a.*,     │
+│          │             │ b.*, c.* │
+╰──────────┴─────────────┴──────────╯
 ";
-        assert_eq!(table.render(34), expected);
-        let text = table.render(30);
-        assert!(text.lines().all(|line| line.width() <= 30), "{text}");
+        assert_eq!(table.render(37), expected);
+        let text = table.render(34);
+        assert!(text.lines().all(|line| line.width() <= 34), "{text}");
     }
 
     #[test]

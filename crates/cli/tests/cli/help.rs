@@ -57,6 +57,22 @@ fn wrong_words_are_told() {
         .nats(&["pubb"])
         .fails_with("unrecognized subcommand 'pubb'");
     world.nats(&["pub"]).fails_with("<SUBJECT>");
+    for (args, expected) in [
+        (&["kv"][..], "  put      Puts a value into a key"),
+        (&["stream", "cluster"], "  step-down"),
+    ] {
+        let ended = world.nats(args);
+        assert!(!ended.stderr.contains("--socks-proxy"), "{}", ended.stderr);
+        ended.fails_with(expected);
+    }
+    // What the environment says is not told as if it had to be given.
+    let mut command = world.command(&["pub"]);
+    let ended = command.env("NATS_USER", "ann").output().expect("it runs");
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(
+        told.contains("Usage: nats publish [OPTIONS] <SUBJECT> [BODY]"),
+        "{told}"
+    );
     world
         .nats(&["pub", "a", "b", "--coun", "2"])
         .fails_with("--count");

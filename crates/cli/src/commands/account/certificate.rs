@@ -62,10 +62,12 @@ impl Certificate {
 
 /// The authority that signed the last certificate of a chain, if it is not in the chain itself.
 pub(super) fn root_of<'a>(last: &[u8], authorities: &'a [Vec<u8>]) -> Option<&'a [u8]> {
-    let (subject, issuer) = cognate_tls::names_of(last);
+    if authorities.iter().any(|authority| authority == last) {
+        return None;
+    }
+    let (_, issuer) = cognate_tls::names_of(last);
     let is_issuer = |der: &&Vec<u8>| cognate_tls::names_of(der).0 == issuer;
-    let found = authorities.iter().find(is_issuer)?;
-    (subject != issuer).then_some(found.as_slice())
+    authorities.iter().find(is_issuer).map(Vec::as_slice)
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<(&'static str, Vec<String>)> {
@@ -169,7 +171,7 @@ mod tests {
             .signed_by(&key(), &authority)
             .expect("a certificate");
         let root = authority.der().to_vec();
-        let authorities = [leaf.der().to_vec(), root.clone()];
+        let authorities = [root.clone()];
         assert_eq!(root_of(leaf.der(), &authorities), Some(root.as_slice()));
         assert_eq!(root_of(&root, &authorities), None);
         assert_eq!(root_of(leaf.der(), &[]), None);

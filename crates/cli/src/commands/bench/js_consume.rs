@@ -243,6 +243,10 @@ impl Plan<'_> {
             idle: 0,
         };
         let (mut confirmed, mut bytes) = (0_u64, 0_u64);
+        let confirm_to = match self.acks {
+            Acks::Double => confirmations.as_bytes(),
+            _ => b"",
+        };
         let mut ack = Vec::new();
         client.start();
         while pull.received < client.msgs || (self.acks == Acks::Double && confirmed < client.msgs)
@@ -258,25 +262,19 @@ impl Plan<'_> {
                 }
                 Some(Frame::Message(message)) => {
                     bytes += message.body.len() as u64;
-                    if self.acks != Acks::None {
+                    let status = message.status().filter(|status| *status != 200);
+                    if status.is_none() && self.is_ack_due(&mut pull) {
                         ack.extend_from_slice(message.reply);
                     }
-                    message.status().filter(|status| *status != 200)
+                    status
                 }
             };
             match status {
                 None => {
                     pull.received += 1;
                     pull.idle = 0;
-                    match self.acks {
-                        Acks::None => {}
-                        Acks::All if !self.ends_part(&mut pull) => {}
-                        Acks::All | Acks::Each => client.raw.publish(&ack, b"", b"", b"+ACK")?,
-                        Acks::Double => {
-                            client
-                                .raw
-                                .publish(&ack, confirmations.as_bytes(), b"", b"+ACK")?
-                        }
+                    if !ack.is_empty() {
+                        client.raw.publish(&ack, confirm_to, b"", b"+ACK")?;
                     }
                     client.done(1);
                 }
@@ -295,15 +293,23 @@ impl Plan<'_> {
         Ok(client.sample(bytes, Histogram::default()))
     }
 
-    /// Whether an acknowledgement is due that stands for all since the last one: at the end of what
-    /// was asked for, and at every half of a batch, because the server delivers only so much without.
-    fn ends_part(&self, pull: &mut Pull<'_>) -> bool {
-        let part = (self.batch / 2).max(1);
-        let is_due = pull.asked == pull.received || pull.received - pull.acked >= part;
-        if is_due {
-            pull.acked = pull.received;
+    /// Whether the message that has just come, and is not counted yet, is acknowledged. Where one
+    /// stands for all since the last, that is at the end of what was asked for, and at every half of a
+    /// batch, because the server delivers only so much without.
+    fn is_ack_due(&self, pull: &mut Pull<'_>) -> bool {
+        match self.acks {
+            Acks::None => false,
+            Acks::Each | Acks::Double => true,
+            Acks::All => {
+                let received = pull.received + 1;
+                let part = (self.batch / 2).max(1);
+                let is_due = pull.asked == received || received - pull.acked >= part;
+                if is_due {
+                    pull.acked = received;
+                }
+                is_due
+            }
         }
-        is_due
     }
 
     /// Asks for messages when few enough are on their way.

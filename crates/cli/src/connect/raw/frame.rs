@@ -160,9 +160,8 @@ fn message(
     let mut words: [Range<usize>; 5] = Default::default();
     let mut count = 0;
     let mut at = start;
-    while at < line.len() {
-        let end = memchr::memchr(b' ', line.get(at..).unwrap_or_default())
-            .map_or(line.len(), |len| at + len);
+    let blanks = memchr::memchr_iter(b' ', line).skip_while(|blank| *blank < start);
+    for end in blanks.chain([line.len()]) {
         if end > at {
             *words.get_mut(count).ok_or_else(wrong)? = at..end;
             count += 1;
