@@ -69,6 +69,7 @@ fn what_is_wrong_is_found_in_an_archive() {
     analyze(&["--skip", "NOTHING_1"]).fails_with("there is no check NOTHING_1");
 }
 
+// tidy: long-function: a table, command by command
 #[test]
 fn reports_read_an_archive_in_place_of_servers() {
     let world = gathered();

@@ -13,6 +13,7 @@ mod checks;
 mod gather;
 pub(crate) mod recorded;
 mod report;
+mod statistics;
 mod zip;
 
 use std::path::PathBuf;

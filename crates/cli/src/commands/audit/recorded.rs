@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::archive::{Archive, UNCLUSTERED};
+use super::archive::{Archive, Place, UNCLUSTERED};
+use super::statistics;
 use crate::commands::server::sys::Answer;
 use crate::commands::shared::doc::Doc;
 use crate::error::{Error, Result};
@@ -109,7 +110,7 @@ impl Recorded {
                 "`nats audit gather` takes goroutine at the levels 1 and 2, all others at level 0.",
             ));
         }
-        let named = |(place, profile): (super::archive::Place, _)| (place.server, profile);
+        let named = |(place, profile): (Place, _)| (place.server, profile);
         Ok(profiles.into_iter().map(named).collect())
     }
 
@@ -175,18 +176,19 @@ impl Recorded {
             })
         };
         let (servers, routes, gateways) = (all("variables")?, all("routes")?, all("gateways")?);
-        let count = servers.len();
         let statistics = |server: &Value| {
             let id = server.text("server.id");
             let of = |documents: &[Value]| {
                 let document = documents.iter().find(|other| other.text("server.id") == id);
                 document.map(|document| document.at("data").clone())
             };
-            let mut statistics = of_variables(server.at("data"));
-            statistics["active_servers"] = json!(count);
-            statistics["routes"] = of_routes(&of(&routes).unwrap_or_default());
-            statistics["gateways"] = of_gateways(&of(&gateways).unwrap_or_default());
-            json!({ "server": server.at("server"), "statsz": statistics })
+            let made = statistics::of(
+                server.at("data"),
+                &of(&routes).unwrap_or_default(),
+                &of(&gateways).unwrap_or_default(),
+                servers.len(),
+            );
+            json!({ "server": server.at("server"), "statsz": made })
         };
         Ok(servers.iter().map(statistics).collect())
     }
@@ -332,64 +334,6 @@ fn narrow(what: &str, options: &Value, document: &mut Value) {
     }
 }
 
-fn of_variables(data: &Value) -> Value {
-    let mut statistics = Map::new();
-    for key in [
-        "start",
-        "mem",
-        "cores",
-        "cpu",
-        "connections",
-        "total_connections",
-        "subscriptions",
-        "slow_consumers",
-        "slow_consumer_stats",
-        "gomemlimit",
-        "gomaxprocs",
-    ] {
-        if let Some(value) = data.get(key) {
-            statistics.insert(key.to_owned(), value.clone());
-        }
-    }
-    for (name, direction) in [("sent", "out"), ("received", "in")] {
-        let [msgs, bytes] = ["msgs", "bytes"].map(|unit| data.at(&format!("{direction}_{unit}")));
-        statistics.insert(name.to_owned(), json!({ "msgs": msgs, "bytes": bytes }));
-    }
-    if data.at("jetstream.config").is_object() {
-        statistics.insert("jetstream".to_owned(), data.at("jetstream").clone());
-    }
-    Value::Object(statistics)
-}
-
-fn of_routes(data: &Value) -> Value {
-    let route = |route: &Value| {
-        json!({
-            "rid": route.at("rid"), "name": route.at("remote_name"), "pending": route.at("pending_size"),
-            "sent": { "msgs": route.at("out_msgs"), "bytes": route.at("out_bytes") },
-            "received": { "msgs": route.at("in_msgs"), "bytes": route.at("in_bytes") },
-        })
-    };
-    data.list("routes").iter().map(route).collect()
-}
-
-fn of_gateways(data: &Value) -> Value {
-    let inbound = |name: &str| data.at("inbound_gateways").list(name).len();
-    let mut gateways: BTreeMap<&str, Value> = BTreeMap::new();
-    for (name, gateway) in data.entries("outbound_gateways") {
-        let [msgs, bytes] =
-            ["msgs", "bytes"].map(|unit| gateway.at(&format!("connection.out_{unit}")));
-        gateways.insert(
-            name,
-            json!({ "name": name, "inbound_connections": inbound(name), "sent": { "msgs": msgs, "bytes": bytes } }),
-        );
-    }
-    for (name, _) in data.entries("inbound_gateways") {
-        let known = || json!({ "name": name, "inbound_connections": inbound(name) });
-        gateways.entry(name).or_insert_with(known);
-    }
-    gateways.into_values().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,25 +372,6 @@ mod tests {
             "offset": 0, "limit": 3, "total": 3, "num_connections": 3,
         });
         assert_eq!(*first.at("data"), expected);
-    }
-
-    #[test]
-    fn statistics_are_made_of_other_documents() {
-        let gateways = json!({
-            "outbound_gateways": { "b": { "connection": { "out_msgs": 7, "out_bytes": 70 } } },
-            "inbound_gateways": { "b": [{}, {}], "c": [{}] },
-        });
-        let expected = json!([
-            { "name": "b", "inbound_connections": 2, "sent": { "msgs": 7, "bytes": 70 } },
-            { "name": "c", "inbound_connections": 1 },
-        ]);
-        assert_eq!(of_gateways(&gateways), expected);
-        let variables =
-            json!({ "mem": 5, "in_msgs": 1, "in_bytes": 2, "out_msgs": 3, "out_bytes": 4 });
-        let expected = json!({
-            "mem": 5, "received": { "msgs": 1, "bytes": 2 }, "sent": { "msgs": 3, "bytes": 4 },
-        });
-        assert_eq!(of_variables(&variables), expected);
     }
 
     #[test]
