@@ -86,8 +86,9 @@ impl Table {
             return String::new();
         }
         let mut widths = self.widths(count);
-        narrow(&mut widths, &self.words(count), width);
-        narrow(&mut widths, &vec![NARROWEST; count], width);
+        for least in self.least_widths(count) {
+            narrow(&mut widths, &least, width);
+        }
         let numeric: Vec<bool> = (0..count).map(|at| self.is_numeric(at)).collect();
         let inner = widths.iter().sum::<usize>() + 3 * count - 1;
         let mut out = String::new();
@@ -148,19 +149,23 @@ impl Table {
         widths
     }
 
-    /// The least width of each column that leaves its words whole.
-    fn words(&self, count: usize) -> Vec<usize> {
-        let longest = |cell: &String| {
-            let words = cell.split([' ', '\n']);
-            words.map(UnicodeWidthStr::width).max()
+    /// The least widths of the columns, as they are tried one after the other: words stay whole; then
+    /// only headers are wrapped, as narrow as their words allow; then words are cut.
+    fn least_widths(&self, count: usize) -> [Vec<usize>; 3] {
+        let longest = |rows: &[&Vec<String>], at: usize, ends: &[char]| {
+            let cells = rows.iter().filter_map(|row| row.get(at));
+            let words = cells.flat_map(|cell| cell.split(ends));
+            words.map(UnicodeWidthStr::width).max().unwrap_or(0)
         };
-        let word = |at: usize| {
-            let cells = self.all_rows().filter_map(|row| row.get(at));
-            cells.filter_map(longest).max().unwrap_or(0)
-        };
-        (0..count)
-            .map(|at| word(at).clamp(NARROWEST, LONGEST_WORD))
-            .collect()
+        let all: Vec<&Vec<String>> = self.all_rows().collect();
+        let (header, cells) = ([&self.header], all.get(1..).unwrap_or_default());
+        let words =
+            (0..count).map(|at| longest(&all, at, &[' ', '\n']).clamp(NARROWEST, LONGEST_WORD));
+        let headers = (0..count).map(|at| {
+            let word = longest(&header, at, &[' ', '\n']);
+            word.max(longest(cells, at, &['\n'])).min(LONGEST_WORD)
+        });
+        [words.collect(), headers.collect(), vec![NARROWEST; count]]
     }
 
     fn is_numeric(&self, at: usize) -> bool {
@@ -364,8 +369,19 @@ mod tests {
 ╰──────────┴─────────────┴──────────╯
 ";
         assert_eq!(table.render(37), expected);
-        let text = table.render(34);
-        assert!(text.lines().all(|line| line.width() <= 34), "{text}");
+        let mut table = Table::new("", &["API Level", "Unprocessed", "Status"]);
+        table.row(["1", "2", "IN SYNC"]);
+        let expected = "\
+╭───────┬─────────────┬─────────╮
+│   API │ Unprocessed │ Status  │
+│ Level │             │         │
+├───────┼─────────────┼─────────┤
+│     1 │           2 │ IN SYNC │
+╰───────┴─────────────┴─────────╯
+";
+        assert_eq!(table.render(33), expected);
+        let text = table.render(31);
+        assert!(text.lines().all(|line| line.width() <= 31), "{text}");
     }
 
     #[test]
