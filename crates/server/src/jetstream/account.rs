@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::allowance::Allowance;
 use super::claim::Claims;
 use super::inbox::{Bounds, Inbox};
+use super::latecomers::Latecomers;
 use super::refusal::{Refused, StreamRefuser};
 use super::stream::StreamHandle;
 use super::usage::Usage;
@@ -60,6 +61,8 @@ pub(crate) struct AccountJetStream {
     allowance: RwLock<Arc<Allowance>>,
     /// Whether what was stored of it is recovered.
     pub(super) opened: watch::Sender<bool>,
+    /// Streams that are not recovered because their disk does not answer.
+    pub(crate) late: Latecomers,
 }
 
 /// The streams of an account.
@@ -86,6 +89,7 @@ impl AccountJetStream {
             streams: RwLock::default(),
             allowance: RwLock::new(Arc::new(allowance)),
             opened: watch::Sender::new(false),
+            late: Latecomers::default(),
         }
     }
 

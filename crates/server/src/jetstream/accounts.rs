@@ -300,6 +300,8 @@ impl JetStream {
                 .subscribe()
                 .wait_for(|opened| *opened)
                 .await;
+            // Nobody else may use its directory before.
+            jetstream.late.all_there().await;
             let mut closing = JoinSet::new();
             jetstream.close(&mut closing);
             while closing.join_next().await.is_some() {}

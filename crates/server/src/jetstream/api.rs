@@ -123,13 +123,23 @@ async fn serve_lane(server: Arc<JetStream>, lanes: Arc<Lanes>, request: Request)
                     .subscribe()
                     .wait_for(|opened| *opened)
                     .await;
-                serve_one(&jetstream, &lanes, request).await;
+                match is_late(&jetstream, &request) {
+                    true => patience::refuse_unserved(&jetstream, &request),
+                    false => serve_one(&jetstream, &lanes, request).await,
+                }
             }
             None if purge::is_asked(&server, &request) => purge::serve(&server, &request).await,
             None => refuse(&server, &request),
         }
         next = lanes.next(account, &subject);
     }
+}
+
+/// Whether a request is about a stream that is not recovered because its disk does not answer.
+fn is_late(jetstream: &AccountJetStream, request: &Request) -> bool {
+    let operation = Operation::parse(&request.subject);
+    let stream = operation.as_ref().and_then(lanes::stream_of);
+    stream.is_some_and(|stream| jetstream.late.has(stream))
 }
 
 /// The account has no JetStream.

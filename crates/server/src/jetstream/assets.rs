@@ -5,6 +5,7 @@
 //! stream's name as long as it takes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use cognate_group::{Group, MemberSpec, Specification};
@@ -13,6 +14,7 @@ use cognate_model::{
 };
 use cognate_process::{error as log_error, warn};
 use cognate_store::{FileStore, FileStoreOptions, Journal, OpenReport, Recovered};
+use parking_lot::MutexGuard;
 use tokio::time::Instant;
 
 use super::claim::Claim;
@@ -329,6 +331,33 @@ impl AccountJetStream {
             group.continue_rollups(now, outlet)
         })? {}
         Ok(())
+    }
+
+    /// A stream's group when nothing is counted any more that a message replaces, or as it is by
+    /// `deadline`; none if somebody holds it until then.
+    pub(crate) fn look_when_settled<'s>(
+        &self,
+        stream: &'s StreamHandle,
+        deadline: Instant,
+    ) -> Option<MutexGuard<'s, Group<Directory>>> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut group = stream.look_within(left)?;
+            if left.is_zero() || !group.is_rolling_up() {
+                return Some(group);
+            }
+            let now = self.server.clock.now();
+            let step = self.with_locked(stream, &mut group, now, |group, now, outlet| {
+                group.continue_rollups(now, outlet)
+            });
+            stream.touched.fetch_add(1, Relaxed);
+            stream.inbox.signal();
+            if step.is_err() {
+                return Some(group);
+            }
+            // Whoever waits for the stream goes first.
+            MutexGuard::unlock_fair(group);
+        }
     }
 
     /// Makes a consumer. `look` sees the stream in the step that adds it, before anything is delivered.

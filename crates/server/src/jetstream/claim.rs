@@ -45,6 +45,11 @@ impl Claims {
 }
 
 impl Claim {
+    /// The name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Says what the stream is to be, if `check` has no objection; it is given what others are to be
     /// that are not finished.
     pub(crate) fn settle(

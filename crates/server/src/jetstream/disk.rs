@@ -13,6 +13,8 @@ use std::sync::Arc;
 use cognate_store::Vault;
 use cognate_store::disk::{Disk, DiskError, DiskFile, OpenMode};
 
+use super::latecomers::note_headway;
+
 #[cfg(test)]
 pub(crate) mod hang;
 
@@ -205,6 +207,7 @@ pub(crate) struct OpenFile {
 impl DiskFile for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, DiskError> {
         let mut read = 0;
+        note_headway();
         while read < buffer.len() {
             match self.file.read_at(&mut buffer[read..], offset + read as u64) {
                 Ok(0) => break,
@@ -232,15 +235,17 @@ impl DiskFile for OpenFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), DiskError> {
         #[cfg(test)]
         hang::wait(&self.path, hang::Call::Write);
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(|error| disk_error(&error))
+        let written = self.file.write_all_at(bytes, offset);
+        note_headway();
+        written.map_err(|error| disk_error(&error))
     }
 
     fn sync_data(&self) -> Result<(), DiskError> {
         #[cfg(test)]
         hang::wait(&self.path, hang::Call::Sync);
-        self.file.sync_data().map_err(|error| disk_error(&error))
+        let synced = self.file.sync_data();
+        note_headway();
+        synced.map_err(|error| disk_error(&error))
     }
 
     fn size(&self) -> Result<u64, DiskError> {

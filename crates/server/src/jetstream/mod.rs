@@ -29,6 +29,7 @@ mod import;
 mod import_report;
 pub(crate) mod inbox;
 mod inspect;
+mod latecomers;
 mod lookout;
 mod meta;
 mod origin;
@@ -263,6 +264,10 @@ impl JetStream {
             account.close(&mut closing);
         }
         let mut is_whole = self.closing.lock().is_empty();
+        is_whole &= self
+            .accounts()
+            .iter()
+            .all(|account| account.late.list().is_empty());
         while let Some(closed) = closing.join_next().await {
             is_whole &= closed.is_ok_and(|closed| closed);
         }

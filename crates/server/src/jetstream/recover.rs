@@ -12,10 +12,11 @@ use std::time::Instant;
 use cognate_group::Group;
 use cognate_process::{error, info, warn};
 
+use super::claim::Claim;
 use super::disk::Directory;
 use super::meta::{self, FoundStream, Opened, StreamFiles};
 use super::stream::StreamHandle;
-use super::{AccountJetStream, restore_stage, sealing};
+use super::{AccountJetStream, latecomers, restore_stage, sealing};
 
 /// The file whose lock says that a server uses the directory.
 pub(super) const LOCK: &str = "LOCK";
@@ -82,75 +83,85 @@ pub(super) fn directories(path: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Recovers all streams of the account.
+/// Recovers all streams of the account, but for those whose disk does not answer: they come later.
 pub(super) fn streams(jetstream: &Arc<AccountJetStream>) -> io::Result<()> {
+    restore_stage::clear(&jetstream.streams_path())?;
+    let paths = meta::stream_directories(&jetstream.streams_path())?;
+    latecomers::recover(jetstream, paths, one)
+}
+
+/// Recovers the stream in the directory of the claimed name. An error is one that the server must not
+/// start with.
+fn one(jetstream: &Arc<AccountJetStream>, claim: &Claim, path: PathBuf) -> io::Result<()> {
     let log = &jetstream.server.shared.log;
     let account = &jetstream.account.name;
-    restore_stage::clear(&jetstream.streams_path())?;
-    for path in meta::stream_directories(&jetstream.streams_path())? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let started = Instant::now();
-        let found = match StreamFiles::open(&path, &jetstream.server.sealing) {
-            Ok(Opened::Stream(found)) => *found,
-            Ok(Opened::Nothing) => continue,
-            Ok(Opened::OfGoServer) => {
-                error!(
-                    log,
-                    "  Stream '{account} > {name}' was stored by another nats-server; stop this one, \
-                     move the store directory away, and take it over with --import-store"
-                );
-                continue;
-            }
-            Ok(Opened::Unreadable) => {
-                error!(
-                    log,
-                    "  No configuration of stream '{account} > {name}' can be read; it stays in {}",
-                    path.display()
-                );
-                continue;
-            }
-            Err(cause) if sealing::is_locked(&cause) => {
-                let text = format!("stream '{account} > {name}' cannot be opened: {cause}");
-                return Err(io::Error::other(text));
-            }
-            Err(cause) => {
-                error!(
-                    log,
-                    "  Error recovering stream '{account} > {name}': {cause}"
-                );
-                continue;
-            }
-        };
-        for problem in &found.problems {
-            warn!(log, "  Stream '{account} > {name}': {problem}");
+    let name = claim.name();
+    let started = Instant::now();
+    let found = match StreamFiles::open(&path, &jetstream.server.sealing) {
+        Ok(Opened::Stream(found)) => *found,
+        Ok(Opened::Nothing) => return Ok(()),
+        Ok(Opened::OfGoServer) => {
+            error!(
+                log,
+                "  Stream '{account} > {name}' was stored by another nats-server; stop this one, \
+                 move the store directory away, and take it over with --import-store"
+            );
+            return Ok(());
         }
-        match stream(jetstream, found) {
-            Ok(stream) => {
-                let group = stream.group.lock();
-                info!(
-                    log,
-                    "  Restored {} messages for stream '{account} > {name}' in {:?}",
-                    group.state().messages,
-                    started.elapsed()
-                );
-                for range in group.damaged() {
-                    warn!(
-                        log,
-                        "  Stream '{account} > {name}': messages {} to {} are damaged and cannot be read",
-                        range.first,
-                        range.last
-                    );
-                }
-            }
-            Err(cause) => {
-                error!(
-                    log,
-                    "  Error recovering stream '{account} > {name}': {}", cause.description
-                );
-            }
+        Ok(Opened::Unreadable) => {
+            error!(
+                log,
+                "  No configuration of stream '{account} > {name}' can be read; it stays in {}",
+                path.display()
+            );
+            return Ok(());
         }
+        Err(cause) if sealing::is_locked(&cause) => {
+            let text = format!("stream '{account} > {name}' cannot be opened: {cause}");
+            return Err(io::Error::other(text));
+        }
+        Err(cause) => {
+            error!(
+                log,
+                "  Error recovering stream '{account} > {name}': {cause}"
+            );
+            return Ok(());
+        }
+    };
+    for problem in &found.problems {
+        warn!(log, "  Stream '{account} > {name}': {problem}");
+    }
+    // Nobody may make another stream on its subjects meanwhile, and nobody is in the way.
+    let _ = claim.settle(&found.document.config, |_| Ok(()));
+    match stream(jetstream, found) {
+        Ok(stream) => tell_recovered(jetstream, &stream, started),
+        Err(cause) => error!(
+            log,
+            "  Error recovering stream '{account} > {name}': {}", cause.description
+        ),
     }
     Ok(())
+}
+
+/// Says in the log what is there of a stream.
+fn tell_recovered(jetstream: &AccountJetStream, stream: &StreamHandle, started: Instant) {
+    let log = &jetstream.server.shared.log;
+    let (account, name) = (&jetstream.account.name, &stream.name);
+    let group = stream.group.lock();
+    info!(
+        log,
+        "  Restored {} messages for stream '{account} > {name}' in {:?}",
+        group.state().messages,
+        started.elapsed()
+    );
+    for range in group.damaged() {
+        warn!(
+            log,
+            "  Stream '{account} > {name}': messages {} to {} are damaged and cannot be read",
+            range.first,
+            range.last
+        );
+    }
 }
 
 pub(super) fn stream(

@@ -31,7 +31,11 @@ async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 impl Rig {
     async fn start(settings: JetStreamOptions) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        Self::over(tempfile::tempdir().expect("a directory"), settings).await
+    }
+
+    /// A server over a directory in which there may be something.
+    async fn over(directory: TempDir, settings: JetStreamOptions) -> Self {
         let settings = JetStreamOptions {
             store_dir: Some(directory.path().to_string_lossy().into_owned()),
             ..settings
@@ -202,6 +206,46 @@ async fn a_reload_that_raises_the_limit_of_the_store_makes_room() {
 /// It takes several steps to remove what a rollup replaces.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_asks_in_the_middle_of_a_rollup_is_told_what_it_leaves() {
+    let rig = rig_in_a_rollup().await;
+    let settled = async {
+        loop {
+            let info = rig.api("STREAM.INFO.R", "").await;
+            if info.contains(r#""messages":1,"#) {
+                return;
+            }
+            assert!(info.contains(r#""messages":20000,"#), "{info}");
+        }
+    };
+    within("the rollup", settled).await;
+}
+
+/// Lists wait for it as long as they may wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_tell_what_a_rollup_leaves() {
+    let rig = rig_in_a_rollup().await;
+    let jetstream = rig.jetstream();
+    let stream = jetstream.stream("R").expect("a stream");
+    let settled = async {
+        loop {
+            let deadline = tokio::time::Instant::now() + DEADLINE;
+            let messages = tokio::task::block_in_place(|| {
+                let group = jetstream.look_when_settled(&stream, deadline);
+                group.map(|group| group.state().messages)
+            });
+            if messages == Some(1) {
+                return;
+            }
+            assert_eq!(messages, Some(20_000));
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the rollup", settled).await;
+    let list = rig.api("STREAM.LIST", "").await;
+    assert!(list.contains(r#""messages":1,"#), "{list}");
+}
+
+/// A stream of 20,000 messages, and one on its way that replaces them.
+async fn rig_in_a_rollup() -> Rig {
     let rig = Rig::start(JetStreamOptions::default()).await;
     rig.stream("R", r#","allow_rollup_hdrs":true"#).await;
     for _ in 1..20_000 {
@@ -217,16 +261,7 @@ async fn whoever_asks_in_the_middle_of_a_rollup_is_told_what_it_leaves() {
     };
     let published = rig.client.publish_message(&rollup).await;
     published.expect("the server takes it");
-    let settled = async {
-        loop {
-            let info = rig.api("STREAM.INFO.R", "").await;
-            if info.contains(r#""messages":1,"#) {
-                return;
-            }
-            assert!(info.contains(r#""messages":20000,"#), "{info}");
-        }
-    };
-    within("the rollup", settled).await;
+    rig
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -89,7 +89,21 @@ impl Assets {
                 damaged: &seen.damaged,
             });
         }
+        let late = jetstream.late.list();
+        for (name, since) in &late {
+            let why = format!(
+                "it is not recovered: its disk has not answered for {}s",
+                since.as_secs()
+            );
+            visit(StreamFacts {
+                account,
+                name,
+                service: StreamService::ReadOnly(&why),
+                ..StreamFacts::default()
+            });
+        }
         let own = self.not_recovered.iter().filter(|(of, _)| of == account);
+        let own = own.filter(|(_, name)| late.iter().all(|(late, _)| late != name));
         for (_, name) in own.filter(|(_, name)| jetstream.is_left_out(name)) {
             visit(StreamFacts {
                 account,

@@ -125,7 +125,7 @@ pub(super) fn tell(jetstream: &AccountJetStream, stream: &StreamHandle) {
 }
 
 /// Refuses a request that nobody has begun to serve.
-fn refuse_unserved(jetstream: &AccountJetStream, request: &Request) {
+pub(super) fn refuse_unserved(jetstream: &AccountJetStream, request: &Request) {
     let stats = &jetstream.api_stats;
     stats.end_one();
     stats.total.fetch_add(1, Relaxed);

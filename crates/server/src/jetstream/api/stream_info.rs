@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cognate_api::{
     ClusterInfo, InfoPage, InfoRequest, LIST_LIMIT, LostMessages, NAMES_LIMIT, NamesPage, Page,
@@ -12,6 +12,7 @@ use cognate_group::Group;
 use cognate_model::{ApiError, DamagedRange, Sequence};
 use cognate_store::disk::Disk;
 use cognate_subject::validate::{is_valid_filter, overlaps};
+use tokio::time::Instant;
 
 use super::{Answer, Call};
 use crate::jetstream::AccountJetStream;
@@ -123,9 +124,11 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let streams = wanted(call.jetstream, &request.subject);
     let page = Page::new(streams.len(), request.offset, LIST_LIMIT);
     let deadline = Instant::now() + LIST_WAIT;
-    let (mut infos, mut missing) = (Vec::new(), Vec::new());
+    let mut infos = Vec::new();
+    let late = call.jetstream.late.list().into_iter();
+    let mut missing: Vec<String> = late.map(|(name, _)| name).collect();
     for stream in page.of(&streams) {
-        match stream.look_within(deadline.saturating_duration_since(Instant::now())) {
+        match call.jetstream.look_when_settled(stream, deadline) {
             Some(group) => infos.push(describe_locked(call.jetstream, &group, Shown::Listed)),
             None => missing.push(stream.name.clone()),
         }

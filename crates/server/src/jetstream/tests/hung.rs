@@ -176,3 +176,47 @@ async fn a_server_whose_disk_hangs_can_be_stopped() {
         assert!(is_closed.is_ok());
     }
 }
+
+/// What it does not wait for comes into service when its disk answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_starts_without_the_streams_whose_disk_hangs() {
+    let rig = Rig::start(JetStreamOptions::default()).await;
+    for name in ["HUNG", "WELL"] {
+        rig.stream(name, "").await;
+        assert!(rig.ask(name, "1").await.contains(r#""seq":1"#));
+    }
+    let path = rig.jetstream().streams_path().join("HUNG");
+    within("the server's end", rig.server.shutdown()).await;
+    let hanging = Hanging::below(&path, Call::Sync);
+    let again = Rig::over(rig.directory, JetStreamOptions::default());
+    let rig = within("a start", again).await;
+
+    assert!(rig.ask("WELL", "2").await.contains(r#""seq":2"#));
+    let same = r#"{"name":"HUNG","subjects":["HUNG"]}"#;
+    for (operation, body) in [
+        ("STREAM.INFO.HUNG", ""),
+        ("STREAM.CREATE.HUNG", same),
+        ("STREAM.DELETE.HUNG", ""),
+        ("CONSUMER.NAMES.HUNG", ""),
+    ] {
+        let answer = rig.api(operation, body).await;
+        assert!(answer.contains(UNAVAILABLE), "{operation}: {answer}");
+    }
+    let overlapping = r#"{"name":"NEW","subjects":["HUNG"]}"#;
+    let refused = rig.api("STREAM.CREATE.NEW", overlapping).await;
+    assert!(refused.contains("overlap"), "{refused}");
+    let list = rig.api("STREAM.LIST", "").await;
+    assert!(list.contains(r#""missing":["HUNG"]"#), "{list}");
+    assert!(list.contains(r#""name":"WELL""#), "{list}");
+    let late = rig.jetstream().late.list();
+    assert!(
+        matches!(&late[..], [(name, _)] if name == "HUNG"),
+        "{late:?}"
+    );
+
+    drop(hanging);
+    let jetstream = rig.jetstream();
+    within("the stream", jetstream.late.all_there()).await;
+    assert!(rig.ask("HUNG", "2").await.contains(r#""seq":2"#));
+    within("the server's end", rig.server.shutdown()).await;
+}
