@@ -207,9 +207,10 @@ pub(crate) struct OpenFile {
 impl DiskFile for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, DiskError> {
         let mut read = 0;
-        note_headway();
         while read < buffer.len() {
-            match self.file.read_at(&mut buffer[read..], offset + read as u64) {
+            let result = self.file.read_at(&mut buffer[read..], offset + read as u64);
+            note_headway();
+            match result {
                 Ok(0) => break,
                 Ok(count) => read += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
