@@ -35,8 +35,8 @@ impl From<Delivered<'_>> for Request {
 
 impl Request {
     /// The options in the body, by their names in lower case, because capitals make no difference;
-    /// none if it is empty. What says whom a request is for is of the right type, or it would be for
-    /// everybody.
+    /// none if it is empty. What says whom or what a request is about is of the right type, or it would
+    /// be about everybody.
     pub(super) fn options(&self) -> Result<Map<String, Value>, String> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Map::new());
@@ -79,11 +79,14 @@ impl Request {
     }
 }
 
-/// What an option that says whom a request is for takes, if `value` is something else.
+/// What an option that says whom or what a request is about takes, if `value` is something else.
 fn wrong_type(name: &str, value: &Value) -> Option<&'static str> {
     let all_texts = |list: &Vec<Value>| list.iter().all(Value::is_string);
     let (fits, wanted) = match name {
-        "server_name" | "cluster" | "host" | "domain" => (value.is_string(), "a string"),
+        "server_name" | "cluster" | "host" | "domain" | "acc" | "account" | "user" | "name"
+        | "stream" | "filter_subject" | "mqtt_client" | "sort" | "test" => {
+            (value.is_string(), "a string")
+        }
         "exact_match" => (value.is_boolean(), "true or false"),
         "tags" => {
             let fits = value.as_array().is_some_and(all_texts);
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_a_request_is_for_must_be_understood() {
+    fn whom_a_request_is_about_must_be_understood() {
         for (body, problem) in [
             ("{\"tags\":\"x\"}", "\"tags\": it takes a list of strings"),
             ("{\"tags\":[5]}", "\"tags\": it takes a list of strings"),
@@ -130,6 +133,7 @@ mod tests {
                 "{\"exact_match\":1}",
                 "\"exact_match\": it takes true or false",
             ),
+            ("{\"acc\":5}", "\"acc\": it takes a string"),
         ] {
             check(body, Err(&format!("Error decoding option {problem}")));
         }
