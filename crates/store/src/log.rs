@@ -10,13 +10,16 @@
 pub(crate) mod bits;
 pub(crate) mod blocks;
 pub(crate) mod build;
+pub(crate) mod dictionary;
 pub(crate) mod fold;
 pub(crate) mod header;
 pub(crate) mod index;
 pub(crate) mod record;
 pub(crate) mod scan;
+pub(crate) mod search;
 pub(crate) mod segment;
 pub(crate) mod sidecar;
+pub(crate) mod sieve;
 pub(crate) mod tail;
 pub(crate) mod trace;
 

@@ -249,6 +249,7 @@ impl<D: Disk> FileStore<D> {
         let old = (segment.number, segment.generation);
         self.log.blocks.forget(segment.key);
         segment.generation = compaction.generation;
+        segment.looked_up = None;
         segment.salt = compaction.salt;
         segment.key = compaction.key;
         segment.file = Some(compaction.file.clone());

@@ -6,7 +6,9 @@ use super::FileStore;
 use super::damage::note_unreadable;
 use crate::disk::{Disk, DiskError, DiskFile};
 use crate::log::failed;
+use crate::log::index;
 use crate::log::record::{self, Decoded};
+use crate::log::search::Looked;
 
 impl<D: Disk> FileStore<D> {
     pub(super) fn load_message(
@@ -180,13 +182,15 @@ impl<D: Disk> FileStore<D> {
         from: Sequence,
         last: Sequence,
     ) -> Option<Sequence> {
+        let hash = index::hash(self.log.stream, subject);
         let mut at = self.log.position_from(from);
         while at < self.log.segments.len() {
-            let (base, live) = (self.log.segments[at].base, self.log.segments[at].live);
-            if base > last {
+            let segment = &self.log.segments[at];
+            if segment.base > last {
                 return None;
             }
-            if live > 0
+            if segment.live > 0
+                && (segment.contains(last) || self.log.may_have(at, hash).unwrap_or(true))
                 && let Some(found) = self.first_in(at, subject, from, last)
             {
                 return Some(found);
@@ -203,6 +207,15 @@ impl<D: Disk> FileStore<D> {
         from: Sequence,
         last: Sequence,
     ) -> Option<Sequence> {
+        if self.log.segments[at].index.is_none() {
+            let base = self.log.segments[at].base;
+            let delta = from.saturating_sub(base);
+            match self.log.first_in_file(at, subject, delta) {
+                Ok(Looked::Found(found)) => return Some(base + found),
+                Ok(Looked::Nothing) => return None,
+                Ok(Looked::Unknown) | Err(_) => {}
+            }
+        }
         self.log.index(at).ok()?;
         let segment = &self.log.segments[at];
         let index = segment.index.as_deref()?;

@@ -77,7 +77,7 @@ impl<D: Disk> Log<D> {
         Ok(index.and_then(|index| index.entries.get(index.find(delta)?).copied()))
     }
 
-    fn sidecar(&mut self, at: usize) -> Result<Option<&Sidecar<D::File>>, DiskError> {
+    pub(super) fn sidecar(&mut self, at: usize) -> Result<Option<&Sidecar<D::File>>, DiskError> {
         if self.segments[at].sidecar.is_none() {
             let key = (self.segments[at].number, self.segments[at].generation);
             let name = header::index_name(key.0, key.1);
@@ -123,6 +123,7 @@ impl<D: Disk> Log<D> {
         let segment = &mut self.segments[at];
         segment.entries = built.summary.entries;
         segment.sidecar = None;
+        segment.looked_up = None;
         let summary = segment.summary(self.floor, false);
         let bytes = sidecar::encode(self.stream, &summary, &built.index, &self.folder);
         let name = header::index_name(segment.number, segment.generation);
@@ -181,6 +182,7 @@ impl<D: Disk> Log<D> {
         for (at, segment) in self.segments.iter_mut().enumerate() {
             if at != last {
                 segment.index = None;
+                segment.sieve = None;
                 segment.sidecar = None;
                 segment.file = None;
             }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use cognate_model::{Deadline, Sequence};
 
 use super::record::{self, ALIGN, Control, Head};
+use super::sieve::Sieve;
 
 /// No entry.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -91,6 +92,13 @@ impl Entry {
         [self.delta, self.place, self.subject, self.next, self.size]
     }
 
+    /// The place of the next entry of the same subject, for the one that is at `at`.
+    pub(crate) fn after(&self, at: usize) -> Option<usize> {
+        let next = self.next as usize;
+        // Chains lead forwards, also where a file says otherwise.
+        (self.next != NONE && next > at).then_some(next)
+    }
+
     pub(crate) fn offset(&self) -> u64 {
         u64::from(self.place) * ALIGN as u64
     }
@@ -126,7 +134,7 @@ pub(crate) fn stored_bytes(subject: usize, headers: usize, payload: usize) -> u6
 
 /// Orders subjects in a dictionary. Part of the format; `key` is the stream's number, which those
 /// who choose subjects do not know.
-fn hash(key: u64, subject: &[u8]) -> u64 {
+pub(crate) fn hash(key: u64, subject: &[u8]) -> u64 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let fold = |a: u64, b: u64| {
         let product = u128::from(a) * u128::from(b);
@@ -227,7 +235,7 @@ impl SegmentIndex {
     }
 
     #[inline]
-    fn put(&mut self, entry: Entry, bytes: &[u8], known: Option<usize>) {
+    pub(super) fn put(&mut self, entry: Entry, bytes: &[u8], known: Option<usize>) {
         let at = self.entries.len() as u32;
         let subject = match known.and_then(|at| self.entries.get(at)) {
             Some(entry) => entry.subject,
@@ -328,6 +336,11 @@ impl SegmentIndex {
         self.sorted = hashed.into_iter().map(|(_, number)| number).collect();
     }
 
+    /// The subjects, to pass over the segment when others are looked for.
+    pub(crate) fn sieve(&self, key: u64) -> Sieve {
+        Sieve::new((0..self.items.len() as u32).map(|number| hash(key, self.subject(number))))
+    }
+
     /// The numbers of a subject; a sealed segment's only.
     pub(crate) fn numbers<'a>(
         &'a self,
@@ -350,19 +363,35 @@ impl SegmentIndex {
         delta: u64,
         held: impl Fn(&Entry) -> bool,
     ) -> Option<u64> {
-        let mut at = self.lower_bound(delta);
-        // On the chain if there is something of this subject, else along until there is.
-        let first = self.items.get(number as usize)?.first as usize;
-        if at < first {
-            at = first;
+        let item = self.items.get(number as usize)?;
+        let last = self.entries.get(item.last as usize)?;
+        if u64::from(last.delta) < delta {
+            return None;
         }
+        let mut at = self.place_from(number, item.first as usize, delta)?;
         loop {
             let entry = self.entries.get(at)?;
-            let ours = entry.subject == number;
-            if ours && held(entry) {
+            if held(entry) {
                 return Some(u64::from(entry.delta));
             }
-            at = if ours { entry.next as usize } else { at + 1 };
+            at = entry.after(at)?;
+        }
+    }
+
+    /// The first place on the chain that begins at `first` whose entry is from `delta` on. Goes along
+    /// the chain and along all entries from there in turn: one of both may be far longer.
+    fn place_from(&self, number: u32, first: usize, delta: u64) -> Option<usize> {
+        let (mut on_chain, mut beside) = (first, self.lower_bound(delta));
+        loop {
+            let entry = self.entries.get(on_chain)?;
+            if u64::from(entry.delta) >= delta {
+                return Some(on_chain);
+            }
+            on_chain = entry.after(on_chain)?;
+            if self.entries.get(beside)?.subject == number {
+                return Some(beside);
+            }
+            beside += 1;
         }
     }
 

@@ -6,6 +6,7 @@ use super::bits::Bits;
 use super::header;
 use super::index::SegmentIndex;
 use super::sidecar::{Sidecar, Summary};
+use super::sieve::Sieve;
 
 /// One segment: its sequences from `base` up to, not including, `end`.
 pub(crate) struct Segment<F> {
@@ -37,6 +38,10 @@ pub(crate) struct Segment<F> {
     pub(crate) file: Option<F>,
     pub(crate) sidecar: Option<Sidecar<F>>,
     pub(crate) index: Option<Box<SegmentIndex>>,
+    /// What a search for a subject has made of its index, once it is sealed.
+    pub(crate) sieve: Option<Sieve>,
+    /// Look-ups in the file of its index since that was in memory; `None` if its sum is not checked.
+    pub(crate) looked_up: Option<u32>,
     /// When it was last used, in uses of the log.
     pub(crate) used: u64,
     /// The entry that was read last without the index, and how many were read one after the other.
@@ -65,6 +70,8 @@ impl<F> Segment<F> {
             file: None,
             sidecar: None,
             index: None,
+            sieve: None,
+            looked_up: None,
             used: 0,
             strides: (0, 0),
         }

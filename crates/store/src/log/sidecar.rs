@@ -20,6 +20,7 @@
 
 use cognate_model::{Deadline, Sequence, Timestamp};
 
+use super::dictionary::Dictionary;
 use super::fold::Folder;
 use super::index::{Controls, Entry, Item, SegmentIndex};
 use super::record;
@@ -304,6 +305,17 @@ impl<F: DiskFile> Sidecar<F> {
             }
         }
         Ok(Some(index))
+    }
+
+    /// Whether the sum of the subjects' section is right and it can be read in parts.
+    pub(crate) fn is_whole(&self) -> Result<bool, DiskError> {
+        let at = HEADER as u64 + u64::from(self.controls.0);
+        Ok(!self.is_sealed && self.section(at, self.subjects)?.is_some())
+    }
+
+    /// The subjects, to look some up. Only of one that [is whole](Self::is_whole).
+    pub(crate) fn dictionary(&self) -> Result<Option<Dictionary<'_, F>>, DiskError> {
+        Dictionary::open(&self.file, HEADER as u64 + u64::from(self.controls.0))
     }
 
     /// One entry by its position; `None` if there is none, or its page is damaged.

@@ -89,6 +89,7 @@ impl Keys {
 
 impl PutArgs {
     pub(super) async fn run(self, app: &App) -> Result<()> {
+        let body = vec![b'v'; self.common.size()?];
         let jsm = app.jsm().await?;
         let stream = format!("KV_{}", self.bucket);
         match jsm.stream_info(&stream).await {
@@ -113,7 +114,6 @@ impl PutArgs {
         if self.purge {
             jsm.purge_stream(&stream, &json!({})).await?;
         }
-        let body = vec![b'v'; self.common.size()?];
         let prefix = format!("$KV.{}.", self.bucket);
         let settings = vec![
             ("bucket", self.bucket.clone()),
