@@ -234,7 +234,8 @@ impl Running {
             .is_some()
     }
 
-    fn printed(&self) -> String {
+    /// What it has printed until now.
+    pub(crate) fn printed(&self) -> String {
         std::fs::read_to_string(&self.path).expect("its output is text")
     }
 }

@@ -28,7 +28,8 @@ use super::door::ClientDoor;
 use super::input::{Carry, Filled};
 use super::transport::Transport;
 use crate::data::{
-    Account, Borrowed, Connection, Door, Outcome, Pass, Pending, Pressure, Relief, Totals, Worker,
+    Account, Borrowed, Connection, Door, Outcome, Pass, Pending, Pressure, READ_BYTES, Relief,
+    Totals, Worker,
 };
 use crate::shared::Shared;
 
@@ -477,7 +478,9 @@ impl Client {
     }
 }
 
-/// The longest that whoever published so many bytes waits for them.
+/// The longest that whoever published so many bytes waits for them; for one large message no longer
+/// than for a full read.
 fn stall_for(published: usize) -> Duration {
-    STALL_TOTAL * u32::try_from(published.div_ceil(STALL_BYTES).max(1)).unwrap_or(u32::MAX)
+    let parts = published.min(READ_BYTES).div_ceil(STALL_BYTES).max(1);
+    STALL_TOTAL * u32::try_from(parts).unwrap_or(1)
 }
