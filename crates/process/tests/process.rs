@@ -16,7 +16,7 @@ use cognate_process::signals::{ProcessSignal, Signals};
 use cognate_process::{LogOptions, Logger, info, signal_command, warn};
 use rustix::process::{Pid, Signal, kill_process};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 fn main() {
     let mode = std::env::args().nth(1).unwrap_or_default();

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn embed_basic_serves_until_it_is_stopped() {

@@ -319,14 +319,13 @@ fn accounts_are_watched() {
     let world = World::configured(config);
     let login = ["--user", "sys", "--password", "secret"];
     let watch = ["server", "watch", "accounts"];
-    let mut accounts = world.spawn(&[&watch[..], &login].concat());
+    let accounts = world.spawn(&[&watch[..], &login].concat());
     // The first updates may be about the connection that watches.
     let text = wait::until("an update about an account", || {
         world.nats(&["pub", "a", "b"]).ok();
         Some(accounts.printed()).filter(|text| text.contains("│ APP "))
     });
     assert!(text.contains("Account activity by Connections"), "{text}");
-    accounts.interrupt();
 }
 
 #[test]

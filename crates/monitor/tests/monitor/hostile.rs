@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cognate_monitor::limits;
@@ -159,6 +160,7 @@ fn a_stuck_source_holds_up_no_probe_and_no_shutdown() {
         stuck: Arc::clone(&stuck),
         ..Facts::default()
     };
+    let asked = Arc::clone(&facts.asked);
     let mut site = Site::of(facts);
     let mut waiting = Vec::new();
     for _ in 0..limits::BUILDERS {
@@ -168,7 +170,11 @@ fn a_stuck_source_holds_up_no_probe_and_no_shutdown() {
             .expect("sent");
         waiting.push(stream);
     }
-    assert_eq!(site.get("/healthz").status, 200);
+    let end = Instant::now() + DEADLINE;
+    while asked.load(Ordering::SeqCst) < limits::BUILDERS {
+        assert!(Instant::now() < end, "nobody asks for connections");
+        assert_eq!(site.get("/healthz").status, 200);
+    }
     // Both slots are taken: who comes next is told so.
     let next = site.get("/varz");
     assert_eq!(next.status, 503);

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use cognate_monitor::{
@@ -16,7 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 /// How long a single expectation may take.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// 2026-01-02T15:04:05Z and a fraction: the time at which the facts are taken.
 pub(crate) fn at(seconds: i64) -> SystemTime {
@@ -57,6 +58,8 @@ pub(crate) struct Facts {
     pub(crate) accounts: Vec<AccountDetail>,
     /// While true, asking for connections takes for ever.
     pub(crate) stuck: Arc<(Mutex<bool>, Condvar)>,
+    /// How often it was asked for connections.
+    pub(crate) asked: Arc<AtomicUsize>,
     /// Asking for the interest's figures panics.
     pub(crate) broken: bool,
 }
@@ -67,6 +70,7 @@ impl Monitored for Facts {
     }
 
     fn connections(&self) -> Vec<ConnectionFacts> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let (stuck, changed) = &*self.stuck;
         changed.wait_while(&mut stuck.lock(), |stuck| *stuck);
         self.open.clone()

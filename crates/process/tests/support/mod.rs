@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cognate_process::{LogOptions, LogTarget, Logger};
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) fn file_target(path: &Path, size_limit: u64, max_files: usize) -> LogTarget {
     LogTarget::File {

@@ -14,7 +14,7 @@ mod accounts;
 mod hung;
 
 /// How long anything may take.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Rig {
     server: Server,

@@ -21,7 +21,7 @@ use cognate_config::{MemorySource, Options, load};
 use cognate_server::{Builder, Server};
 
 /// How long anything may take. Generous, because test machines are shared.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A stream in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}

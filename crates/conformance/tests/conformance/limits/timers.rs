@@ -28,11 +28,11 @@ fn a_silent_client_is_pinged_and_then_closed_as_stale() {
 #[test]
 fn a_client_that_answers_pings_stays() {
     let server = Server::builder()
-        .config("ping_interval: \"400ms\", ping_max: 2")
+        .config("ping_interval: \"1s\", ping_max: 4")
         .start();
     let mut client = server.connect();
     client.send(QUIET);
-    for _ in 0..5 {
+    for _ in 0..6 {
         client.expect("PING\r\n").send("PONG\r\n");
     }
 }
@@ -40,12 +40,10 @@ fn a_client_that_answers_pings_stays() {
 #[test]
 fn the_first_ping_comes_soon_after_connecting() {
     // It measures the round trip, however long the ping interval is.
-    let server = Server::monitored();
+    let server = Server::with_config("ping_interval: \"10m\"");
     let mut client = server.connect();
     client.send(QUIET);
-    let start = Instant::now();
     client.expect("PING\r\n").send("PONG\r\n").sync();
-    assert!(start.elapsed() < Duration::from_secs(5));
     let connection = &server.json("/connz")["connections"][0];
     assert_ne!(connection["rtt"], "0s", "{connection}");
 }
