@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets once and runs each for a while on the committed corpus.
+# Builds the fuzz targets once and runs each for a while on the committed corpus, as many at a time
+# as there are processors.
 #
 #   fuzz/run.sh                        every target, 10 seconds each
 #   fuzz/run.sh 60                     a minute each (also: --seconds 60)
 #   fuzz/run.sh --target session       one of them; --target may be repeated
+#   fuzz/run.sh --seed 1                   the same choices every time, as far as the time goes
 #   fuzz/run.sh --keep DIR             writes what it finds to DIR/<target>, instead of nowhere
 #
 # One line per target, and `N passed, N failed` at the end. Fails if a target crashes, runs out of
@@ -18,15 +20,17 @@ usage() {
 
 seconds=10
 keep=
+seed=0 # libFuzzer takes it for "another one on every run"
 targets=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --seconds | --target | --keep)
+        --seconds | --target | --keep | --seed)
             [ $# -ge 2 ] || { echo "fuzz/run.sh: $1 needs a value" >&2; exit 2; }
             case $1 in
                 --seconds) seconds=$2 ;;
                 --target) targets+=("$2") ;;
                 --keep) keep=$2 ;;
+                --seed) seed=$2 ;;
             esac
             shift 2
             ;;
@@ -37,6 +41,9 @@ while [ $# -gt 0 ]; do
 done
 case $seconds in
     '' | 0 | *[!0-9]*) echo "fuzz/run.sh: --seconds takes a whole number above 0" >&2; exit 2 ;;
+esac
+case $seed in
+    '' | *[!0-9]*) echo "fuzz/run.sh: --seed takes a whole number" >&2; exit 2 ;;
 esac
 if [ ${#targets[@]} -eq 0 ]; then
     for source in fuzz_targets/*.rs; do targets+=("$(basename "$source" .rs)"); done
@@ -62,7 +69,7 @@ run() {
     # New inputs go to the first directory; the committed corpus is only read.
     "$build/$target" "$found" "corpus/$target" -dict="dictionaries/$target.dict" \
         -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" \
-        -rss_limit_mb=2048 -timeout=10 -max_len=4096 -print_final_stats=1 >"$log" 2>&1
+        -seed="$seed" -rss_limit_mb=2048 -timeout=10 -max_len=4096 -print_final_stats=1 >"$log" 2>&1
     local status=$?
     local executed covered features
     executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
@@ -78,11 +85,28 @@ run() {
     return 1
 }
 
+# What each says is printed in one piece, when it has ended.
+work() {
+    run "$1" >"$scratch/$1.out"
+    local status=$?
+    cat "$scratch/$1.out"
+    return $status
+}
+
+at_once=$(nproc 2>/dev/null || echo 1)
 passed=0
 failed=0
+running=0
+collect() {
+    if wait -n; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    running=$((running - 1))
+}
 for target in "${targets[@]}"; do
-    if run "$target"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    [ "$running" -lt "$at_once" ] || collect
+    work "$target" &
+    running=$((running + 1))
 done
+while [ "$running" -gt 0 ]; do collect; done
 echo
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
