@@ -1,6 +1,8 @@
 //! Acknowledgements: every kind, their effect on redelivery and on the numbers in info, ack_wait,
 //! backoff, max_deliver, and ack policies.
 
+use std::time::{Duration, Instant};
+
 use cognate_conformance::jetstream::{JetStream, counts, payloads, server};
 use serde_json::{Value, json};
 
@@ -21,6 +23,9 @@ fn expect_numbers(js: &mut JetStream, expected: &str) {
 }
 
 const NS: u64 = 1_000_000;
+
+/// A time that no test waits for.
+const HOUR: u64 = 3_600_000 * NS;
 
 #[test]
 fn the_numbers_follow_each_step() {
@@ -102,11 +107,18 @@ fn an_ack_without_reply_counts_too() {
 fn what_is_not_acked_comes_again_in_order() {
     let server = server();
     let mut js = JetStream::connect(&server);
-    filled(&mut js, json!({"ack_wait": 200 * NS}));
+    filled(&mut js, json!({"ack_wait": HOUR}));
     let answers = js.pull("S", "C", "8");
     let first = js.take(answers, 5);
     js.ack(&first[1], "");
     js.ack(&first[3], "");
+    // Only now, so that nothing comes again before it could be acknowledged.
+    js.consumer(
+        "S",
+        json!({
+            "name": "C", "durable_name": "C", "ack_policy": "explicit", "ack_wait": 200 * NS,
+        }),
+    );
     let again = js.take(answers, 3);
     let seen: Vec<_> = again.iter().map(counts).collect();
     assert_eq!(seen, [[2, 1, 6, 0], [2, 3, 7, 0], [2, 5, 8, 0]]);
@@ -129,44 +141,78 @@ fn redeliveries_go_before_new_messages() {
 fn a_nak_can_ask_for_a_delay() {
     let server = server();
     let mut js = JetStream::connect(&server);
-    filled(&mut js, json!({}));
-    for (number, kind) in [(1, r#"-NAK {"delay": 300000000}"#), (2, "-NAK 300ms")] {
+    filled(&mut js, json!({"ack_wait": HOUR}));
+    for (number, kind) in [(1, r#"-NAK {"delay": 3600000000000}"#), (2, "-NAK 1h")] {
         let delivery = js.fetch("S", "C", 1).remove(0);
         assert_eq!(counts(&delivery)[1], number);
         js.ack(&delivery, kind);
     }
-    let rest = js.fetch("S", "C", 5);
-    let seen: Vec<u64> = rest.iter().map(|delivery| counts(delivery)[1]).collect();
-    assert_eq!(seen, [3, 4, 5, 1, 2], "the delayed ones come last");
+    let rest = js.drain("S", "C");
+    assert_eq!(
+        payloads(&rest),
+        ["3", "4", "5"],
+        "the delayed ones do not come"
+    );
+    for (delivery, kind) in rest
+        .iter()
+        .zip([r#"-NAK {"delay": 100000000}"#, "-NAK 100ms"])
+    {
+        let asked = Instant::now();
+        js.ack(delivery, kind);
+        let again = js.fetch("S", "C", 1).remove(0);
+        assert!(
+            asked.elapsed() >= Duration::from_millis(100),
+            "{kind}: too early"
+        );
+        assert_eq!(counts(&again)[..2], [2, counts(delivery)[1]], "{kind}");
+    }
+}
+
+/// Says in progress of a message, and looks when it comes again: not before another `ack_wait`. `None`
+/// when that was said so late that the message may have come before.
+fn work_in_progress(js: &mut JetStream, consumer: &str) -> Option<()> {
+    let ack_wait = Duration::from_millis(500);
+    js.consumer(
+        "S",
+        json!({
+            "name": consumer, "durable_name": consumer, "ack_policy": "explicit",
+            "ack_wait": 500 * NS, "filter_subject": "s.1",
+        }),
+    );
+    let began = Instant::now();
+    let answers = js.pull("S", consumer, "2");
+    let delivery = js.next(answers);
+    // A part of the wait passes: the time that a pull request takes to expire.
+    let halfway = js.pull("S", consumer, json!({"batch": 1, "expires": 200 * NS}));
+    let said = loop {
+        if js.next(halfway).reply.is_none() {
+            break Instant::now();
+        }
+    };
+    js.ack(&delivery, "+WPI");
+    if began.elapsed() >= ack_wait {
+        return None;
+    }
+    let again = js.next(answers);
+    assert_eq!(counts(&again)[..2], [2, 1]);
+    assert!(
+        said.elapsed() >= ack_wait,
+        "it came after {:?}",
+        said.elapsed()
+    );
+    Some(())
 }
 
 #[test]
 fn work_in_progress_restarts_the_clock() {
     let server = server();
     let mut js = JetStream::connect(&server);
-    filled(&mut js, json!({"ack_wait": 1000 * NS}));
-    let answers = js.pull("S", "C", "4");
-    let first = js.take(answers, 2);
-    // A part of the wait passes: the time that a pull request takes to expire.
-    let halfway = js.subscribe("halfway");
-    js.stream(json!({"name": "CLOCK", "subjects": ["clock"]}));
-    js.consumer("CLOCK", json!({"name": "C", "durable_name": "C"}));
-    js.send(
-        "$JS.API.CONSUMER.MSG.NEXT.CLOCK.C",
-        "halfway",
-        &[],
-        json!({"batch": 1, "expires": 300 * NS}),
-    );
-    let _expired = js.next(halfway);
-    js.ack(&first[0], "+WPI");
-    let rest = js.take(answers, 2);
-    assert_eq!(payloads(&rest), ["3", "4"]);
-    let again = js.fetch("S", "C", 2);
-    assert_eq!(
-        payloads(&again),
-        ["5", "2"],
-        "the first is still being worked on"
-    );
+    filled(&mut js, json!({}));
+    let mut attempts = 0;
+    js.until("a machine that is quick enough", |js| {
+        attempts += 1;
+        work_in_progress(js, &format!("W{attempts}"))
+    });
 }
 
 #[test]

@@ -250,12 +250,16 @@ fn a_waiting_request_keeps_a_consumer() {
     let server = server();
     let mut js = JetStream::connect(&server);
     filled(&mut js);
-    js.consumer(
-        "S",
-        json!({"name": "E", "deliver_policy": "new", "inactive_threshold": 200_000_000}),
-    );
+    let config = |threshold: u64| json!({"name": "E", "deliver_policy": "new", "inactive_threshold": threshold});
+    js.consumer("S", config(3_600_000_000_000));
+    let waiting = js.pull("S", "E", r#"{"batch":2,"expires":3600000000000}"#);
+    js.until("the request", |js| {
+        let info = js.ok("CONSUMER.INFO.S.E", "");
+        (info["num_waiting"] == 1).then_some(())
+    });
+    // Only now, so that it is never idle for long.
+    js.consumer("S", config(200_000_000));
     js.consumer("S", json!({"name": "F", "inactive_threshold": 400_000_000}));
-    let waiting = js.pull("S", "E", r#"{"batch":2,"expires":30000000000}"#);
     js.until("the idle one to go", |js| {
         let names = js.ok("CONSUMER.NAMES.S", "");
         (names["consumers"] == json!(["E"])).then_some(())

@@ -222,57 +222,32 @@ fn snapshots_and_restores_are_announced() {
     let mut js = JetStream::connect(&server);
     filled(&mut js);
     let mut raw = Raw::connect(&server);
-    let events = js.subscribe("$JS.EVENT.ADVISORY.STREAM.>");
+    let kinds = [
+        ("SNAPSHOT_CREATE", "state"),
+        ("SNAPSHOT_COMPLETE", "end"),
+        ("RESTORE_CREATE", "client"),
+        ("RESTORE_COMPLETE", "bytes"),
+    ];
+    let events = kinds.map(|(kind, _)| {
+        let subject = format!("$JS.EVENT.ADVISORY.STREAM.{kind}.S");
+        js.subscribe(&subject)
+    });
     let (answer, chunks) = raw.snapshot("");
-    for (suffix, kind, own) in [
-        ("SNAPSHOT_CREATE", "snapshot_create", "state"),
-        ("SNAPSHOT_COMPLETE", "snapshot_complete", "end"),
-    ] {
-        check_event(&mut js, events, suffix, kind, own);
-    }
     js.ok("STREAM.DELETE.S", "");
-    js.next(events);
     raw.restore(&answer, &chunks);
-    check_event(
-        &mut js,
-        events,
-        "RESTORE_CREATE",
-        "restore_create",
-        "client",
-    );
-    js.next(events);
-    check_event(
-        &mut js,
-        events,
-        "RESTORE_COMPLETE",
-        "restore_complete",
-        "bytes",
-    );
-}
-
-#[track_caller]
-fn check_event(
-    js: &mut JetStream,
-    events: cognate_conformance::jetstream::Subscription,
-    suffix: &str,
-    kind: &str,
-    own: &str,
-) {
-    let message = js.next(events);
-    assert_eq!(
-        message.subject,
-        format!("$JS.EVENT.ADVISORY.STREAM.{suffix}.S")
-    );
-    let fields: Value = serde_json::from_str(&message.payload).expect("JSON");
-    assert_eq!(
-        fields["type"],
-        format!("io.nats.jetstream.advisory.v1.{kind}")
-    );
-    assert_eq!(
-        (&fields["stream"], &fields["client"]["acc"]),
-        (&json!("S"), &json!("$G"))
-    );
-    assert!(fields.get(own).is_some(), "{own} in {fields}");
+    for ((kind, own), events) in kinds.into_iter().zip(events) {
+        let event = js.next(events).payload;
+        let fields: Value = serde_json::from_str(&event).expect("JSON");
+        assert_eq!(
+            fields["type"],
+            format!("io.nats.jetstream.advisory.v1.{}", kind.to_lowercase())
+        );
+        assert_eq!(
+            (&fields["stream"], &fields["client"]["acc"]),
+            (&json!("S"), &json!("$G"))
+        );
+        assert!(fields.get(own).is_some(), "{own} in {fields}");
+    }
 }
 
 /// Backups that nats-server 2.14.5 wrote.
