@@ -21,6 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, watch};
 
 use crate::builder::load_tls;
+use crate::client::Looker;
 use crate::convert;
 use crate::data::{Account, Accounts, Blocks, Totals, Workers};
 use crate::info::Facts;
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     pub registry: Registry,
     /// Working memory of the data path.
     pub workers: Workers,
+    /// The right to look for a client's next message instead of sleeping.
+    pub looker: Looker,
     /// Memory for what waits for slow sockets.
     pub blocks: Arc<Blocks>,
     /// Bcrypt hashes computed at a time.
@@ -147,6 +150,7 @@ impl Shared {
             jetstream: RwLock::new(None),
             registry,
             workers: Workers::new(threads, seed, !options.no_sublist_cache),
+            looker: Looker::new(threads),
             blocks: Arc::default(),
             verifications: Arc::new(Semaphore::new(threads)),
             callout,

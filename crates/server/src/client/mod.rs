@@ -7,6 +7,7 @@
 mod door;
 mod handshake;
 mod input;
+mod lockstep;
 mod opening;
 mod parting;
 mod task;
@@ -22,6 +23,7 @@ use cognate_router::Subscription;
 use cognate_wire::{CloseReason, error_text};
 
 pub(crate) use handshake::{serve_in_process, serve_tcp};
+pub(crate) use lockstep::Looker;
 
 use crate::data::Connection;
 use crate::registry::{Closed, ClosedSubscription};

@@ -26,6 +26,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::door::ClientDoor;
 use super::input::{Carry, Filled};
+use super::lockstep::{self, Lockstep};
 use super::transport::Transport;
 use crate::data::{
     Account, Borrowed, Connection, Door, Outcome, Pass, Pending, Pressure, READ_BYTES, Relief,
@@ -104,6 +105,7 @@ struct Client {
     write_deadline: Option<Instant>,
     write_mark: usize,
     stall: Option<Stall>,
+    lockstep: Lockstep,
 }
 
 impl ClientTask {
@@ -131,6 +133,7 @@ impl ClientTask {
             write_deadline: None,
             write_mark: 0,
             stall: None,
+            lockstep: Lockstep::default(),
         };
         ClientTask {
             shared,
@@ -142,7 +145,14 @@ impl ClientTask {
     pub(crate) async fn run(self) {
         let ClientTask { shared, mut client } = self;
         client.arm_timer(&shared);
-        let Close(reason) = std::future::poll_fn(|cx| client.poll(&shared, cx)).await;
+        let served = std::future::poll_fn(|cx| {
+            let polled = client.poll(&shared, cx);
+            if polled.is_pending() && client.lockstep.looks(&shared.looker, || shared.now()) {
+                lockstep::poll_soon(cx);
+            }
+            polled
+        });
+        let Close(reason) = served.await;
         // Apart, so that a connection that lives does not hold room for its end.
         Box::pin(client.end(&shared, reason)).await;
     }
@@ -290,6 +300,9 @@ impl Client {
         desk.count(passed.received, passed.sent);
         if passed.now > Duration::ZERO {
             self.connection.count_in(passed.received, passed.now);
+            let answered = || self.connection.outbound.totals().msgs;
+            self.lockstep
+                .note_read(passed.received.msgs, passed.now, answered);
         }
         self.connection
             .set_subscription_count(self.session.subscriptions().len());
