@@ -11,7 +11,9 @@
 //! ```
 //!
 //! A column of numbers is aligned to the right. When the table is wider than the terminal the widest
-//! columns are narrowed and their cells wrapped, between words first; nothing is cut off.
+//! columns are narrowed and their cells wrapped, between words first. When that does not make it fit, it
+//! goes on below with the columns that are left, the first column in front of them again; nothing is cut
+//! off but in pictures that are drawn over and over ([`Table::snipped`]).
 
 use std::sync::OnceLock;
 
@@ -79,13 +81,101 @@ impl Table {
         super::show(&in_scheme(&text, scheme, terminal::has_colour()));
     }
 
-    /// The table as text of at most `width` columns, as far as columns can be narrowed.
+    /// The table as text of at most `width` columns, in several parts if need be.
     pub(crate) fn render(&self, width: usize) -> String {
-        let count = self.all_rows().map(Vec::len).max().unwrap_or(0);
+        let parts = self.parts(width);
+        if parts.len() < 2 {
+            return self.render_whole(width);
+        }
+        let parts = parts.iter().enumerate().map(|(at, columns)| {
+            let mut part = self.part(columns);
+            if at > 0 {
+                part.title.clear();
+            }
+            part.render_whole(width)
+        });
+        parts.collect()
+    }
+
+    /// The table in one part, its lines cut at `width` columns if they do not fit: for pictures that
+    /// must not grow.
+    pub(crate) fn snipped(&self, width: usize) -> String {
+        let whole = match self.parts(width).len() {
+            0 | 1 => self.render_whole(width),
+            _ => self.render_whole(usize::MAX),
+        };
+        let snip = |line: &str| {
+            if line.width() <= width {
+                return format!("{line}\n");
+            }
+            let (mut kept, mut used) = (String::new(), 0);
+            for c in line.chars() {
+                used += c.width().unwrap_or(0);
+                if used + 2 > width {
+                    break;
+                }
+                kept.push(c);
+            }
+            format!("{kept} ≈\n")
+        };
+        whole.lines().map(snip).collect()
+    }
+
+    /// The columns of each part that fits: all in one, as long as every column is wide enough to read.
+    fn parts(&self, width: usize) -> Vec<Vec<usize>> {
+        let count = self.count();
+        let (widths, [_, readable, narrowest]) = (self.cell_widths(), self.least_widths(count));
+        let least = |least: &[usize], at: usize| {
+            let (width, least) = (widths.get(at), least.get(at));
+            width.min(least).copied().unwrap_or_default()
+        };
+        let fits = |columns: &[usize], lowest: &[usize]| {
+            let sum: usize = columns.iter().map(|at| least(lowest, *at) + 3).sum();
+            sum < width
+        };
+        let all: Vec<usize> = (0..count).collect();
+        if fits(&all, &narrowest) {
+            return vec![all];
+        }
+        let mut parts = vec![vec![0]];
+        for column in 1..count {
+            let Some(part) = parts.last_mut() else { break };
+            part.push(column);
+            if part.len() > 2 && !fits(part, &readable) {
+                part.pop();
+                parts.push(vec![0, column]);
+            }
+        }
+        parts
+    }
+
+    /// A table with some of the columns.
+    fn part(&self, columns: &[usize]) -> Table {
+        let cells = |row: &Vec<String>| {
+            let cell = |at: &usize| row.get(*at).cloned().unwrap_or_default();
+            match row.is_empty() {
+                true => Vec::new(),
+                false => columns.iter().map(cell).collect(),
+            }
+        };
+        Table {
+            title: self.title.clone(),
+            header: cells(&self.header),
+            rows: self.rows.iter().map(cells).collect(),
+            footer: cells(&self.footer),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.all_rows().map(Vec::len).max().unwrap_or(0)
+    }
+
+    fn render_whole(&self, width: usize) -> String {
+        let count = self.count();
         if count == 0 {
             return String::new();
         }
-        let mut widths = self.widths(count);
+        let mut widths = self.widths(width);
         for least in self.least_widths(count) {
             narrow(&mut widths, &least, width);
         }
@@ -95,16 +185,17 @@ impl Table {
         if self.title.is_empty() {
             rule(&mut out, &widths, ['╭', '┬', '╮']);
         } else {
-            let title: String = self.title.chars().collect();
-            let room = inner.saturating_sub(title.width());
             out.push_str(&format!("╭{}╮\n", "─".repeat(inner)));
-            out.push_str(&format!(
-                "│{:left$}{title}{:right$}│\n",
-                "",
-                "",
-                left = room - room / 2,
-                right = room / 2
-            ));
+            for title in wrap(&self.title, inner.saturating_sub(2)) {
+                let room = inner.saturating_sub(title.width());
+                out.push_str(&format!(
+                    "│{:left$}{title}{:right$}│\n",
+                    "",
+                    "",
+                    left = room - room / 2,
+                    right = room / 2
+                ));
+            }
             rule(&mut out, &widths, ['├', '┬', '┤']);
         }
         if !self.header.is_empty() {
@@ -126,23 +217,25 @@ impl Table {
         [&self.header, &self.footer].into_iter().chain(&self.rows)
     }
 
-    fn widths(&self, count: usize) -> Vec<usize> {
+    /// The widths of the columns without narrowing any.
+    fn cell_widths(&self) -> Vec<usize> {
         let cell_width = |row: &Vec<String>, at: usize| {
             row.get(at).map_or(0, |cell| {
                 cell.lines().map(UnicodeWidthStr::width).max().unwrap_or(0)
             })
         };
-        let mut widths: Vec<usize> = (0..count)
-            .map(|at| {
-                self.all_rows()
-                    .map(|row| cell_width(row, at))
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
+        let column = |at| self.all_rows().map(|row| cell_width(row, at)).max();
+        (0..self.count())
+            .map(|at| column(at).unwrap_or(0))
+            .collect()
+    }
+
+    fn widths(&self, available: usize) -> Vec<usize> {
+        let mut widths = self.cell_widths();
         // A long title widens the last column rather than the border breaking.
-        let inner = widths.iter().sum::<usize>() + 3 * count - 1;
-        let missing = (self.title.width() + 2).saturating_sub(inner);
+        let inner = (widths.iter().sum::<usize>() + 3 * widths.len()).saturating_sub(1);
+        let title = (self.title.width() + 2).min(available.saturating_sub(2));
+        let missing = title.saturating_sub(inner);
         if let Some(last) = widths.last_mut() {
             *last += missing;
         }
@@ -382,6 +475,62 @@ mod tests {
         assert_eq!(table.render(33), expected);
         let text = table.render(31);
         assert!(text.lines().all(|line| line.width() <= 31), "{text}");
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_on_below() {
+        let mut table = Table::new("Servers of a long title", &["Name", "Messages", "Bytes"]);
+        table.row(["n1", "1,234,567", "12"]).footer(["", "1", "2"]);
+        let expected = "\
+╭────────────────────╮
+│  Servers of a long │
+│        title       │
+├──────┬─────────────┤
+│ Name │    Messages │
+├──────┼─────────────┤
+│ n1   │   1,234,567 │
+├──────┼─────────────┤
+│      │           1 │
+╰──────┴─────────────╯
+╭──────┬───────╮
+│ Name │ Bytes │
+├──────┼───────┤
+│ n1   │    12 │
+├──────┼───────┤
+│      │     2 │
+╰──────┴───────╯
+";
+        assert_eq!(table.render(22), expected);
+        let expected = "\
+╭─────────────────── ≈
+│   Servers of a lon ≈
+├──────┬───────────┬ ≈
+│ Name │  Messages │ ≈
+├──────┼───────────┼ ≈
+│ n1   │ 1,234,567 │ ≈
+├──────┼───────────┼ ≈
+│      │         1 │ ≈
+╰──────┴───────────┴ ≈
+";
+        assert_eq!(table.snipped(22), expected);
+    }
+
+    #[test]
+    fn however_narrow_no_table_is_wider() {
+        let mut table = Table::new("A title", &["Name", "Words", "Number", "Long"]);
+        let row = [
+            "one",
+            "two words",
+            "1,234,567,890",
+            "onelongwordwithoutblanks",
+        ];
+        table.row(row).row(row).footer(row);
+        for width in 24..100 {
+            let text = table.render(width);
+            assert!(text.lines().all(|line| line.width() <= width), "{text}");
+            let text = table.snipped(width);
+            assert!(text.lines().all(|line| line.width() <= width), "{text}");
+        }
     }
 
     #[test]

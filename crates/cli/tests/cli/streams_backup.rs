@@ -1,6 +1,9 @@
 //! Streams as files, and back: whole, or not at all.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
 
 use crate::support::World;
 
@@ -115,12 +118,98 @@ fn an_interrupted_restore_leaves_nothing() {
         .nats(&["stream", "backup", "S", "bk", "--no-progress"])
         .ok();
     world.nats(&["stream", "rm", "S", "-f"]).ok();
-    let mut restore = world.spawn(&["stream", "restore", "bk", "--trace"]);
+    // The restore is stopped on its way: however quick the machine is, it does not end by itself.
+    let dam = Dam::start(world.addr(), 1 << 20);
+    let through = ["--server", &dam.url()];
+    let restore = ["stream", "restore", "bk", "--trace"];
+    let mut restore = world.spawn(&[&restore[..], &through].concat());
     restore.wait_for("Sent ");
-    let out = restore.interrupt();
+    dam.wait_until_full();
+    restore.press_ctrl_c();
+    dam.open();
+    let out = restore.interrupted();
     assert!(out.contains("restore failed: interrupted"), "{out}");
     assert!(out.contains("run the command again"), "{out}");
     world.nats(&["stream", "info", "S"]).fails_with("not found");
     world.nats(&["stream", "restore", "bk"]).ok();
     assert_eq!(messages(&world), 400);
+}
+
+/// A way to a server that is closed once so much went there, until it is opened.
+struct Dam {
+    address: SocketAddr,
+    gate: Arc<(Mutex<Gate>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Gate {
+    is_full: bool,
+    is_open: bool,
+}
+
+impl Dam {
+    /// A way for one connection to `server`.
+    fn start(server: SocketAddr, limit: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let gate = Arc::<(Mutex<Gate>, Condvar)>::default();
+        let dam = Dam {
+            address,
+            gate: gate.clone(),
+        };
+        // Both end with their connection.
+        std::thread::spawn(move || {
+            let (client, _) = listener.accept().expect("nats connects");
+            let server = TcpStream::connect(server).expect("the server listens");
+            let (mut from, mut to) = (server.try_clone(), client.try_clone());
+            std::thread::spawn(move || {
+                let ends = (from.as_mut().expect("a socket"), to.as_mut().expect("one"));
+                std::io::copy(ends.0, ends.1).ok();
+                ends.1.shutdown(std::net::Shutdown::Both).ok();
+            });
+            flow(client, server, limit, &gate).ok();
+        });
+        dam
+    }
+
+    fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    /// Waits until nothing goes through any more.
+    fn wait_until_full(&self) {
+        let gate = self.gate.0.lock().expect("nobody panics with it");
+        let full = self.gate.1.wait_while(gate, |gate| !gate.is_full);
+        drop(full.expect("nobody panics with it"));
+    }
+
+    fn open(&self) {
+        self.gate.0.lock().expect("nobody panics with it").is_open = true;
+        self.gate.1.notify_all();
+    }
+}
+
+fn flow(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    limit: usize,
+    gate: &(Mutex<Gate>, Condvar),
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    let mut total = 0;
+    loop {
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return to.shutdown(std::net::Shutdown::Both);
+        }
+        total += count;
+        if total > limit {
+            let mut state = gate.0.lock().expect("nobody panics with it");
+            state.is_full = true;
+            gate.1.notify_all();
+            let opened = gate.1.wait_while(state, |gate| !gate.is_open);
+            drop(opened.expect("nobody panics with it"));
+        }
+        to.write_all(&buffer[..count])?;
+    }
 }

@@ -8,8 +8,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use cognate_conformance::{Server, wait};
+use cognate_conformance::{Client, Server, wait};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -130,6 +131,24 @@ impl World {
         path.to_str().expect("a path that is text").to_owned()
     }
 
+    /// Waits until the server has this many connections that would get a message on `subject`.
+    ///
+    /// What a command says of its subscription comes before the server has heard of it.
+    #[track_caller]
+    pub(crate) fn wait_for_interest(&self, subject: &str, connections: u64) {
+        let mut client = Client::quiet(self.addr());
+        client.send("SUB answers 1\r\n");
+        let question = serde_json::json!({ "filter_subject": subject }).to_string();
+        let length = question.len();
+        let ask = format!("PUB $SYS.REQ.ACCOUNT.PING.CONNZ answers {length}\r\n{question}\r\n");
+        let what = format!("{connections} connections with interest in {subject}");
+        wait::until(&what, || {
+            let answer = client.send(&ask).message().payload;
+            let answer: Value = serde_json::from_str(&answer).expect("JSON");
+            (answer["data"]["num_connections"].as_u64() >= Some(connections)).then_some(())
+        });
+    }
+
     /// `nats`, set up but not started.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nats"));
@@ -195,7 +214,13 @@ impl Running {
     /// Waits for its end, and returns everything it printed.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> String {
-        let code = wait::until("the end of nats", || {
+        self.wait_within(wait::DEADLINE)
+    }
+
+    /// Like [`Running::wait`], for what would come later all the same if it were wrong.
+    #[track_caller]
+    pub(crate) fn wait_within(&mut self, deadline: Duration) -> String {
+        let code = wait::until_within(deadline, "the end of nats", || {
             self.child.try_wait().expect("a child can be waited for")
         });
         assert!(code.success(), "{}", self.printed());
@@ -205,25 +230,27 @@ impl Running {
     /// Interrupts it where that is how it is meant to end; the exit code must be 0.
     #[track_caller]
     pub(crate) fn stop(&mut self) -> String {
-        let pid = i32::try_from(self.child.id()).expect("a process id is small");
-        let pid = rustix::process::Pid::from_raw(pid).expect("a process has an id");
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is ours");
+        self.press_ctrl_c();
         self.wait()
     }
 
-    /// Interrupts it as Ctrl-C does, waits for its end, which must have code 130, and returns
-    /// everything it printed.
+    /// Waits for the end that an interruption brings, which has code 130, and returns everything it
+    /// printed.
     #[track_caller]
-    pub(crate) fn interrupt(&mut self) -> String {
-        let pid = i32::try_from(self.child.id()).expect("a process id is small");
-        let pid = rustix::process::Pid::from_raw(pid).expect("a process id is not 0");
-        rustix::process::kill_process(pid, rustix::process::Signal::INT)
-            .expect("a child can be signalled");
+    pub(crate) fn interrupted(&mut self) -> String {
         let code = wait::until("the end of nats", || {
             self.child.try_wait().expect("a child can be waited for")
         });
         assert_eq!(code.code(), Some(130), "{}", self.printed());
         self.printed()
+    }
+
+    /// Interrupts it, without waiting for what becomes of it.
+    pub(crate) fn press_ctrl_c(&self) {
+        let pid = i32::try_from(self.child.id()).expect("a process id is small");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a process id is not 0");
+        rustix::process::kill_process(pid, rustix::process::Signal::INT)
+            .expect("a child can be signalled");
     }
 
     /// Whether it has ended.

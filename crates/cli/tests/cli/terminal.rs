@@ -8,19 +8,27 @@ use std::sync::mpsc::{Receiver, channel};
 use cognate_conformance::wait;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::support::World;
 
-/// A command at a terminal of 100 columns.
+/// A command at a terminal.
 pub(crate) struct Terminal {
     child: Child,
     keyboard: File,
     screen: Receiver<Vec<u8>>,
+    bytes: Vec<u8>,
     seen: String,
 }
 
 impl Terminal {
-    pub(crate) fn start(mut command: Command) -> Self {
+    /// A terminal of 100 columns.
+    pub(crate) fn start(command: Command) -> Self {
+        Self::sized(command, 100)
+    }
+
+    /// A terminal of so many columns.
+    pub(crate) fn sized(mut command: Command, columns: u16) -> Self {
         let controller =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal can be made");
         grantpt(&controller).expect("it is ours");
@@ -36,7 +44,7 @@ impl Terminal {
         };
         let size = rustix::termios::Winsize {
             ws_row: 30,
-            ws_col: 100,
+            ws_col: columns,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
@@ -63,6 +71,7 @@ impl Terminal {
             child,
             keyboard,
             screen,
+            bytes: Vec::new(),
             seen: String::new(),
         }
     }
@@ -76,10 +85,20 @@ impl Terminal {
         });
     }
 
+    /// Everything that was shown, once the command has ended.
+    #[track_caller]
+    pub(crate) fn everything(&mut self) -> &str {
+        assert_eq!(self.end(), 0, "{}", self.seen);
+        // The reader goes away when nobody has the other side any more.
+        self.bytes.extend(self.screen.iter().flatten());
+        self.look();
+        &self.seen
+    }
+
+    /// Takes in what was shown since. What is read may end within a character.
     fn look(&mut self) {
-        for bytes in self.screen.try_iter() {
-            self.seen.push_str(&String::from_utf8_lossy(&bytes));
-        }
+        self.bytes.extend(self.screen.try_iter().flatten());
+        self.seen = String::from_utf8_lossy(&self.bytes).into_owned();
     }
 
     pub(crate) fn answer(&mut self, line: &str) {
@@ -249,4 +268,62 @@ fn terminals_obey_nobody_but_the_tool() {
         "--raw",
     ]));
     terminal.wait_for(hostile);
+}
+
+/// What a terminal of 80 columns shows of each table, none of its lines being wider.
+#[test]
+fn tables_fit_the_terminal() {
+    let world = World::with_system();
+    let name = "a-stream-with-a-long-name";
+    let add = ["stream", "add", name, "--subjects", "s.>", "--defaults"];
+    world.nats(&add).ok();
+    let add = ["consumer", "add", name, "processing", "--pull"];
+    world.nats(&[&add[..], &["--defaults"]].concat()).ok();
+    world.nats(&["kv", "add", "CONFIG"]).ok();
+    let value = "some value that is long enough to go on in another line of the terminal";
+    world
+        .nats(&["kv", "put", "CONFIG", "a.long.name.of.a.key", value])
+        .ok();
+    let _listener = world.spawn(&["sub", "a", "--connection-name", "Order Processing Service"]);
+    world.wait_for_interest("a", 1);
+    for (line, last) in [
+        ("account report connections", "Subs"),
+        ("account report statistics", "Slow"),
+        ("stream ls --all", "Last"),
+        ("stream report", "Replicas"),
+        ("consumer ls a-stream-with-a-long-name", "Last"),
+        ("consumer report a-stream-with-a-long-name", "Cluster"),
+        ("kv ls", "Update"),
+        ("kv ls CONFIG -v --display-value", "Value"),
+        ("kv history CONFIG a.long.name.of.a.key", "Value"),
+        ("server list", "RTT"),
+        ("server report connections", "Subs"),
+        ("server report accounts", "Subs"),
+        ("server report jetstream", "Pending"),
+        ("server report health", "Error"),
+        ("server report routes", "Bytes"),
+        ("server report leafnodes", "Spoke"),
+        ("server report gateways", "Accounts"),
+        ("server stream-check", "Status"),
+        ("server consumer-check", "Status"),
+        ("server watch servers --updates 1", ""),
+        ("audit checks", ""),
+        ("errors ls stream", "Go"),
+    ] {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        if words[0] == "server" {
+            words.extend(["--user", "sys", "--password", "secret"]);
+        }
+        let mut command = world.command(&words);
+        command.env("NO_COLOR", "1");
+        let mut terminal = Terminal::sized(command, 80);
+        let text = terminal.everything().replace('\r', "");
+        assert!(text.contains(last), "{line}: {last} is not in\n{text}");
+        for row in text.lines().filter(|row| row.contains(['│', '─'])) {
+            let is_drawn = |c: char| !c.is_ascii() || c == ' ';
+            let start = row.find(is_drawn).unwrap_or_default();
+            let row = row[start..].trim_end_matches("\u{1b}[K");
+            assert!(row.width() <= 80, "{line}:\n{text}");
+        }
+    }
 }

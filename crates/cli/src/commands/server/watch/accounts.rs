@@ -107,7 +107,7 @@ impl View for Accounts<'_> {
         }
         let rows = self.args.amount.rows(7);
         let table = table(accounts, rows, self.args.sort, &self.latest.at);
-        Some(table.render(terminal::width()))
+        Some(table.snipped(terminal::width()))
     }
 }
 

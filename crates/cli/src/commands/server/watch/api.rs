@@ -153,7 +153,7 @@ impl View for Requests<'_> {
                 key.asset.clone(),
             ]);
         }
-        Some(table.render(terminal::width()))
+        Some(table.snipped(terminal::width()))
     }
 }
 

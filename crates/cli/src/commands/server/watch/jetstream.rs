@@ -88,7 +88,7 @@ impl View for Servers<'_> {
         }
         let rows = self.args.amount.rows(9);
         let table = table(&servers, rows, title, &self.latest.at, Timestamp::now());
-        Some(table.render(terminal::width()))
+        Some(table.snipped(terminal::width()))
     }
 }
 

@@ -114,7 +114,7 @@ impl View for Servers<'_> {
         }
         let rows = self.args.amount.rows(8);
         let table = table(&servers, rows, key.title(), &self.latest.at);
-        Some(table.render(terminal::width()))
+        Some(table.snipped(terminal::width()))
     }
 }
 
