@@ -1,10 +1,13 @@
-//! The `--no-<flag>` form of every yes-or-no flag, as the official tool has it.
+//! Arguments as the official tool takes them, in the form that clap does.
 //!
-//! A flag is declared once, in the form that changes something: `--ack` if the default is no,
+//! **The `--no-<flag>` form of every yes-or-no flag.** A flag is declared once, in the form that changes something: `--ack` if the default is no,
 //! `--no-ack` if the default is yes. The other form asks for the default, so it is taken out of the
 //! arguments before clap sees them, together with an earlier mention of its opposite: the last one
 //! wins. What follows `--` is left alone. Invariant: a long flag that the command or one above it
 //! declares is never touched, so a flag that knows three states declares both forms.
+//!
+//! **Flags that all commands of a group have may stand before the command**: `nats bench js --msgs 5
+//! consume`. They are put behind it.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -13,7 +16,7 @@ use clap::{ArgAction, Command};
 
 /// The arguments without the forms that ask for defaults.
 pub(crate) fn normalise(command: &Command, args: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let args: Vec<OsString> = args.collect();
+    let args = settle(command, args.collect());
     let flags = Flags::of(command, &args);
     let mut kept: Vec<OsString> = Vec::new();
     let mut literal = false;
@@ -29,6 +32,69 @@ pub(crate) fn normalise(command: &Command, args: impl Iterator<Item = OsString>)
         }
     }
     kept
+}
+
+/// The arguments with the flags of a group behind the command that is chosen from it.
+fn settle(command: &Command, args: Vec<OsString>) -> Vec<OsString> {
+    let mut flags = Flags::default();
+    flags.add(command);
+    let mut command = command;
+    let (mut settled, mut held) = (Vec::new(), Vec::new());
+    let mut args = args.into_iter();
+    settled.extend(args.next());
+    while let Some(arg) = args.next() {
+        let text = arg.to_str().unwrap_or_default().to_owned();
+        if text == "--" {
+            settled.push(arg);
+            break;
+        }
+        if text.starts_with('-') && text != "-" {
+            let given = text.strip_prefix("--").unwrap_or_default();
+            let (name, has_value) = match given.split_once('=') {
+                Some((name, _)) => (name, true),
+                None => (given, false),
+            };
+            let is_known = flags.long.contains_key(name) || flags.opposite(&text).is_some();
+            let shared = (!is_known).then(|| value_in_all(command, name)).flatten();
+            let wants_value = match shared {
+                Some(wants_value) => wants_value && !has_value,
+                None => flags.wants_value(&text),
+            };
+            let to = match shared {
+                Some(_) => &mut held,
+                None => &mut settled,
+            };
+            to.push(arg);
+            to.extend(wants_value.then(|| args.next()).flatten());
+            continue;
+        }
+        settled.push(arg);
+        if let Some(below) = command.find_subcommand(&text) {
+            command = below;
+            flags.add(below);
+            if !below.has_subcommands() {
+                settled.append(&mut held);
+            }
+        }
+    }
+    settled.append(&mut held);
+    settled.extend(args);
+    settled
+}
+
+/// Whether the flag has a value, if all commands below this one have it.
+fn value_in_all(group: &Command, name: &str) -> Option<bool> {
+    let mut wants_value = None;
+    for command in group.get_subcommands().filter(|below| !below.is_hide_set()) {
+        let mut flags = Flags::default();
+        flags.add(command);
+        let own = match flags.opposite(&format!("--{name}")) {
+            Some(_) => Some(false),
+            None => flags.long.get(name).map(|is_flag| !is_flag),
+        };
+        wants_value = Some(own.or_else(|| value_in_all(command, name))?);
+    }
+    wants_value
 }
 
 /// What `tell` says of the command that is asked for, as far as the arguments name one.
@@ -133,6 +199,42 @@ mod tests {
     use clap::Arg;
 
     use super::*;
+
+    #[test]
+    fn flags_of_a_group_may_stand_before_its_command() {
+        let msgs = || Arg::new("msgs").long("msgs");
+        let quiet = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+        let leaf = |name: &'static str| Command::new(name).args([msgs(), quiet("no-progress")]);
+        let group = Command::new("js")
+            .subcommand(leaf("get").arg(Arg::new("id").long("id")))
+            .subcommand(Command::new("pub").subcommand(leaf("sync").arg(Arg::new("subject"))))
+            .subcommand(Command::new("old").hide(true));
+        let command = Command::new("x")
+            .arg(Arg::new("user").long("user"))
+            .subcommand(group);
+        let check = |given: &str, expected: &str| {
+            let kept = normalise(&command, given.split(' ').map(OsString::from));
+            let kept: Vec<_> = kept.iter().map(|arg| arg.to_string_lossy()).collect();
+            assert_eq!(kept.join(" "), expected);
+        };
+        check("x js --msgs 5 pub sync a", "x js pub sync --msgs 5 a");
+        check(
+            "x js --msgs=5 pub --no-progress sync a",
+            "x js pub sync --msgs=5 --no-progress a",
+        );
+        check(
+            "x js --progress get --no-progress",
+            "x js get --no-progress",
+        );
+        check(
+            "x js --user get --msgs 5 get",
+            "x js --user get get --msgs 5",
+        );
+        // What only one of them has is not the group's.
+        check("x js --id 5 get", "x js --id 5 get");
+        check("x js pub sync -- --msgs 5", "x js pub sync -- --msgs 5");
+        check("x js --msgs", "x js --msgs");
+    }
 
     #[test]
     fn defaults_may_be_asked_for() {

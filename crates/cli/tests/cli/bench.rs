@@ -1,5 +1,7 @@
 //! Benchmarks: each kind once, with few messages; the figures themselves are not judged.
 
+use std::time::Duration;
+
 use crate::support::World;
 
 fn stats(world: &World, args: &[&str]) -> String {
@@ -122,9 +124,10 @@ fn streams_are_measured() {
             "10",
         ],
     );
+    // Flags that all commands of a group have may come before the command.
     stats(
         &world,
-        &["js", "consume", "--msgs", "1000", "--clients", "2"],
+        &["js", "--msgs", "1000", "consume", "--clients", "2"],
     );
     stats(&world, &["js", "consume", "--msgs", "100", "--doubleack"]);
     stats(
@@ -148,6 +151,43 @@ fn streams_are_measured() {
     world
         .nats(&["bench", "js", "pub", "sync", "x", "--stream", "NONE"])
         .fails_with("stream NONE does not exist");
+}
+
+#[test]
+fn fast_batches_are_measured() {
+    let world = World::new();
+    let fast = ["js", "pub", "fast", "js.f", "--stream", "F"];
+    let with = |more: &[&'static str]| [&fast[..], more].concat();
+    let create = ["--create", "--maxbytes", "64MB", "--msgs", "1000"];
+    stats(&world, &[&with(&create)[..], &["--batch", "30"]].concat());
+    let stored =
+        || world.nats(&["stream", "info", "F", "--json"]).ok().json()["state"]["messages"].take();
+    assert_eq!(stored(), 1000);
+    let many = ["--clients", "7", "--max-outstanding-acks", "3", "--dedup"];
+    stats(&world, &[&with(&["--msgs", "1003"])[..], &many].concat());
+    assert_eq!(stored(), 2003);
+    stats(&world, &with(&["--msgs", "1"]));
+    assert_eq!(stored(), 2004);
+    let bench = |more: &[&'static str]| world.nats(&[&["bench"], &with(more)[..]].concat());
+    bench(&["--batch", "65536"]).fails_with("--batch must be between 1 and 65535");
+    bench(&["--max-outstanding-acks", "0"]).fails_with("0 is not in 1..");
+    let plain = ["stream", "add", "P", "--subjects", "p", "--defaults"];
+    world.nats(&plain).ok();
+    let refused = ["bench", "js", "pub", "fast", "p", "--stream", "P"];
+    world.nats(&refused).fails_with("(10205)");
+}
+
+#[test]
+fn publishing_may_be_steady() {
+    let world = World::new();
+    let rate = ["--throughput", "1000", "--duration", "100ms"];
+    let out = world.nats(&[&["bench", "pub", "a", "--clients", "2"], &rate[..]].concat());
+    assert!(out.stderr.contains("duration=100ms"), "{out:?}");
+    assert!(out.stderr.contains("msgs=100, "), "{out:?}");
+    assert!(out.ok().stdout.contains("(50 msgs)"));
+    world
+        .nats(&["bench", "kv", "put", "--duration", "1s"])
+        .fails_with("--duration requires --throughput");
 }
 
 #[test]
@@ -187,6 +227,6 @@ fn one_acknowledgement_stands_for_many() {
     );
     let consume = ["bench", "js", "consume", "--msgs", "3000"];
     let mut consumer = world.spawn(&[&consume[..], &["--acks", "all", "--no-progress"]].concat());
-    let out = consumer.wait();
+    let out = consumer.wait_within(Duration::from_secs(25));
     assert!(out.contains("stats: "), "{out}");
 }

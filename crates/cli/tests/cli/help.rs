@@ -40,7 +40,6 @@ fn what_is_not_built_in_says_so() {
         &["plugins", "register", "x", "--help-me"][..],
         &["traffic", "--votes"],
         &["bench", "oldjs", "ordered", "a"],
-        &["bench", "js", "pub", "fast", "a", "--batch", "5"],
         &["context", "add", "x", "--nsc", "nsc://o/a/u"],
     ] {
         world.nats(args).fails_with("is not built into this tool");

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::job::{Client, CommonArgs, Job};
 use super::message::{ContentArgs, MessageArgs};
+use super::pace::PaceArgs;
 use crate::app::App;
 use crate::commands::shared::template;
 use crate::connect::raw::{Block, Frame, Raw};
@@ -31,6 +32,8 @@ pub(super) struct PubArgs {
     common: CommonArgs,
     #[command(flatten)]
     message: MessageArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
 #[derive(clap::Args)]
@@ -52,6 +55,8 @@ pub(super) struct RequestArgs {
     common: CommonArgs,
     #[command(flatten)]
     content: ContentArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
 #[derive(clap::Args)]
@@ -64,11 +69,13 @@ pub(super) struct ServeArgs {
 
 impl PubArgs {
     pub(super) fn run(self, app: &App) -> Result<()> {
+        let common = self.pace.applied_to(&self.common)?;
         let (body, headers) = (
-            self.message.content.body(&self.common)?,
+            self.message.content.body(&common)?,
             self.message.content.header_block()?,
         );
         let mut settings = self.message.settings();
+        settings.extend(self.pace.settings());
         settings.push(("subject", self.subject.clone()));
         let label = "Core NATS publisher";
         let job = Job {
@@ -76,14 +83,14 @@ impl PubArgs {
             letter: 'P',
             verb: "publishing",
             settings,
-            common: &self.common,
+            common: &common,
             each_gets_all: false,
         };
         job.run(app, |mut client| {
             let mut subjects = self.message.subjects(&self.subject, client.offset);
             let mut latencies = Histogram::default();
             // One subject is one frame, made once.
-            let mut block = (!self.message.multisubject)
+            let mut block = (!self.message.multisubject && !client.takes_its_time())
                 .then(|| Block::new(self.subject.as_bytes(), &headers, &body));
             let mut heard = client.start();
             for at in 0..client.msgs {
@@ -95,11 +102,8 @@ impl PubArgs {
                 if let Some(before) = before {
                     latencies.record(nanos(before));
                 }
-                if self.common.sleep.is_some() {
+                if client.takes_its_time() {
                     client.raw.flush()?;
-                    if let Some(block) = &mut block {
-                        client.raw.flush_block(block)?;
-                    }
                     if heard.elapsed() > LISTEN_EVERY {
                         client.raw.round_trip()?;
                         heard = Instant::now();
@@ -157,22 +161,21 @@ impl SubArgs {
 
 impl RequestArgs {
     pub(super) fn run(self, app: &App) -> Result<()> {
-        let (body, headers) = (
-            self.content.body(&self.common)?,
-            self.content.header_block()?,
-        );
-        let settings = vec![("subject", self.subject.clone())];
+        let common = self.pace.applied_to(&self.common)?;
+        let (body, headers) = (self.content.body(&common)?, self.content.header_block()?);
+        let mut settings = self.pace.settings();
+        settings.push(("subject", self.subject.clone()));
         let label = "Core NATS service requester";
         let job = Job {
             label,
             letter: 'R',
             verb: "requesting",
             settings,
-            common: &self.common,
+            common: &common,
             each_gets_all: false,
         };
         job.run(app, |mut client| {
-            let inbox = inbox(app, &mut client)?;
+            let inbox = inbox(app, &mut client, "")?;
             let mut latencies = Histogram::default();
             client.start();
             for _ in 0..client.msgs {
@@ -232,14 +235,18 @@ impl ServeArgs {
     }
 }
 
-/// Subscribes to an inbox of the client's own.
-pub(super) fn inbox(app: &App, client: &mut Client<'_>) -> Result<String> {
+/// Subscribes to an inbox of the client's own, or to what is below it.
+pub(super) fn inbox(app: &App, client: &mut Client<'_>, below: &str) -> Result<String> {
     let prefix = match app.settings()?.context.inbox_prefix.as_str() {
         "" => "_INBOX",
         prefix => prefix,
     };
     let inbox = format!("{prefix}.{}{}", template::id(), client.number);
-    client.raw.subscribe(&inbox, "", 1);
+    let filter = match below {
+        "" => inbox.clone(),
+        below => format!("{inbox}.{below}"),
+    };
+    client.raw.subscribe(&filter, "", 1);
     client.raw.round_trip()?;
     Ok(inbox)
 }

@@ -5,6 +5,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::pace::Pace;
 use super::report;
 use crate::app::App;
 use crate::connect::raw::Raw;
@@ -16,6 +17,9 @@ use crate::output::progress::{Progress, Unit};
 
 /// Clients at most: each is a thread and a connection.
 const MAX_CLIENTS: u64 = 4096;
+
+/// Messages at most: all clients' bytes can still be counted.
+const MAX_MSGS: u64 = 1 << 32;
 
 /// Messages between two updates of the progress bar.
 const TELL_EVERY: u64 = 256;
@@ -44,6 +48,9 @@ pub(super) struct CommonArgs {
     /// Sleep for the specified interval between operations
     #[arg(long, value_name = "DURATION", value_parser = crate::output::duration::arg)]
     pub(super) sleep: Option<Duration>,
+    /// Messages a second of all clients together, or 0: for those who publish.
+    #[arg(skip)]
+    pub(super) throughput: u64,
 }
 
 /// What is measured.
@@ -76,6 +83,7 @@ pub(super) struct Client<'a> {
     progress: &'a AtomicU64,
     untold: u64,
     sleep: Option<Duration>,
+    pace: Pace,
     started: Option<Instant>,
 }
 
@@ -103,6 +111,11 @@ impl Client<'_> {
         self.started = Some(Instant::now());
     }
 
+    /// Whether what is published is to leave at once: somebody wants time between messages.
+    pub(super) fn takes_its_time(&self) -> bool {
+        self.sleep.is_some() || self.pace.is_set()
+    }
+
     /// Says that some messages are done, and sleeps if the user wants it.
     pub(super) fn done(&mut self, msgs: u64) {
         self.untold += msgs;
@@ -112,6 +125,11 @@ impl Client<'_> {
         }
         if let Some(sleep) = self.sleep {
             std::thread::sleep(sleep);
+        }
+        if let Some(started) = self.started
+            && let Some(ahead) = self.pace.ahead(msgs, started, Instant::now)
+        {
+            std::thread::sleep(ahead);
         }
     }
 
@@ -146,6 +164,12 @@ impl CommonArgs {
         }
         if self.msgs < self.clients {
             return Err(Error::new("--msgs must be at least the number of clients"));
+        }
+        if self.msgs > MAX_MSGS {
+            return Err(Error::new(format!(
+                "--msgs must be at most {}",
+                number::grouped(MAX_MSGS)
+            )));
         }
         Ok(())
     }
@@ -196,6 +220,7 @@ impl Job<'_> {
                     progress: &progress,
                     untold: 0,
                     sleep: self.common.sleep,
+                    pace: Pace::of(self.common.throughput, count),
                     started: None,
                 };
                 let work = &work;

@@ -231,7 +231,7 @@ impl Plan<'_> {
     /// Pulls until all messages came. No more is asked for than is still wanted, so that no client
     /// holds what another waits for.
     fn consume(&self, app: &App, mut client: Client<'_>) -> Result<Sample> {
-        let inbox = inbox(app, &mut client)?;
+        let inbox = inbox(app, &mut client, "")?;
         let confirmations = format!("{inbox}.acks");
         client.raw.subscribe(&confirmations, "", CONFIRMATIONS);
         client.raw.set_timeout(Some(PATIENCE))?;

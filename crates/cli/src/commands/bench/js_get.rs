@@ -76,7 +76,7 @@ impl SyncArgs {
             each_gets_all: false,
         };
         job.run(app, |mut client| {
-            let inbox = inbox(app, &mut client)?;
+            let inbox = inbox(app, &mut client, "")?;
             let mut latencies = Histogram::default();
             let mut bytes = 0;
             client.start();
@@ -126,7 +126,7 @@ impl BatchArgs {
     }
 
     fn get(&self, app: &App, mut client: Client<'_>, source: &Source) -> Result<Sample> {
-        let inbox = inbox(app, &mut client)?;
+        let inbox = inbox(app, &mut client, "")?;
         let mut latencies = Histogram::default();
         let (mut bytes, mut received, mut next) = (0, 0, source.first);
         client.start();

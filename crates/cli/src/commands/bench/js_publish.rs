@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::core::{inbox, nanos, reply};
 use super::job::{Client, CommonArgs, Job, Sample};
+use super::js_fast::{FastBatch, MAX_FLOW};
 use super::message::{MessageArgs, push_number};
+use super::pace::PaceArgs;
 use crate::app::App;
 use crate::commands::publish::read_ack;
 use crate::commands::shared::buckets::storage;
@@ -30,6 +32,10 @@ pub(super) enum Mode {
     Sync,
     Async,
     Atomic,
+    /// With so many answers due at a time.
+    Fast {
+        outstanding: u64,
+    },
 }
 
 #[derive(clap::Args)]
@@ -48,6 +54,25 @@ pub(super) struct PublishArgs {
     /// Sets a message id in the header to use JS Publish de-duplication
     #[arg(long)]
     dedup: bool,
+    #[command(flatten)]
+    pace: PaceArgs,
+}
+
+/// Publishing in fast batches.
+#[derive(clap::Args)]
+pub(super) struct FastArgs {
+    #[command(flatten)]
+    publish: PublishArgs,
+    /// Sets the max outstanding acks for fast publishing
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    max_outstanding_acks: u64,
+}
+
+impl FastArgs {
+    pub(super) async fn run(self, app: &App) -> Result<()> {
+        let outstanding = self.max_outstanding_acks;
+        self.publish.run(app, Mode::Fast { outstanding }).await
+    }
 }
 
 /// The stream that is measured.
@@ -81,17 +106,22 @@ struct StreamArgs {
 
 impl PublishArgs {
     pub(super) async fn run(self, app: &App, mode: Mode) -> Result<()> {
-        if self.batch == 0 || (mode == Mode::Atomic && self.batch > MAX_ATOMIC) {
-            return Err(Error::new(format!(
-                "--batch must be between 1 and {MAX_ATOMIC}"
-            )));
+        let most = match mode {
+            Mode::Atomic => MAX_ATOMIC,
+            Mode::Fast { .. } => MAX_FLOW,
+            Mode::Sync | Mode::Async => u64::MAX,
+        };
+        if !(1..=most).contains(&self.batch) {
+            return Err(Error::new(format!("--batch must be between 1 and {most}")));
         }
+        let common = self.pace.applied_to(&self.common)?;
         self.prepare(app, mode).await?;
         let (body, headers) = (
-            self.message.content.body(&self.common)?,
+            self.message.content.body(&common)?,
             self.message.content.header_block()?,
         );
         let mut settings = self.message.settings();
+        settings.extend(self.pace.settings());
         settings.extend([
             (
                 "batch",
@@ -106,17 +136,21 @@ impl PublishArgs {
             Mode::Sync => "JetStream synchronous publisher",
             Mode::Async => "JetStream asynchronous publisher",
             Mode::Atomic => "JetStream batched publisher",
+            Mode::Fast { .. } => "JetStream fast batch publisher",
         };
         let job = Job {
             label,
             letter: 'P',
             verb: "publishing",
             settings,
-            common: &self.common,
+            common: &common,
             each_gets_all: false,
         };
-        job.run(app, |client| {
-            self.publish(app, client, mode, &headers, &body)
+        job.run(app, |client| match mode {
+            Mode::Fast { outstanding } => {
+                self.publish_fast(app, client, outstanding, &headers, &body)
+            }
+            _ => self.publish(app, client, mode, &headers, &body),
         })
     }
 
@@ -137,6 +171,7 @@ impl PublishArgs {
                 duplicate_window: duration::nanos(stream.dedupwindow),
                 allow_direct: true,
                 allow_atomic: mode == Mode::Atomic,
+                allow_batched: matches!(mode, Mode::Fast { .. }),
                 persist_mode: if stream.persistasync {
                     "async".into()
                 } else {
@@ -175,7 +210,7 @@ impl PublishArgs {
         headers: &[u8],
         body: &[u8],
     ) -> Result<Sample> {
-        let inbox = inbox(app, &mut client)?;
+        let inbox = inbox(app, &mut client, "")?;
         let mut subjects = self.message.subjects(&self.subject, client.offset);
         let mut latencies = Histogram::default();
         let mut block = Vec::with_capacity(headers.len() + 256);
@@ -204,6 +239,25 @@ impl PublishArgs {
         }
         let bytes = client.msgs * body.len() as u64;
         Ok(client.sample(bytes, latencies))
+    }
+
+    fn publish_fast(
+        &self,
+        app: &App,
+        mut client: Client<'_>,
+        outstanding: u64,
+        headers: &[u8],
+        body: &[u8],
+    ) -> Result<Sample> {
+        let inbox = inbox(app, &mut client, ">")?;
+        let subjects = self.message.subjects(&self.subject, client.offset);
+        let (run, first) = (template::id(), client.offset);
+        let mode = Mode::Fast { outstanding };
+        let mut block = |block: &mut Vec<u8>, at| {
+            self.header_block(block, headers, mode, &run, (first, at), false);
+        };
+        let batch = FastBatch::new(&inbox, self.batch, outstanding, &mut block);
+        batch.publish(client, subjects, body)
     }
 
     /// The header block of a message: the user's headers, an id, and the place in a batch.

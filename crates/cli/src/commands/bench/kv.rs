@@ -8,6 +8,7 @@ use super::core::{inbox, nanos, reply};
 use super::job::{CommonArgs, Job};
 use super::js_publish::check_ack;
 use super::message::push_number;
+use super::pace::PaceArgs;
 use crate::app::App;
 use crate::commands::shared::buckets::storage;
 use crate::commands::shared::template;
@@ -42,6 +43,8 @@ pub(super) struct PutArgs {
     /// Randomly put to keys between 0 and this number (0 for one after the other)
     #[arg(long, default_value_t = 0)]
     randomize: u64,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
 #[derive(clap::Args)]
@@ -89,7 +92,8 @@ impl Keys {
 
 impl PutArgs {
     pub(super) async fn run(self, app: &App) -> Result<()> {
-        let body = vec![b'v'; self.common.size()?];
+        let common = self.pace.applied_to(&self.common)?;
+        let body = vec![b'v'; common.size()?];
         let jsm = app.jsm().await?;
         let stream = format!("KV_{}", self.bucket);
         match jsm.stream_info(&stream).await {
@@ -115,21 +119,22 @@ impl PutArgs {
             jsm.purge_stream(&stream, &json!({})).await?;
         }
         let prefix = format!("$KV.{}.", self.bucket);
-        let settings = vec![
+        let mut settings = vec![
             ("bucket", self.bucket.clone()),
             ("purge", self.purge.to_string()),
         ];
+        settings.extend(self.pace.settings());
         let label = "JetStream KV putter";
         let job = Job {
             label,
             letter: 'P',
             verb: "publishing",
             settings,
-            common: &self.common,
+            common: &common,
             each_gets_all: false,
         };
         job.run(app, |mut client| {
-            let inbox = inbox(app, &mut client)?;
+            let inbox = inbox(app, &mut client, "")?;
             let mut keys = Keys::new(&prefix, self.randomize, client.offset);
             let mut latencies = Histogram::default();
             client.start();
@@ -182,7 +187,7 @@ impl GetArgs {
             each_gets_all: false,
         };
         job.run(app, |mut client| {
-            let inbox = inbox(app, &mut client)?;
+            let inbox = inbox(app, &mut client, "")?;
             let mut keys = Keys::new(&prefix, self.randomize, client.offset);
             let mut latencies = Histogram::default();
             let mut bytes = 0;

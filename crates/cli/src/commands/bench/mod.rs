@@ -10,10 +10,12 @@
 mod core;
 mod job;
 mod js_consume;
+mod js_fast;
 mod js_get;
 mod js_publish;
 mod kv;
 mod message;
+mod pace;
 mod report;
 
 use crate::app::App;
@@ -107,8 +109,8 @@ enum JsPubCommand {
     /// Use atomic batched JetStream publish
     #[command(visible_alias = "batch")]
     Atomic(js_publish::PublishArgs),
-    #[command(hide = true)]
-    Fast(Absent),
+    /// Use fast batch JetStream publish
+    Fast(js_publish::FastArgs),
 }
 
 #[derive(clap::Subcommand)]
@@ -141,10 +143,7 @@ impl BenchArgs {
                     JsPubCommand::Sync(args) => args.run(app, js_publish::Mode::Sync).await,
                     JsPubCommand::Async(args) => args.run(app, js_publish::Mode::Async).await,
                     JsPubCommand::Atomic(args) => args.run(app, js_publish::Mode::Atomic).await,
-                    JsPubCommand::Fast(absent) => absent.refuse(
-                        "nats bench js pub fast",
-                        "`nats bench js pub async` measures publishing without waiting.",
-                    ),
+                    JsPubCommand::Fast(args) => args.run(app).await,
                 },
                 JsCommand::Ordered(args) => args.run(app).await,
                 JsCommand::Consume(args) => args.run(app, js_consume::Mode::Consume).await,
