@@ -309,3 +309,39 @@ fn keys_sign_and_seal() {
     auth(&world, &["nkey", "seal", &data, &user, &bob_public]).fails_with("no curve seed");
     auth(&world, &["nkey", "seal", &data, &ann, "UX"]).fails_with("invalid public key");
 }
+
+/// What a bucket of one account needs to be used from another.
+#[test]
+fn a_bucket_is_shared() {
+    let world = World::new();
+    auth(&world, &["operator", "add", "OP"]).ok();
+    for name in ["SHOP", "OFFICE"] {
+        auth(&world, &["account", "add", name, "--defaults"]).ok();
+    }
+    let export = ["account", "exports", "kv", "CONFIG", "SHOP"];
+    has(
+        auth(&world, &export),
+        &[
+            "Exporting Service Subject: $JS.API.STREAM.INFO.KV_CONFIG\n",
+            "Exporting Service Subject: $KV.CONFIG.>\n",
+            "Exporting Stream Subject: _INBOX.KV_CONFIG.>\n",
+        ],
+    );
+    auth(&world, &export).fails_with("is exported already");
+    let import = [
+        "account", "imports", "kv", "CONFIG", "shared", "SHOP", "OFFICE",
+    ];
+    has(
+        auth(&world, &import),
+        &[
+            "Importing Service Subject: shared.DIRECT.GET.KV_CONFIG.$KV.CONFIG.>\n",
+            "Importing Stream Subject: _INBOX.KV_CONFIG.>\n",
+            "--js-api-prefix shared and --inbox-prefix _INBOX.KV_CONFIG",
+        ],
+    );
+    auth(&world, &import).fails_with("is imported already");
+    let info = ["account", "imports", "info", "shared.$KV.CONFIG.>"];
+    let info = auth(&world, &[&info[..], &["OFFICE", "--json"]].concat()).ok();
+    assert_eq!(info.json()["subject"], "$KV.CONFIG.>");
+    auth(&world, &["account", "exports", "kv", "a.b", "SHOP"]).fails_with("invalid bucket name");
+}

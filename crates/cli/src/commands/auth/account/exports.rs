@@ -2,6 +2,7 @@
 
 use cognate_auth::jwt::{Export, ExportKind};
 
+use super::kv;
 use super::shared::{self, Entry, InfoArgs, RmArgs};
 use crate::commands::auth::select::{Chosen, OperatorFlag};
 use crate::commands::auth::store::AccountEntity;
@@ -32,6 +33,9 @@ pub(super) enum ExportsCommand {
     },
     /// Removes an Export
     Rm(RmArgs),
+    /// Exports a KV bucket
+    #[command(hide = true)]
+    Kv(kv::ExportArgs),
 }
 
 #[derive(clap::Args)]
@@ -101,6 +105,7 @@ impl ExportsCommand {
                 Ok(())
             }
             ExportsCommand::Rm(args) => args.run::<Export>(),
+            ExportsCommand::Kv(args) => args.run(),
         }
     }
 }

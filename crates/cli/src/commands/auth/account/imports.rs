@@ -3,6 +3,7 @@
 use cognate_auth::jwt::{ExportKind, Import};
 
 use super::exports::kind_text;
+use super::kv;
 use super::shared::{self, Entry, InfoArgs, RmArgs};
 use crate::commands::auth::select::{Chosen, OperatorFlag};
 use crate::commands::auth::store::{self, AccountEntity};
@@ -32,6 +33,9 @@ pub(super) enum ImportsCommand {
     },
     /// Removes an Import
     Rm(RmArgs),
+    /// Imports a KV bucket
+    #[command(hide = true)]
+    Kv(kv::ImportArgs),
 }
 
 #[derive(clap::Args)]
@@ -101,7 +105,17 @@ impl ImportsCommand {
                 list(&chosen, &account)
             }
             ImportsCommand::Rm(args) => args.run::<Import>(),
+            ImportsCommand::Kv(args) => args.run(),
         }
+    }
+}
+
+/// The public key of an account that is told by it, or by its name.
+pub(super) fn source_key(chosen: &Chosen, source: String) -> Result<String> {
+    let is_key = source.len() == 56 && source.starts_with('A');
+    match is_key {
+        true => Ok(source),
+        false => Ok(chosen.account(Some(&source))?.subject().to_owned()),
     }
 }
 
@@ -124,11 +138,7 @@ impl AddArgs {
                     .hint("Choose another name for it here with --local."),
             );
         }
-        let is_key = self.source.len() == 56 && self.source.starts_with('A');
-        let source = match is_key {
-            true => self.source,
-            false => chosen.account(Some(&self.source))?.subject().to_owned(),
-        };
+        let source = source_key(&chosen, self.source)?;
         let token = match &self.activation {
             Some(path) => store::read_text(path)?.trim().to_owned(),
             None => String::new(),

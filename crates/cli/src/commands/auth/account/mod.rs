@@ -3,6 +3,7 @@
 mod exports;
 mod imports;
 mod keys;
+mod kv;
 mod limits;
 mod mappings;
 mod resolver;
