@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::sys::{Answer, System};
+use super::sys::{Answer, System, all_given};
 use crate::app::App;
 use crate::commands::audit::recorded::Recorded;
 use crate::error::Result;
@@ -42,10 +42,7 @@ impl Source {
         body: &Value,
         expect: usize,
     ) -> Result<Vec<Answer>> {
-        match self {
-            Source::Servers(system) => system.documents(what, body, expect).await,
-            Source::Archive(archive) => archive.documents(what, body),
-        }
+        all_given(self.ask_all(what, body, expect).await?)
     }
 
     /// The servers, if it is they who answer.

@@ -189,11 +189,7 @@ impl System {
         body: &Value,
         expect: usize,
     ) -> Result<Vec<Answer>> {
-        let answers = self.ask_all(what, body, expect).await?;
-        match answers.iter().find_map(Answer::error) {
-            Some(error) => Err(error),
-            None => Ok(answers),
-        }
+        all_given(self.ask_all(what, body, expect).await?)
     }
 
     /// Asks, and returns what came back: `expect` answers, or those that came in time. None at all is
@@ -298,3 +294,11 @@ fn nobody() -> Error {
     Error::new("no results received, ensure the account used has system privileges and appropriate permissions")
         .hint("Connect as a user of the system account: --user and --password, --creds or --context.")
 }
+/// The answers, or the refusal that one of them is.
+pub(super) fn all_given(answers: Vec<Answer>) -> Result<Vec<Answer>> {
+    match answers.iter().find_map(Answer::error) {
+        Some(error) => Err(error),
+        None => Ok(answers),
+    }
+}
+
