@@ -13,6 +13,9 @@ use crate::error::{Context, Error, Result};
 /// Messages that may wait in one subscription before it counts as slow.
 const SUBSCRIPTION_CAPACITY: usize = 512 * 1024;
 
+/// How long connecting may take at least: `--timeout` is about answers, and may be short.
+const MIN_CONNECT: Duration = Duration::from_secs(2);
+
 /// Letters of the name by which a forwarder knows its client: nobody guesses so many.
 const KEY_LETTERS: usize = 22;
 
@@ -66,7 +69,7 @@ fn address(server: &str) -> Result<ServerAddr> {
 fn options(settings: &Settings) -> Result<ConnectOptions> {
     let context = &settings.context;
     let mut options = ConnectOptions::new()
-        .connection_timeout(settings.timeout)
+        .connection_timeout(settings.timeout.max(MIN_CONNECT))
         .request_timeout(Some(settings.timeout))
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .retain_servers_order();

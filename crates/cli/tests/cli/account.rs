@@ -32,7 +32,7 @@ fn the_account_is_shown() {
 fn the_account_is_reported() {
     let world = World::new();
     let mut listener = world.spawn(&["sub", "a.>", "--connection-name", "listener"]);
-    listener.wait_for("Subscribing");
+    world.wait_for_interest("a.b", 1);
     let report = |args: &[&str]| world.nats(&[&["account", "report"], args].concat());
     let out = report(&["connections"]).ok().stdout;
     assert!(

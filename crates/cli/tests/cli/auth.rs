@@ -149,13 +149,7 @@ fn from_nothing_to_a_revoked_user() {
     let server = start(&target);
     let url = format!("nats://{}", server.addr());
     let nats = |args: &[&str], creds: &str| {
-        world.nats(
-            &[
-                args,
-                &["--server", &url, "--creds", creds, "--timeout", "2s"],
-            ]
-            .concat(),
-        )
+        world.nats(&[args, &["--server", &url, "--creds", creds]].concat())
     };
     nats(&["pub", "orders.new", "1"], &ann).fails_with("Authorization Violation");
     has(

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cognate_conformance::{Server, wait};
+use serde_json::Value;
 
 use crate::proxied::Proxy;
 use crate::support::{Ended, World};
@@ -87,11 +88,23 @@ impl Cluster {
         }
     }
 
-    /// The leader of a stream.
-    fn leader(&self, stream: &str) -> String {
-        let info = self.world.nats(&["stream", "info", stream, "--json"]).ok();
-        let leader = info.json()["cluster"]["leader"].clone();
-        leader.as_str().expect("a leader").to_owned()
+    /// What a stream's leader says of it, once there is one: while nobody leads nobody answers.
+    fn info(&self, stream: &str) -> Value {
+        wait::until_within(ELECTION, "a stream's leader", || {
+            let ended = self.world.nats(&["stream", "info", stream, "--json"]);
+            let info = (ended.code == 0).then(|| ended.json())?;
+            let leader = info["cluster"]["leader"].as_str()?;
+            (!leader.is_empty()).then_some(info)
+        })
+    }
+
+    /// Asks a leader to step down, until somebody was elected within the time that the tool gives it.
+    fn steps_down(&self, run: impl Fn() -> Ended) {
+        wait::until_within(ELECTION, "another leader", || {
+            let ended = run();
+            let is_told = ended.stderr.contains("New leader elected");
+            (ended.code == 0).then(|| assert!(is_told, "{ended:?}"))
+        });
     }
 
     fn prepare(&self) {
@@ -109,11 +122,14 @@ impl Cluster {
         }
         for (stream, name) in [("ALONE", "C"), ("ONE", "C"), ("ONE", "D")] {
             let add = ["consumer", "add", stream, name, "--pull", "--defaults"];
-            self.world.nats(&add).ok();
+            wait::until_within(ELECTION, "a consumer", || {
+                (self.world.nats(&add).code == 0).then_some(())
+            });
         }
-        self.world
-            .nats(&["pub", "one.1", "x", "-J", "--count", "3"])
-            .ok();
+        let publish = ["pub", "one.1", "x", "-J", "--count", "3"];
+        wait::until_within(ELECTION, "messages in a stream", || {
+            (self.world.nats(&publish).code == 0).then_some(())
+        });
     }
 }
 
@@ -143,14 +159,14 @@ fn servers_are_told_apart(cluster: &Cluster) {
     let routes = world.sys(&["server", "report", "routes"]).ok().stdout;
     assert!(routes.contains("n2"), "{routes}");
     let streams = ["server", "stream-check", "--csv", "--stream", "ONE"];
-    let rows = world.sys(&streams).ok().stdout;
-    assert_eq!(
-        rows.lines().filter(|row| row.starts_with("ONE,")).count(),
-        3,
-        "{rows}"
-    );
+    wait::until_within(ELECTION, "three servers with a replica", || {
+        let rows = world.sys(&streams).ok().stdout;
+        let count = rows.lines().filter(|row| row.starts_with("ONE,")).count();
+        (count == 3).then_some(())
+    });
     let report = world.nats(&["stream", "report", "--leaders"]).ok().stdout;
     assert!(report.contains("n1") && report.contains("ONE"), "{report}");
+    cluster.info("ONE");
     let info = world.nats(&["stream", "info", "ONE"]).ok().stdout;
     assert!(
         info.contains("Cluster Information") && info.contains("Replica: n"),
@@ -176,31 +192,27 @@ fn servers_are_told_apart(cluster: &Cluster) {
 
 /// Leaders are spread, unless they have to move and the servers are older than the request that says
 /// where to: those refuse it.
-fn check_balanced(ended: Ended) {
-    let is_refused = ended.code == 1 && ended.stderr.contains("bad request (10003)");
-    if !is_refused {
-        let out = ended.ok().stdout;
-        assert!(out.contains("Balanced"), "{out}");
-    }
+fn check_balanced(run: impl Fn() -> Ended) {
+    wait::until_within(ELECTION, "leaders to be spread", || {
+        let ended = run();
+        let is_refused = ended.code == 1 && ended.stderr.contains("bad request (10003)");
+        let is_balanced = ended.code == 0 && ended.stdout.contains("Balanced");
+        (is_refused || is_balanced).then_some(())
+    });
 }
 
 fn streams_move(cluster: &Cluster) {
     let world = &cluster.world;
-    let before = cluster.leader("ONE");
-    let out = world.nats(&["stream", "cluster", "down", "ONE"]).ok();
-    assert!(out.stderr.contains("New leader elected"), "{out:?}");
-    assert_ne!(cluster.leader("ONE"), before);
+    cluster.info("ONE");
+    cluster.steps_down(|| world.nats(&["stream", "cluster", "down", "ONE"]));
     world
         .nats(&["stream", "cluster", "down", "ALONE"])
         .fails_with("\"ALONE\"");
-    check_balanced(world.nats(&["stream", "cluster", "balance"]));
+    check_balanced(|| world.nats(&["stream", "cluster", "balance"]));
     world
         .nats(&["stream", "cluster", "balance", "--subject", "alone.1"])
         .fails_with("no clustered streams found");
-    let info = world
-        .nats(&["stream", "info", "PAIR", "--json"])
-        .ok()
-        .json();
+    let info = cluster.info("PAIR");
     let peer = info["cluster"]["replicas"][0]["name"]
         .as_str()
         .expect("a replica")
@@ -212,10 +224,7 @@ fn streams_move(cluster: &Cluster) {
     let out = world.nats(&[&remove[..], &[&peer, "-f"]].concat()).ok();
     assert!(out.stderr.contains("Requested removal of peer"), "{out:?}");
     wait::until_within(ELECTION, "another replica", || {
-        let info = world
-            .nats(&["stream", "info", "PAIR", "--json"])
-            .ok()
-            .json();
+        let info = cluster.info("PAIR");
         let name = info["cluster"]["replicas"][0]["name"].as_str()?;
         (name != peer).then_some(())
     });
@@ -223,25 +232,23 @@ fn streams_move(cluster: &Cluster) {
 
 fn consumers_move(cluster: &Cluster) {
     let world = &cluster.world;
-    let out = world
-        .nats(&["consumer", "cluster", "down", "ONE", "C"])
-        .ok();
-    assert!(out.stderr.contains("New leader elected"), "{out:?}");
+    cluster.steps_down(|| world.nats(&["consumer", "cluster", "down", "ONE", "C"]));
     world
         .nats(&["consumer", "cluster", "down", "ALONE", "C"])
         .fails_with("ALONE");
-    check_balanced(world.nats(&["consumer", "cluster", "balance", "ONE"]));
+    check_balanced(|| world.nats(&["consumer", "cluster", "balance", "ONE"]));
     world
         .nats(&["consumer", "cluster", "balance", "ALONE"])
         .fails_with("no clustered consumers found");
-    let info = world.nats(&["consumer", "info", "ONE", "C"]).ok().stdout;
-    assert!(info.contains("Replica: n"), "{info}");
+    wait::until_within(ELECTION, "the consumer's replicas", || {
+        let ended = world.nats(&["consumer", "info", "ONE", "C"]);
+        (ended.code == 0 && ended.stdout.contains("Replica: n")).then_some(())
+    });
 }
 
 fn the_meta_leader_steps_down(cluster: &Cluster) {
     let world = &cluster.world;
-    let out = world.sys(&["server", "cluster", "step-down"]).ok();
-    assert!(out.stderr.contains("New leader elected"), "{out:?}");
+    cluster.steps_down(|| world.sys(&["server", "cluster", "step-down"]));
     world
         .nats(&["server", "raft", "step-down", "--timeout", "500ms"])
         .fails_with("system privileges");

@@ -336,7 +336,7 @@ fn messages_are_read_one_by_one() {
     next(&["--timeout", "200ms"]).fails_with("no message arrived in time");
     next(&["--nak", "--term"]).fails_with("cannot be used with");
     world
-        .nats(&["consumer", "next", "S", "NOPE", "--timeout", "300ms"])
+        .nats(&["consumer", "next", "S", "NOPE"])
         .fails_with("consumer not found");
     let push = [
         "consumer",
@@ -349,7 +349,7 @@ fn messages_are_read_one_by_one() {
     ];
     world.nats(&push).ok();
     world
-        .nats(&["consumer", "next", "S", "P", "--timeout", "300ms"])
+        .nats(&["consumer", "next", "S", "P", "--timeout", "2s"])
         .fails_with("is not a pull consumer");
     let sub = world.spawn(&["consumer", "sub", "S", "P"]);
     let out = sub.wait_for("m4");
@@ -376,7 +376,7 @@ fn consumers_pause_and_resume() {
         "{info}"
     );
     world
-        .nats(&["consumer", "next", "S", "C", "--timeout", "200ms"])
+        .nats(&["consumer", "next", "S", "C", "--timeout", "2s"])
         .fails_with("paused");
     let out = world
         .nats(&["consumer", "resume", "S", "C", "-f"])

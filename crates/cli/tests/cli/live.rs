@@ -110,6 +110,7 @@ fn events_are_chosen_or_refused() {
 fn top_is_drawn() {
     let world = World::with_system();
     let _subscriber = world.spawn(&["sub", "orders", "--connection-name", "shop"]);
+    world.wait_for_interest("orders", 1);
     let text = world.sys(&["top", "n1", "-r", "2", "--subs"]).ok().stdout;
     for word in [
         "NATS server version 2.14.5",
@@ -131,14 +132,8 @@ fn top_is_drawn() {
             .expect("a file")
             .contains("Server: n1")
     );
-    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-    let mut lines = hosts
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let line = lines.find(|line| line.first() == Some(&"127.0.0.1"));
-    let name = line
-        .and_then(|line| line.get(1).copied())
-        .unwrap_or("127.0.0.1");
+    let local = std::net::Ipv4Addr::LOCALHOST.into();
+    let name = dns_lookup::lookup_addr(&local).unwrap_or("127.0.0.1".to_owned());
     let text = world.sys(&["top", "n1", "--lookup", "-o", "-"]).ok().stdout;
     assert!(text.contains(&format!("\n{name}:")), "{text}");
     world

@@ -111,15 +111,7 @@ fn replicas_of_consumers_are_listed() {
             .count(),
         1
     );
-    let out = check(&[
-        "--expected",
-        "2",
-        "--timeout",
-        "300ms",
-        "--read-timeout",
-        "1",
-    ])
-    .ok();
+    let out = check(&["--expected", "2", "--timeout", "3s", "--read-timeout", "3"]).ok();
     assert!(
         out.stderr.contains("Warning: expected 2 responses got 1"),
         "{out:?}"
@@ -164,7 +156,7 @@ fn servers_that_are_alone_are_no_cluster() {
 fn connections_are_balanced() {
     let world = World::with_system();
     let mut guest = world.spawn(&["sub", "a", "--connection-name", "guest"]);
-    guest.wait_for("Subscribing");
+    world.wait_for_interest("a", 1);
     let balance = |args: &[&str]| world.sys(&[&["server", "cluster", "balance"], args].concat());
     let out = balance(&["1s", "-f", "--account", "$G", "--subject", "a"]).ok();
     assert!(out.stdout.contains("Balanced 0 connections"), "{out:?}");
@@ -240,7 +232,7 @@ fn what_an_older_server_could_not_run_is_reported() {
 fn connections_are_filtered_by_expressions() {
     let world = World::with_system();
     let mut guest = world.spawn(&["sub", "a", "--connection-name", "guest"]);
-    guest.wait_for("Subscribing");
+    world.wait_for_interest("a", 1);
     let names = |filter: &str| -> Vec<String> {
         let report = ["server", "report", "conns", "--json", "--filter", filter];
         let found = world.sys(&report).ok().json();

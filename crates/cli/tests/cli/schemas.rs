@@ -138,6 +138,7 @@ fn accounts_servers_and_services_are_as_their_schemas_say() {
     );
     let mut demo = world.spawn(&["service", "serve", "demo"]);
     demo.wait_for("demo.echo");
+    world.wait_for_interest("$SRV.INFO.demo", 1);
     let info = ["service", "info", "demo", "--json"];
     let info = world.nats(&info).ok().json();
     for (part, schema) in [

@@ -10,6 +10,9 @@ fn a_service_is_found_measured_and_asked() {
         .fails_with("no service instances found");
     let mut demo = world.spawn(&["service", "serve", "demo", "-H", "X:y"]);
     let out = demo.wait_for("X: y");
+    for subject in ["demo.echo", "$SRV.PING", "$SRV.STATS.demo"] {
+        world.wait_for_interest(subject, 1);
+    }
     assert!(out.contains("demo.echo: Echo Service"), "{out}");
     let out = world.nats(&["service", "ls"]).ok().stdout;
     assert!(
@@ -74,7 +77,7 @@ fn a_message_is_traced() {
     let add = ["stream", "add", "S", "--subjects", "s.>", "--defaults"];
     world.nats(&add).ok();
     let listener = world.spawn(&["sub", "s.*", "--queue", "q"]);
-    listener.wait_for("Subscribing");
+    world.wait_for_interest("s.1", 1);
     let out = world.nats(&["trace", "s.1", "body", "-T"]).ok().stdout;
     for text in [
         "--C Client ",
@@ -91,7 +94,10 @@ fn a_message_is_traced() {
         .nats(&["trace", "s.1", "body", "--deliver", "-H", "A:b"])
         .ok();
     listener.wait_for("A: b");
-    assert_eq!(stored(), 1);
+    // The listener and the stream get it each in their own time.
+    cognate_conformance::wait::until("the message in the stream", || {
+        (stored() == 1).then_some(())
+    });
     world
         .nats(&["trace", "s.1", "-H", "broken"])
         .fails_with("invalid header");

@@ -1,5 +1,6 @@
 //! `consumer next` and `consumer sub`: a consumer's messages, acknowledged or not.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use async_nats::Message;
@@ -164,7 +165,9 @@ impl NextArgs {
     /// What is the matter: no such consumer, one that is not pulled from, or nothing to deliver.
     async fn explain(&self, jsm: &Jsm, told: &str) -> Error {
         match jsm.consumer_info(&self.stream, &self.consumer).await {
-            Err(error) => error,
+            Err(error) if error.api_code().is_some() => error,
+            // It is not known, and what is known is better than why not.
+            Err(_) => Error::new(told),
             Ok(info) if !info.config.deliver_subject.is_empty() => Error::new(format!(
                 "consumer {} > {} is not a pull consumer",
                 self.stream, self.consumer
@@ -198,10 +201,11 @@ impl SubArgs {
         }
         let timeout = app.timeout()?;
         let mut messages = jsm.messages(&info, BATCH).await?;
+        let mut interrupted = pin!(tokio::signal::ctrl_c());
         loop {
             let message = tokio::select! {
                 message = messages.next(None) => message?,
-                _ = tokio::signal::ctrl_c() => return Ok(()),
+                _ = &mut interrupted => return Ok(()),
             };
             let Some(message) = message else {
                 continue;

@@ -131,7 +131,7 @@ impl EventsArgs {
             events.push(client.subscribe(subject.clone()).await?);
             self.say(&format!("Listening for {what} on {subject}"));
         }
-        client.flush().await?;
+        app.finish(&client).await?;
         self.show_all(events).await
     }
 

@@ -3,6 +3,7 @@
 //! Three subscriptions of its own answer discovery, on `$SRV.<verb>` and below; requests arrive in the
 //! queue group `q`, so that several instances share them.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use async_nats::{Client, HeaderMap, Message};
@@ -72,6 +73,7 @@ impl ServeArgs {
             .await?;
         client.flush().await?;
         service.introduce();
+        let mut interrupted = pin!(tokio::signal::ctrl_c());
         loop {
             tokio::select! {
                 question = discovery.next() => {
@@ -82,7 +84,7 @@ impl ServeArgs {
                     let request = request.context("the connection was closed")?;
                     service.echo(&client, &request).await?;
                 }
-                _ = tokio::signal::ctrl_c() => return app.finish(&client).await,
+                _ = &mut interrupted => return app.finish(&client).await,
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Charts that are drawn anew every second, until interrupted: `stream graph`, `consumer graph`.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -77,10 +78,12 @@ pub(crate) async fn graph(
     check_terminal()?;
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let mut last = Instant::now();
+    // One for all rounds: an interruption while a sample is taken is seen in the next.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = tokio::signal::ctrl_c() => {
+            _ = &mut interrupted => {
                 output::print(b"\x1b[2J\x1b[H");
                 return Ok(());
             }

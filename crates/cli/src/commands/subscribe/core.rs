@@ -15,6 +15,10 @@ use crate::note;
 /// Requests that wait for their replies at most; older ones are forgotten.
 const MAX_WAITING: usize = 100_000;
 
+/// Replies that wait for their requests at most: each subscription has a queue of its own, so a reply
+/// may be seen a moment before the request. Most are replies to requests of others.
+const MAX_EARLY: usize = 100;
+
 pub(super) async fn run(
     args: &SubscribeArgs,
     app: &App,
@@ -42,10 +46,11 @@ pub(super) async fn run(
                 .boxed(),
         );
     }
-    announce(args, inboxes.as_deref());
     app.finish(&client).await?;
+    announce(args, inboxes.as_deref());
     let mut messages = select_all(streams);
     let mut requests: HashMap<String, Event> = HashMap::new();
+    let mut early: HashMap<String, Event> = HashMap::new();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         let quiet = args.wait.unwrap_or(Duration::MAX);
@@ -58,15 +63,18 @@ pub(super) async fn run(
                 let flow = match (is_inbox, &event.reply) {
                     (true, _) => match requests.remove(&event.subject) {
                         Some(request) => sink.take(request, Some(event)).await?,
-                        None => Flow::More,
-                    },
-                    (false, Some(reply)) if args.match_replies => {
-                        if requests.len() >= MAX_WAITING {
-                            requests.clear();
+                        None => {
+                            remember(&mut early, event.subject.clone(), event, MAX_EARLY);
+                            Flow::More
                         }
-                        requests.insert(reply.clone(), event);
-                        Flow::More
-                    }
+                    },
+                    (false, Some(reply)) if args.match_replies => match early.remove(reply) {
+                        Some(answer) => sink.take(event, Some(answer)).await?,
+                        None => {
+                            remember(&mut requests, reply.clone(), event, MAX_WAITING);
+                            Flow::More
+                        }
+                    },
                     _ => sink.take(event, None).await?,
                 };
                 if flow == Flow::Done {
@@ -75,6 +83,13 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+fn remember(events: &mut HashMap<String, Event>, key: String, event: Event, most: usize) {
+    if events.len() >= most {
+        events.clear();
+    }
+    events.insert(key, event);
 }
 
 fn inbox_filter(app: &App) -> Result<String> {

@@ -9,6 +9,7 @@ mod jetstream;
 mod servers;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 use async_nats::Message;
@@ -136,6 +137,7 @@ async fn follow(
     let mut screen = screen::Screen::open()?;
     let mut ticks = tokio::time::interval(REDRAW);
     let mut drawn = 0;
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
             message = messages.next() => view.receive(&message.context("the connection ended")?),
@@ -148,6 +150,7 @@ async fn follow(
                     view.receive(&answer);
                 }
             }
+            _ = &mut interrupted => return Ok(()),
             key = screen.key() => if matches!(key, b'q' | 3) {
                 return Ok(());
             },
