@@ -97,8 +97,8 @@ fn chain(length: usize) -> String {
 }
 
 #[test]
-fn a_request_crosses_sixteen_imports_and_so_does_its_answer() {
-    const LENGTH: usize = 16;
+fn a_request_crosses_a_hundred_imports_and_so_does_its_answer() {
+    const LENGTH: usize = 100;
     let server = Server::with_config(&chain(LENGTH));
     let mut service = login(&server, "u0");
     service.send("SUB s0 1\r\n").sync();
@@ -126,7 +126,7 @@ fn a_request_crosses_sixteen_imports_and_so_does_its_answer() {
 /// hears exactly once, and everybody goes on.
 #[test]
 fn a_request_beyond_the_bound_ends_as_one_that_nobody_serves() {
-    const LENGTH: usize = 40;
+    const LENGTH: usize = 200;
     let server = Server::with_config(&chain(LENGTH));
     let mut service = login(&server, "u0");
     service.send("SUB s0 1\r\n").sync();
@@ -156,4 +156,21 @@ fn a_request_beyond_the_bound_ends_as_one_that_nobody_serves() {
     let reply = service.message().reply.expect("a way back");
     service.send(format!("PUB {reply} 4\r\nfine\r\n")).sync();
     assert_eq!(nearer.message().payload, "fine");
+}
+
+/// Results of one service's latency are requests to another one, and the other way round: no circle
+/// of imports, but each request makes another one.
+#[test]
+fn results_that_are_requests_to_measured_services_come_to_an_end() {
+    let server = Server::with_config(
+        "accounts {\n\
+         A { users: [{user: a, password: p}], imports: [{service: {account: B, subject: t}, to: one}],\n\
+             exports: [{service: u, latency: {sampling: 100, subject: one}}] }\n\
+         B { users: [{user: b, password: p}], imports: [{service: {account: A, subject: u}, to: two}],\n\
+             exports: [{service: t, latency: {sampling: 100, subject: two}}] } }",
+    );
+    // A request without a reply subject is told of as a bad one.
+    let mut asking = login(&server, "b");
+    asking.send("PUB two 2\r\nhi\r\n").sync();
+    login(&server, "a").sync();
 }

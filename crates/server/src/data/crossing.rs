@@ -22,8 +22,8 @@ use super::stage::{Frame, Stages};
 use super::tracing::{Trace, redirected};
 use super::worker::next_random;
 
-/// Imports that one message may cross, one after the other.
-const MAX_IMPORTS: usize = 16;
+/// Imports that one message may cross in all, where it goes several ways.
+pub(super) const MAX_CROSSINGS: u32 = 65_536;
 
 /// The header that tells a service who asks.
 const REQUEST_INFO: &[u8] = b"Nats-Request-Info";
@@ -56,8 +56,8 @@ pub(super) struct Crossing<'a, 'i, W> {
     pub echo: bool,
     /// Whether destinations that cannot keep up are left out.
     pub drop_for_stalled: bool,
-    /// Imports crossed so far.
-    pub crossed: Trail,
+    /// Imports that the message may still cross, at most [`MAX_CROSSINGS`].
+    pub left: u32,
     /// Whether the headers say who asks because an import before this one wrote that.
     pub introduced: bool,
     /// Whether what is published now came through an import.
@@ -66,37 +66,6 @@ pub(super) struct Crossing<'a, 'i, W> {
     pub full: bool,
     /// The way of the message, if it is to be told.
     pub trace: Option<&'a mut Trace>,
-}
-
-/// Where the imports crossed so far are, each of which lives as long as it is here. (What counts
-/// references to them is shared with whoever answers, on another core.)
-#[derive(Default)]
-pub(super) struct Trail {
-    places: [usize; MAX_IMPORTS],
-    len: usize,
-}
-
-impl Trail {
-    /// Adds an import, if there is room; returns whether that is so.
-    fn enter(&mut self, service: &Arc<Service>) -> bool {
-        let Some(place) = self.places.get_mut(self.len) else {
-            return false;
-        };
-        *place = Arc::as_ptr(service).addr();
-        self.len += 1;
-        true
-    }
-
-    /// Whether an import was crossed.
-    fn has(&self, service: &Arc<Service>) -> bool {
-        let place = Arc::as_ptr(service).addr();
-        self.places.iter().take(self.len).any(|one| *one == place)
-    }
-
-    /// Takes the last one out.
-    fn leave(&mut self) {
-        self.len = self.len.saturating_sub(1);
-    }
 }
 
 /// How a message that crosses an import goes on being traced.
@@ -130,6 +99,18 @@ impl<'a, W: Watch> Crossing<'a, '_, W> {
         delivered
     }
 
+    /// Sets out through an import; returns whether the message may cross it.
+    fn enter(&mut self, service: &Arc<Service>) -> bool {
+        let Some(left) = self.left.checked_sub(1) else {
+            return false;
+        };
+        let enters = self.journey.trail.enter(service);
+        if enters {
+            self.left = left;
+        }
+        enters
+    }
+
     fn request(
         &mut self,
         service: &Arc<Service>,
@@ -137,7 +118,7 @@ impl<'a, W: Watch> Crossing<'a, '_, W> {
         subject: &[u8],
         message: &Publish<'_>,
     ) -> bool {
-        if self.crossed.has(service) || !self.crossed.enter(service) {
+        if !self.enter(service) {
             return false;
         }
         let mut buffers = self.journey.take_buffers();
@@ -145,7 +126,7 @@ impl<'a, W: Watch> Crossing<'a, '_, W> {
         let delivered = self.request_with(service, from, subject, message, &mut buffers);
         self.introduced = introduced;
         self.journey.keep_buffers(buffers);
-        self.crossed.leave();
+        self.journey.trail.leave();
         delivered
     }
 
@@ -257,7 +238,7 @@ impl<'a, W: Watch> Crossing<'a, '_, W> {
             self.report(&answered.service, measured, Fate::Answered);
         }
         // An answer does not become another request to the service that gave it.
-        if !self.crossed.enter(&answered.service) {
+        if !self.enter(&answered.service) {
             return false;
         }
         let mut buffers = self.journey.take_buffers();
@@ -266,7 +247,7 @@ impl<'a, W: Watch> Crossing<'a, '_, W> {
         let delivered = self.answer_with(&answered, from, subject, message, &mut buffers);
         self.introduced = introduced;
         self.journey.keep_buffers(buffers);
-        self.crossed.leave();
+        self.journey.trail.leave();
         if !delivered {
             from.answers.close(answered.token);
         }
@@ -408,7 +389,7 @@ impl<'a, W: Watch> Crossing<'a, '_, W> {
             .then(|| headers::HeaderBlock::parse(block)?.first(REQUEST_INFO))
             .flatten();
         // Who answers a request and makes another one of it shares nothing by that.
-        let is_asked = self.introduced || self.crossed.len == 1;
+        let is_asked = self.introduced || self.journey.trail.len() == 1;
         let asks = Asks {
             share: service.share && is_asked,
             to_system: service.to_system,
@@ -428,11 +409,12 @@ impl<'a, W: Watch> Crossing<'a, '_, W> {
 
     /// Publishes something of the server's own within `account`, which may be exported.
     fn publish_anew(&mut self, account: &Arc<Account>, subject: &[u8], message: &Publish<'_>) {
-        let crossed = std::mem::take(&mut self.crossed);
+        let trail = self.journey.trail.begin();
         let imported = std::mem::replace(&mut self.imported, false);
         let trace = self.trace.take();
         self.publish(account, subject, message, &mut Vec::new());
-        (self.crossed, self.imported, self.trace) = (crossed, imported, trace);
+        self.journey.trail.go_on(trail);
+        (self.imported, self.trace) = (imported, trace);
     }
 
     /// Publishes within `account`; `tail` is memory for the frame.

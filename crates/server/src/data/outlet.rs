@@ -13,7 +13,7 @@ use parking_lot::RwLockReadGuard;
 
 use super::account::Account;
 use super::connection::Connection;
-use super::crossing::{Crossing, Trail};
+use super::crossing::{Crossing, MAX_CROSSINGS};
 use super::delivery::{Accounting, Delivery, Ended, Watch};
 use super::journey::{Journey, leads_on};
 use super::queue::Totals;
@@ -148,7 +148,7 @@ impl<'a, W: Watch> Outlet<'a, W> {
                 input: &[],
                 echo: true,
                 drop_for_stalled: false,
-                crossed: Trail::default(),
+                left: MAX_CROSSINGS,
                 introduced: false,
                 imported: true,
                 full: false,

@@ -22,7 +22,7 @@ use parking_lot::RwLockReadGuard;
 
 use super::account::Account;
 use super::connection::Connection;
-use super::crossing::{Crossing, Trail};
+use super::crossing::{Crossing, MAX_CROSSINGS};
 use super::delivery::{Accounting, Delivery, Ended, Sub, Watch};
 use super::gate::gate;
 use super::journey::{Journey, leads_on};
@@ -268,7 +268,7 @@ impl<'a, D: Door> Pass<'a, D> {
             input: self.input,
             echo,
             drop_for_stalled: self.drop_for_stalled,
-            crossed: Trail::default(),
+            left: MAX_CROSSINGS,
             introduced: false,
             imported: true,
             full: false,

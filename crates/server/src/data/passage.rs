@@ -329,4 +329,4 @@ fn read_token(digits: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

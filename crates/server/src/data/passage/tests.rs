@@ -4,6 +4,20 @@ use std::collections::HashSet;
 
 use super::*;
 
+/// An import of the service `q`.
+pub(in crate::data) fn service(response: ResponseType) -> Arc<Service> {
+    Arc::new(Service {
+        to: Arc::new(Account::new(2, "EXPORTER", 2, &Arc::default())),
+        renaming: Renaming::new(b"q", b"q", None, None),
+        share: false,
+        to_system: false,
+        response,
+        threshold: Duration::from_secs(5),
+        latency: None,
+        allow_trace: false,
+    })
+}
+
 /// Requests of one account to another that may still be answered.
 struct Asked {
     answers: Answers,
@@ -13,22 +27,10 @@ struct Asked {
 
 impl Asked {
     fn new(response: ResponseType) -> Self {
-        let slots = Arc::default();
-        let to = Arc::new(Account::new(1, "IMPORTER", 1, &slots));
-        let service = Service {
-            to: Arc::new(Account::new(2, "EXPORTER", 2, &slots)),
-            renaming: Renaming::new(b"q", b"q", None, None),
-            share: false,
-            to_system: false,
-            response,
-            threshold: Duration::from_secs(5),
-            latency: None,
-            allow_trace: false,
-        };
         Asked {
             answers: Answers::default(),
-            service: Arc::new(service),
-            to,
+            service: service(response),
+            to: Arc::new(Account::new(1, "IMPORTER", 1, &Arc::default())),
         }
     }
 
