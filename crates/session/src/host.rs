@@ -176,7 +176,13 @@ pub trait Host {
     /// Sends the INFO that follows the first PONG.
     fn send_connect_info(&mut self);
 
-    /// Judges the credentials in a CONNECT. `first` is false when the client sent one before.
+    /// Fills in what an earlier CONNECT said about the client: its names, never its secrets.
+    fn recall(&self, known: &mut ConnectOptions) {
+        let _ = known;
+    }
+
+    /// Judges the credentials in a CONNECT. `first` is false when the client sent one before: then one
+    /// that proves nothing and names nobody else leaves the client who it is.
     fn authenticate(&mut self, options: &ConnectOptions, first: bool) -> Verdict;
 
     /// Lets a client that never sent CONNECT in as `no_auth_user`, if there is one.

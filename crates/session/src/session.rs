@@ -326,7 +326,7 @@ impl<S> Session<S> {
     }
 
     fn handle_connect<H: Host<Sub = S>>(&mut self, json: &[u8], host: &mut H) -> Result<(), Close> {
-        let options = match self.known_options().updated(json) {
+        let options = match self.known_options(host).updated(json) {
             Ok(options) => options,
             Err(error) => {
                 host.report(Report::BadConnect(&error.to_string()));
@@ -362,9 +362,13 @@ impl<S> Session<S> {
         self.conclude(&options, verdict, host)
     }
 
-    /// What a CONNECT that leaves keys out falls back on: the defaults, or the CONNECT before it.
-    fn known_options(&self) -> ConnectOptions {
+    /// What a CONNECT that leaves keys out falls back on: the defaults, or the CONNECT before it, but
+    /// for its secrets.
+    fn known_options<H: Host<Sub = S>>(&self, host: &H) -> ConnectOptions {
         let mut known = ConnectOptions::default();
+        if self.connects > 0 {
+            host.recall(&mut known);
+        }
         known.verbose = self.features.verbose;
         known.pedantic = self.features.pedantic;
         known.echo = self.features.echo;

@@ -14,6 +14,8 @@ struct Counter {
     subscriptions: usize,
     /// Whether there is a user for clients that do not send CONNECT.
     silent_user: bool,
+    /// What each CONNECT said.
+    heard: Vec<ConnectOptions>,
 }
 
 impl Host for Counter {
@@ -55,8 +57,16 @@ impl Host for Counter {
         self.acts += 1;
     }
 
-    fn authenticate(&mut self, _: &ConnectOptions, _: bool) -> Verdict {
+    fn recall(&self, known: &mut ConnectOptions) {
+        if let Some(before) = self.heard.last() {
+            known.user.clone_from(&before.user);
+            known.name.clone_from(&before.name);
+        }
+    }
+
+    fn authenticate(&mut self, options: &ConnectOptions, _: bool) -> Verdict {
         self.acts += 1;
+        self.heard.push(options.clone());
         Verdict::Accepted(Access::default())
     }
 
@@ -158,4 +168,32 @@ fn a_new_identity_starts_without_subscriptions() {
     );
     assert_eq!(subscriptions_after(true, b"SUB a 1\r\n"), 1);
     assert_eq!(subscriptions_after(true, b"SUB a 1\r\nCONNECT {}\r\n"), 0);
+}
+
+#[test]
+fn a_second_connect_keeps_what_it_does_not_name_but_secrets() {
+    let mut host = Counter::default();
+    let now = Duration::from_secs(1);
+    let input = b"CONNECT {\"verbose\":false,\"user\":\"u\",\"pass\":\"p\",\"name\":\"n\"}\r\n\
+        CONNECT {\"name\":\"m\",\"echo\":false}\r\nCONNECT {\"user\":\"\"}\r\n";
+    let fed = Session::new(SETTINGS, now, 1).feed(input, now, &mut host);
+    assert!(matches!(fed, Fed::More { .. }), "{fed:?}");
+    let heard = host.heard.iter();
+    let heard: Vec<_> = heard
+        .map(|said| {
+            (
+                &*said.user,
+                &*said.pass,
+                &*said.name,
+                said.verbose,
+                said.echo,
+            )
+        })
+        .collect();
+    let expected = [
+        ("u", "p", "n", false, true),
+        ("u", "", "m", false, false),
+        ("", "", "m", false, false),
+    ];
+    assert_eq!(heard, expected);
 }

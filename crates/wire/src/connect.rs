@@ -178,6 +178,21 @@ impl ConnectOptions {
         Ok(options)
     }
 
+    /// Whether the options have a secret in them, or a signature: something that proves who sent them.
+    pub fn has_proof(&self) -> bool {
+        let Self {
+            jwt,
+            sig,
+            auth_token,
+            pass,
+            proxy_sig,
+            ..
+        } = self;
+        [jwt, sig, auth_token, pass, proxy_sig]
+            .iter()
+            .any(|proof| !proof.is_empty())
+    }
+
     fn set_field<'de, A: MapAccess<'de>>(
         &mut self,
         key: &str,
@@ -372,6 +387,21 @@ mod tests {
             proxy_sig: "n".into(),
         };
         check(json, |options| *options = expected);
+    }
+
+    #[test]
+    fn a_proof_is_whatever_can_be_believed_or_not() {
+        let has_proof = |json: &str| {
+            let options = ConnectOptions::parse(json.as_bytes());
+            options.is_ok_and(|options| options.has_proof())
+        };
+        for key in ["jwt", "sig", "auth_token", "pass", "proxy_sig"] {
+            assert!(has_proof(&format!("{{\"{key}\":\"x\"}}")), "{key}");
+            assert!(!has_proof(&format!("{{\"{key}\":\"\"}}")), "{key}");
+        }
+        for key in ["user", "nkey", "name", "account"] {
+            assert!(!has_proof(&format!("{{\"{key}\":\"x\"}}")), "{key}");
+        }
     }
 
     #[test]

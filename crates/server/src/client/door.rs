@@ -31,6 +31,7 @@ use cognate_wire::{ConnectOptions, Publish, error_text};
 use self::admission::{Login, Refusal};
 use self::examine::AtReload;
 pub(crate) use self::examine::Change;
+use self::identity::Claim;
 use crate::client_info::{latency, write_request_info};
 use crate::data::{Account, Asks, Connection, Door, Fate, Measured, Trace, Via, Watch};
 use crate::info::plain_ip;
@@ -44,8 +45,8 @@ pub(crate) struct ClientDoor {
     seed: u64,
     /// Who judged the user, and the user; kept to re-examine it after a reload.
     known: Option<(Arc<Authenticator>, Arc<User>)>,
-    /// Who the client said it is, for the log; empty if it did not say.
-    claim: Box<str>,
+    /// Who the client said it is.
+    claim: Claim,
     /// What its label shows of that once it is let in.
     login: Box<str>,
     /// A login that is under way.
@@ -84,7 +85,7 @@ impl ClientDoor {
             nonce: nonce.into_boxed_str(),
             seed,
             known: None,
-            claim: Box::default(),
+            claim: Claim::default(),
             login: Box::default(),
             under_way: None,
             guest: None,
@@ -232,14 +233,20 @@ impl Watch for ClientDoor {
 }
 
 impl Door for ClientDoor {
-    fn authenticate(&mut self, options: &ConnectOptions, _first: bool) -> Verdict {
-        self.claim = identity::claim(options).into_boxed_str();
-        self.login = identity::login(options).into_boxed_str();
+    fn recall(&self, known: &mut ConnectOptions) {
+        let detail = self.connection.detail();
+        known.name = detail.name;
+        known.lang = detail.lang;
+        known.version = detail.version;
+        known.nkey = self.claim.nkey.to_string();
+        known.user = self.claim.user.to_string();
+    }
+
+    fn authenticate(&mut self, options: &ConnectOptions, first: bool) -> Verdict {
         self.connection.update_detail(|detail| {
             detail.name.clone_from(&options.name);
             detail.lang.clone_from(&options.lang);
             detail.version.clone_from(&options.version);
-            detail.user = identity::tried(options);
         });
         let headers = options.headers && !self.shared.options().no_header_support;
         self.connection.set_takes_headers(headers);
@@ -247,6 +254,17 @@ impl Door for ClientDoor {
             .async_info
             .store(options.protocol >= 1, Relaxed);
         let before = Arc::clone(&self.account);
+        if !first
+            && self.claim.is_said_again(options)
+            && let Some((authenticator, user)) = self.known.clone()
+        {
+            let verdict = self.let_in(authenticator, user);
+            return self.settle(verdict, &before);
+        }
+        self.claim = Claim::from(options);
+        self.login = identity::login(options).into_boxed_str();
+        let tried = identity::tried(options);
+        self.connection.update_detail(|detail| detail.user = tried);
         self.proxy = self
             .shared
             .proxies()

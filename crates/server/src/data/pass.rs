@@ -33,6 +33,8 @@ use super::worker::{Worker, next_random};
 
 /// What a pass asks of the connection's task and the server beyond the data path.
 pub(crate) trait Door: Watch {
+    /// Fills in the names in the CONNECT before.
+    fn recall(&self, known: &mut ConnectOptions);
     /// Judges credentials.
     fn authenticate(&mut self, options: &ConnectOptions, first: bool) -> Verdict;
     /// Lets a client in that sent no CONNECT, if there is a user for that.
@@ -444,6 +446,10 @@ impl<D: Door> Host for Pass<'_, D> {
     fn send_connect_info(&mut self) {
         let info = self.door.connect_info();
         self.stages.push_text(self.own, &info);
+    }
+
+    fn recall(&self, known: &mut ConnectOptions) {
+        self.door.recall(known);
     }
 
     fn authenticate(&mut self, options: &ConnectOptions, first: bool) -> Verdict {

@@ -44,9 +44,14 @@ impl ClientDoor {
         {
             self.login = format!("user:{}", token.name).into_boxed_str();
         }
+        self.let_in(authenticator, user)
+    }
+
+    /// Lets a user in that was judged by `authenticator`.
+    pub(super) fn let_in(&mut self, authenticator: Arc<Authenticator>, user: Arc<User>) -> Verdict {
         let is_old = !Arc::ptr_eq(&authenticator, &self.shared.authenticator());
         match self.admit(authenticator, user) {
-            // Users were replaced while this one was looked at.
+            // Users were replaced since this one was judged.
             Verdict::Accepted(_) if is_old => self.reexamine(Change::Accounts),
             verdict => verdict,
         }

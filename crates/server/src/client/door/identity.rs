@@ -2,6 +2,8 @@
 //! and of services that decide about it. Only [`connect`] has
 //! secrets in it.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cognate_auth::jwt::{self, ClientTls};
@@ -9,26 +11,46 @@ use cognate_tls::PeerDetail;
 use cognate_wire::ConnectOptions;
 use zeroize::Zeroizing;
 
-/// Who a client says it is, as authentication errors in the log name it.
-pub(super) fn claim(options: &ConnectOptions) -> String {
-    let ConnectOptions {
-        nkey,
-        user,
-        jwt,
-        auth_token,
-        ..
-    } = options;
-    match (
-        nkey.is_empty(),
-        user.is_empty(),
-        jwt.is_empty(),
-        auth_token.is_empty(),
-    ) {
-        (false, ..) => format!("Nkey {nkey:?}"),
-        (_, false, ..) => format!("User {user:?}"),
-        (_, _, false, _) => "JWT User".to_owned(),
-        (.., false) => "Token \"[REDACTED]\"".to_owned(),
-        _ => String::new(),
+/// Who a client says it is. Of its secrets it only tells that there are some.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claim {
+    /// Its public nkey.
+    pub nkey: Box<str>,
+    /// Its name as a user.
+    pub user: Box<str>,
+    has_jwt: bool,
+    has_token: bool,
+}
+
+impl From<&ConnectOptions> for Claim {
+    fn from(options: &ConnectOptions) -> Self {
+        Claim {
+            nkey: options.nkey.as_str().into(),
+            user: options.user.as_str().into(),
+            has_jwt: !options.jwt.is_empty(),
+            has_token: !options.auth_token.is_empty(),
+        }
+    }
+}
+
+impl Claim {
+    /// Whether `options` say that it is the same, and nothing that could be believed or not.
+    pub(super) fn is_said_again(&self, options: &ConnectOptions) -> bool {
+        !options.has_proof() && *self.nkey == *options.nkey && *self.user == *options.user
+    }
+}
+
+/// As authentication errors in the log name it; empty if it does not say.
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Claim { nkey, user, .. } = self;
+        match self {
+            _ if !nkey.is_empty() => write!(f, "Nkey {nkey:?}"),
+            _ if !user.is_empty() => write!(f, "User {user:?}"),
+            claim if claim.has_jwt => f.write_str("JWT User"),
+            claim if claim.has_token => f.write_str("Token \"[REDACTED]\""),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -86,11 +86,10 @@ impl ClientDoor {
     pub(crate) fn report_removed(&self, sub: &Subscription<Connection>) {
         let text = String::from_utf8_lossy;
         let (subject, sid) = (text(sub.subject()), text(sub.sid()));
-        let who = if self.claim.is_empty() {
-            "User \"N/A\""
-        } else {
-            &self.claim
-        };
+        let mut who = self.claim.to_string();
+        if who.is_empty() {
+            who.push_str("User \"N/A\"");
+        }
         let group = sub.queue().map_or_else(String::new, |queue| {
             format!(" using queue {:?}", text(queue))
         });
@@ -101,7 +100,7 @@ impl ClientDoor {
     }
 
     pub(super) fn report_refusal(&self) {
-        let (label, claim) = (self.connection.label(), &self.claim);
+        let (label, claim) = (self.connection.label(), self.claim.to_string());
         let dash = if claim.is_empty() { "" } else { " - " };
         error!(
             self.shared.log,
