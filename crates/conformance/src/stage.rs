@@ -53,6 +53,7 @@ pub struct Scenes {
     path: PathBuf,
     variables: BTreeMap<String, String>,
     logins: BTreeMap<String, Login>,
+    environment: Vec<(String, String)>,
 }
 
 /// Plays all cases of the file `tests/<name>.txt`.
@@ -70,6 +71,7 @@ impl Scenes {
             path: tests.join(format!("{name}.txt")),
             variables: BTreeMap::new(),
             logins: BTreeMap::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -77,6 +79,13 @@ impl Scenes {
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets an environment variable of the servers.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.environment.push((key.to_owned(), value.to_owned()));
         self
     }
 
@@ -144,7 +153,9 @@ impl Scenes {
         if !case.configs.is_empty() || server.is_none() {
             *server = None;
             let config = config.ok_or("the first case needs a config")?;
-            let builder = Server::builder().monitored();
+            let plain = Server::builder().monitored();
+            let variables = self.environment.iter();
+            let builder = variables.fold(plain, |server, (key, value)| server.env(key, value));
             let config = self.fill_in(config, builder.dir());
             *server = Some(builder.config(&config).start());
         }

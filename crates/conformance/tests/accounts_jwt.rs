@@ -397,6 +397,8 @@ fn away(hours: u64, minutes: u64) -> String {
 fn hours() {
     let mut world = World::new();
     world.account("A", json!({}));
+    // A machine that is five hours behind.
+    world.zone("Etc/GMT+5");
     // Half a day ahead of Greenwich all year; a window is an hour to either side of `hours` from now.
     let far = "Etc/GMT-12";
     let around = |hours: u64| json!([{"start": away(hours + 23, 0), "end": away(hours + 1, 0)}]);
@@ -415,6 +417,10 @@ fn hours() {
     let two = json!([{"start": away(5, 0), "end": away(6, 0)}, around(0)[0]]);
     user("second", two, "UTC");
     user("later", around(12), "UTC");
+    for (name, place) in [("local", "Local"), ("unnamed", "")] {
+        user(name, around(19), place);
+        user(&format!("no_{name}"), around(0), place);
+    }
     user("there", around(0), far);
     user("nowhere", around(0), "Mars/Base");
     user("lower", around(0), "utc");

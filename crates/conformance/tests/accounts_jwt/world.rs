@@ -18,6 +18,7 @@ pub(crate) struct World {
     unsigned: Vec<String>,
     informed: Vec<String>,
     variables: BTreeMap<String, String>,
+    zone: Option<String>,
 }
 
 impl World {
@@ -29,6 +30,7 @@ impl World {
             unsigned: Vec::new(),
             informed: Vec::new(),
             variables: BTreeMap::new(),
+            zone: None,
         };
         world.account("SYS", json!({}));
         world.user("sys", "SYS", json!({}));
@@ -66,6 +68,11 @@ impl World {
     /// Gives the scenes a variable.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Puts the server's machine into a time zone.
+    pub(crate) fn zone(&mut self, name: &str) {
+        self.zone = Some(name.to_owned());
     }
 
     /// The public key of an account (a name in capitals) or a user.
@@ -268,6 +275,9 @@ impl World {
         let mut scenes = Scenes::read(&format!("accounts_jwt/{file}"));
         for (name, value) in &self.variables {
             scenes = scenes.with(name, value);
+        }
+        if let Some(zone) = &self.zone {
+            scenes = scenes.env("TZ", zone);
         }
         for (name, (key, token)) in self.users {
             let unsigned = self.unsigned.contains(&name);
