@@ -14,6 +14,7 @@ mod limits;
 
 pub use imports::{
     Activation, ImportError, ServiceImport, StreamImport, StreamTarget, SubjectRename,
+    WithheldImports,
 };
 pub use limits::{AccountJetStream, AccountLimits, JetStreamLimits};
 
@@ -51,6 +52,8 @@ pub struct AccountSpec {
     pub stream_imports: Vec<StreamImport>,
     /// Requests that are answered by other accounts.
     pub service_imports: Vec<ServiceImport>,
+    /// What it would import besides, but is not granted (any more).
+    pub withheld: WithheldImports,
     /// Rewriting of published subjects; of several with one source the last one counts.
     pub mappings: Vec<Mapping>,
     /// What all clients of the account together may use.

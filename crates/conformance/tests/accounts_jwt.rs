@@ -184,6 +184,8 @@ fn imports_and_exports() {
                 export("help", "help.*", "service", json!({"response_type": "Singleton"})),
                 export("many", "many", "service", json!({"response_type": "Stream"})),
                 export("private", "private.>", "stream", json!({"token_req": true})),
+                export("revoked", "revoked", "service", json!({"token_req": true,
+                    "revocations": {"*": 1000, (b.clone()): 1_700_000_000}})),
                 export("token", "token.*.x", "stream", json!({"account_token_position": 2})),
                 export("timed", "timed", "service", json!({
                     "response_type": "Singleton",

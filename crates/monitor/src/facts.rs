@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub use accounts::{AccountDetail, AccountFacts, ExportFacts, ImportFacts, LatencyFacts, MappedTo};
+pub use accounts::{
+    AccountDetail, AccountFacts, ExportFacts, Finding, ImportFacts, LatencyFacts, MappedTo,
+};
 pub use jetstream::{
     JetStream, JetStreamAccount, JetStreamConfig, JetStreamFacts, JetStreamLimits, StreamDetails,
     StreamFacts, StreamService, WantedConsumers,

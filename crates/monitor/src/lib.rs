@@ -23,10 +23,11 @@ pub use documents::healthz::HealthzRequest;
 pub use documents::jsz::JszRequest;
 pub use documents::subsz::SubszRequest;
 pub use facts::{
-    AccountDetail, AccountFacts, ClosedSubscription, ConnectionFacts, Counts, ExportFacts, Health,
-    ImportFacts, JetStream, JetStreamAccount, JetStreamConfig, JetStreamFacts, JetStreamLimits,
-    LatencyFacts, MappedTo, Monitored, OcspCacheFacts, PeerCertificate, ServerFacts, StreamDetails,
-    StreamFacts, StreamService, SubscriptionFacts, SubscriptionStats, WantedConsumers,
+    AccountDetail, AccountFacts, ClosedSubscription, ConnectionFacts, Counts, ExportFacts, Finding,
+    Health, ImportFacts, JetStream, JetStreamAccount, JetStreamConfig, JetStreamFacts,
+    JetStreamLimits, LatencyFacts, MappedTo, Monitored, OcspCacheFacts, PeerCertificate,
+    ServerFacts, StreamDetails, StreamFacts, StreamService, SubscriptionFacts, SubscriptionStats,
+    WantedConsumers,
 };
 pub use request::{Documents, NoDocument};
 pub use server::serve;

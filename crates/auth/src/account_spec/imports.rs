@@ -3,6 +3,7 @@
 //! Invariant: the rename between the two sides is checked, and is compiled in the directions in
 //! which it is needed.
 
+use super::AccountSpec;
 use cognate_subject::{Filter, Transform, validate};
 use std::fmt;
 
@@ -32,6 +33,33 @@ pub struct ServiceImport {
     pub share: bool,
     /// The activation token, which private exports of operator mode want.
     pub activation: Option<Activation>,
+}
+
+/// Imports that an account asks for and is not granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WithheldImports {
+    /// Of streams.
+    pub streams: Vec<StreamImport>,
+    /// Of services.
+    pub services: Vec<ServiceImport>,
+}
+
+impl WithheldImports {
+    /// What has lapsed once an account is `new` and no longer `old`: what `new` asks for and is not
+    /// granted, and what was in force in `old` or has lapsed (these) before.
+    pub fn lapsed(&self, old: &AccountSpec, new: &AccountSpec) -> Self {
+        let streams =
+            new.withheld.streams.iter().filter(|import| {
+                old.stream_imports.contains(import) || self.streams.contains(import)
+            });
+        let services = new.withheld.services.iter().filter(|import| {
+            old.service_imports.contains(import) || self.services.contains(import)
+        });
+        WithheldImports {
+            streams: streams.cloned().collect(),
+            services: services.cloned().collect(),
+        }
+    }
 }
 
 /// The text of an activation JWT. It is shown to the exporter, so it is no secret, but it is

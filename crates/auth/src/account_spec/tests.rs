@@ -2,7 +2,7 @@
 
 use super::{
     AccountLimits, AccountSpec, ExportAccess, ExportError, Revocations, Sampling, ServiceExport,
-    ServiceLatency, StreamTarget, SubjectRename,
+    ServiceLatency, StreamImport, StreamTarget, SubjectRename, WithheldImports,
 };
 use crate::nkey::{Kind, PublicKey};
 use cognate_subject::Filter;
@@ -162,5 +162,44 @@ fn negative_limits_are_none_and_large_ones_are_cut() {
         (i64::MAX, Some(2_147_483_647)),
     ] {
         assert_eq!(AccountLimits::from_number(number), limit);
+    }
+}
+
+#[test]
+fn an_import_has_lapsed_if_it_was_in_force_and_is_still_asked_for() {
+    let import = |subject: &str| StreamImport {
+        account: "B".to_owned(),
+        rename: SubjectRename::for_stream(subject, StreamTarget::Same).unwrap(),
+        allow_trace: false,
+        activation: None,
+    };
+    let account = |granted: &[&str], withheld: &[&str]| AccountSpec {
+        stream_imports: granted.iter().map(|subject| import(subject)).collect(),
+        withheld: WithheldImports {
+            streams: withheld.iter().map(|subject| import(subject)).collect(),
+            services: Vec::new(),
+        },
+        ..AccountSpec::new("A")
+    };
+    let mut now = AccountSpec::new("A");
+    let mut lapsed = WithheldImports::default();
+    for (granted, withheld, expected) in [
+        // What was never granted has not lapsed.
+        (&["a", "b"][..], &["c"][..], &[][..]),
+        (&["b"], &["a", "c"], &["a"]),
+        // It stays so while others change, until it is granted again or asked for no more.
+        (&[], &["a", "b", "c"], &["a", "b"]),
+        (&["a"], &["b", "c"], &["b"]),
+        (&["a"], &["c"], &[]),
+        (&["a"], &["b", "c"], &[]),
+    ] {
+        let new = account(granted, withheld);
+        lapsed = lapsed.lapsed(&now, &new);
+        let subjects = lapsed.streams.iter();
+        let subjects: Vec<_> = subjects
+            .map(|one| one.rename.exported().to_string())
+            .collect();
+        assert_eq!(subjects, expected, "{granted:?} {withheld:?}");
+        now = new;
     }
 }

@@ -158,4 +158,17 @@ fn an_import_ends_with_its_activation() {
     let status = unserved.headers.unwrap_or_default();
     assert!(status.starts_with("NATS/1.0 503"), "{status}");
     exporting.sync();
+    // It is still told of, as one that is not in force.
+    let question = format!("{{\"account\":\"{}\"}}", importer.public());
+    let answer = answer(&mut system, "$SYS.REQ.SERVER.PING.ACCOUNTZ", &question);
+    let detail = &answer["data"]["account_detail"];
+    let exporter = keys.account.public();
+    let shown = detail["imports"].as_array().into_iter().flatten();
+    let mut shown: Vec<_> = shown
+        .filter(|import| import["account"] == *exporter)
+        .map(|import| (import["subject"].clone(), import["invalid"].clone()))
+        .collect();
+    shown.sort_by_key(|(subject, _)| subject.to_string());
+    let invalid = [(json!("q"), json!(true)), (json!("s.>"), json!(true))];
+    assert_eq!(shown, invalid, "{detail}");
 }

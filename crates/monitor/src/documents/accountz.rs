@@ -1,13 +1,14 @@
 //! `/accountz`: the names of all accounts, or one account in detail.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use cognate_process::text::rfc3339_nano;
 use serde::Serialize;
 
 use crate::answer::{Number, is_false};
 use crate::facts::{
-    AccountDetail, ExportFacts, ImportFacts, LatencyFacts, Monitored, SubscriptionStats,
+    AccountDetail, ExportFacts, Finding, ImportFacts, LatencyFacts, Monitored, SubscriptionStats,
 };
 use crate::query::{BadQuery, Query};
 
@@ -50,6 +51,15 @@ struct Export {
     service_latency: Option<Latency>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     approved_accounts: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    revoked_activations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Odd {
+    description: String,
+    blocking: bool,
+    time_check: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -108,6 +118,8 @@ pub(crate) struct Detail {
     tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decoded_jwt: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    validation_result_jwt: Vec<Odd>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     revoked_user: BTreeMap<String, String>,
     sublist_stats: Stats,
@@ -167,15 +179,28 @@ impl Detail {
             imports: detail.imports.into_iter().map(Import::from).collect(),
             jwt: detail.jwt,
             decoded_jwt: detail.claims,
-            revoked_user: detail
-                .revoked
-                .into_iter()
-                .map(|(user, at)| (user, rfc3339_nano(at)))
-                .collect(),
+            validation_result_jwt: detail.findings.into_iter().map(Odd::from).collect(),
+            revoked_user: shown_times(detail.revoked),
             issuer_key: detail.issuer_key,
             name_tag: facts.name_tag,
             tags: detail.tags,
             sublist_stats: Stats::from(detail.stats),
+        }
+    }
+}
+
+/// Times as they are shown.
+fn shown_times(times: BTreeMap<String, SystemTime>) -> BTreeMap<String, String> {
+    let times = times.into_iter();
+    times.map(|(of, at)| (of, rfc3339_nano(at))).collect()
+}
+
+impl From<Finding> for Odd {
+    fn from(finding: Finding) -> Self {
+        Odd {
+            description: finding.text,
+            blocking: finding.blocking,
+            time_check: finding.time_check,
         }
     }
 }
@@ -201,6 +226,7 @@ impl From<ExportFacts> for Export {
             response_type: facts.response_type,
             service_latency: facts.latency.map(Latency::from),
             approved_accounts: facts.approved,
+            revoked_activations: shown_times(facts.revoked),
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct AccountDetail {
     pub jwt: String,
     /// The same as JSON.
     pub claims: Option<serde_json::Value>,
+    /// What is odd about them.
+    pub findings: Vec<Finding>,
     /// Up to when tokens issued to which users are revoked.
     pub revoked: BTreeMap<String, SystemTime>,
     /// Who signed them.
@@ -89,6 +91,19 @@ pub struct ExportFacts {
     pub approved: Vec<String>,
     /// Whether importers need an activation token.
     pub token_required: bool,
+    /// Up to when activation tokens issued to which accounts are revoked.
+    pub revoked: BTreeMap<String, SystemTime>,
+}
+
+/// Something odd about claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub text: String,
+    /// Whether claims of which it was found from the beginning are refused.
+    pub blocking: bool,
+    /// Whether it is about the present time.
+    pub time_check: bool,
 }
 
 /// How a service is measured.

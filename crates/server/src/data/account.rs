@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Duration, SystemTime};
 
-use cognate_auth::account_spec::AccountSpec;
+use cognate_auth::account_spec::{AccountSpec, WithheldImports};
 use cognate_router::{Generations, Interest, Mapped, Mappings, Matched, Subscription};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -51,6 +51,10 @@ pub(crate) struct Account {
     /// What those that left were sent, what they sent, and how many were slow.
     departed: Mutex<(Totals, Totals, u64)>,
     updated: Mutex<SystemTime>,
+    /// Imports that were in force and are not granted any more.
+    lapsed: Mutex<WithheldImports>,
+    /// The last sid that was given to a subscription of the server's own.
+    last_sid: AtomicUsize,
     slots: Arc<Slots>,
 }
 
@@ -105,6 +109,8 @@ impl Account {
             has_api: AtomicBool::new(false),
             departed: Mutex::default(),
             updated: Mutex::new(SystemTime::now()),
+            lapsed: Mutex::default(),
+            last_sid: AtomicUsize::new(0),
             slots: Arc::clone(slots),
         }
     }
@@ -118,9 +124,16 @@ impl Account {
     pub(crate) fn set_spec(&self, spec: Arc<AccountSpec>) {
         let mut current = self.spec.write();
         if **current != *spec {
+            let mut lapsed = self.lapsed.lock();
+            *lapsed = lapsed.lapsed(&current, &spec);
             *self.updated.lock() = SystemTime::now();
             *current = spec;
         }
+    }
+
+    /// Imports that were in force and are not granted any more, though the account asks for them.
+    pub(crate) fn lapsed(&self) -> WithheldImports {
+        self.lapsed.lock().clone()
     }
 
     /// Since when it is as it is.
@@ -177,6 +190,11 @@ impl Account {
         self.shadows.add(subscription);
     }
 
+    /// A sid for a subscription of the server's own, by which monitoring tells it from others.
+    pub(crate) fn next_sid(&self) -> String {
+        (self.last_sid.fetch_add(1, Relaxed) + 1).to_string()
+    }
+
     /// Puts a subscription in force here only.
     pub(super) fn insert(&self, subscription: &Arc<Subscription<Connection>>) {
         self.interest
@@ -189,7 +207,9 @@ impl Account {
     pub(super) fn open_answer(&self, open: Open, reply: &mut Vec<u8>) -> u64 {
         let prefix = self.answers.prefix(|filter| {
             let passage = Connection::passage(Leads::Answers, &self.slots);
-            self.insert(&Arc::new(super::accounts::passage(passage, filter)));
+            let sid = self.next_sid();
+            let passage = super::accounts::passage(passage, filter, sid.as_bytes());
+            self.insert(&Arc::new(passage));
         });
         self.answers.open(open, prefix, reply)
     }

@@ -69,13 +69,13 @@ type ServicesInForce = BTreeMap<String, Vec<InForce>>;
 /// Stream imports, and which account each of them is from.
 type StreamsInForce = (Vec<StreamImport>, Vec<Option<u64>>);
 
-/// A subscription that leads to another account.
-pub(super) fn passage(to: Connection, filter: &[u8]) -> Subscription<Connection> {
+/// A subscription that leads to another account; `sid` is shown in monitoring.
+pub(super) fn passage(to: Connection, filter: &[u8], sid: &[u8]) -> Subscription<Connection> {
     Subscription::new(SubscriptionSpec {
         destination: Arc::new(to),
         subject: filter,
         queue: None,
-        sid: b"",
+        sid,
         gate: None,
         tie: Some(Tie::Passage),
     })
@@ -265,7 +265,9 @@ impl Accounts {
                 allow_trace: export.allow_trace,
             };
             let connection = Connection::passage(Leads::Service(Arc::new(service)), &self.slots);
-            let sub = Arc::new(passage(connection, import.rename.local().as_bytes()));
+            let sid = account.next_sid();
+            let local = import.rename.local().as_bytes();
+            let sub = Arc::new(passage(connection, local, sid.as_bytes()));
             account.insert(&sub);
             new.push(InForce {
                 import: import.clone(),

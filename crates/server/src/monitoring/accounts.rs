@@ -7,10 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cognate_auth::account_spec::{
-    AccountJetStream, AccountSpec, ExportAccess, ResponseType, Sampling, ServiceLatency,
+    AccountJetStream, AccountSpec, ExportAccess, ResponseType, Sampling, ServiceImport,
+    ServiceLatency, StreamImport,
 };
+use cognate_auth::jwt::{self, IssueLevel, Signed};
 use cognate_monitor::{
-    AccountDetail, AccountFacts, ExportFacts, ImportFacts, LatencyFacts, MappedTo,
+    AccountDetail, AccountFacts, ExportFacts, Finding, ImportFacts, LatencyFacts, MappedTo,
     SubscriptionStats,
 };
 use cognate_subject::Mapping;
@@ -88,8 +90,9 @@ pub(super) fn account(
         jetstream: has_jetstream(shared, &account),
         mappings: mappings(shared, &account),
         exports: exports(shared, &spec),
-        imports: imports(shared, &spec),
+        imports: imports(shared, &account, &spec),
         stats: stats(name),
+        findings: findings(&token),
         jwt: token,
         revoked: decoded.as_ref().map(revoked).unwrap_or_default(),
         claims: decoded,
@@ -116,6 +119,22 @@ fn is_complete(claimed: &AccountSpec, spec: &AccountSpec) -> bool {
 pub(super) fn decoded(token: &str) -> Option<serde_json::Value> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&claims).ok()
+}
+
+/// What is odd about an account's token now.
+fn findings(token: &str) -> Vec<Finding> {
+    let Ok(account) = Signed::<jwt::Account>::decode(token) else {
+        return Vec::new();
+    };
+    let issues = account
+        .claims()
+        .validate(jiff::Timestamp::now().as_second());
+    let findings = issues.as_slice().iter().map(|issue| Finding {
+        text: issue.text.clone(),
+        blocking: issue.level == IssueLevel::Error,
+        time_check: issue.level == IssueLevel::Time,
+    });
+    findings.collect()
 }
 
 /// Up to when tokens issued to which users are revoked, as claims say.
@@ -209,11 +228,13 @@ fn exports(shared: &Shared, spec: &AccountSpec) -> Vec<ExportFacts> {
         latency: export.latency.as_ref().map(latency),
         approved: approved(&export.access),
         token_required: matches!(export.access, ExportAccess::Activation(_)),
+        revoked: revoked_activations(&export.access),
     });
     let streams = spec.stream_exports.iter().map(|export| ExportFacts {
         subject: export.subject.to_string(),
         approved: approved(&export.access),
         token_required: matches!(export.access, ExportAccess::Activation(_)),
+        revoked: revoked_activations(&export.access),
         ..ExportFacts::default()
     });
     services
@@ -234,33 +255,49 @@ fn exported_api(shared: &Shared, spec: &AccountSpec) -> Option<ExportFacts> {
     })
 }
 
-fn imports(shared: &Shared, spec: &AccountSpec) -> Vec<ImportFacts> {
-    let streams = spec.stream_imports.iter().map(|import| ImportFacts {
+/// The imports in force, and those that were and lapsed, which are shown as invalid.
+fn imports(shared: &Shared, account: &Account, spec: &AccountSpec) -> Vec<ImportFacts> {
+    let lapsed = account.lapsed();
+    let streams = both(&spec.stream_imports, &lapsed.streams)
+        .map(|(import, is_granted)| stream_import(shared, import, is_granted));
+    let services = both(&spec.service_imports, &lapsed.services)
+        .map(|(import, is_granted)| service_import(shared, import, is_granted));
+    streams.chain(services).chain(api(shared, spec)).collect()
+}
+
+/// Imports, and whether they are granted.
+fn both<'a, I>(granted: &'a [I], lapsed: &'a [I]) -> impl Iterator<Item = (&'a I, bool)> {
+    let granted = granted.iter().map(|import| (import, true));
+    granted.chain(lapsed.iter().map(|import| (import, false)))
+}
+
+fn stream_import(shared: &Shared, import: &StreamImport, is_granted: bool) -> ImportFacts {
+    ImportFacts {
         subject: import.rename.exported().to_string(),
         account: import.account.clone(),
         local: import.rename.local().to_string(),
-        invalid: shared.accounts.get(&import.account).is_none(),
+        invalid: !is_granted || shared.accounts.get(&import.account).is_none(),
         ..ImportFacts::default()
+    }
+}
+
+fn service_import(shared: &Shared, import: &ServiceImport, is_granted: bool) -> ImportFacts {
+    let exporter = shared.accounts.get(&import.account);
+    let subject = import.rename.exported();
+    let measured = exporter.as_ref().and_then(|exporter| {
+        let spec = exporter.spec();
+        let export = spec.service_export(subject.as_bytes())?;
+        export.latency.as_ref().map(latency)
     });
-    let services = spec.service_imports.iter().map(|import| {
-        let exporter = shared.accounts.get(&import.account);
-        let subject = import.rename.exported();
-        let measured = exporter.as_ref().and_then(|exporter| {
-            let spec = exporter.spec();
-            let export = spec.service_export(subject.as_bytes())?;
-            export.latency.as_ref().map(latency)
-        });
-        ImportFacts {
-            subject: subject.to_string(),
-            account: import.account.clone(),
-            local: import.rename.local().to_string(),
-            service: true,
-            invalid: exporter.is_none(),
-            share: import.share,
-            latency: measured,
-        }
-    });
-    streams.chain(services).chain(api(shared, spec)).collect()
+    ImportFacts {
+        subject: subject.to_string(),
+        account: import.account.clone(),
+        local: import.rename.local().to_string(),
+        service: true,
+        invalid: !is_granted || exporter.is_none(),
+        share: import.share,
+        latency: measured,
+    }
 }
 
 /// The API of JetStream, which nats-server has the system account serve to all others.
@@ -283,6 +320,23 @@ fn approved(access: &ExportAccess) -> Vec<String> {
         ExportAccess::Accounts(names) => names.iter().cloned().collect(),
         _ => Vec::new(),
     }
+}
+
+/// Up to when activation tokens issued to which accounts are revoked.
+fn revoked_activations(access: &ExportAccess) -> BTreeMap<String, SystemTime> {
+    let ExportAccess::Activation(revocations) = access else {
+        return BTreeMap::new();
+    };
+    let all = revocations.all.map(|until| ("*".to_owned(), until));
+    let keys = revocations
+        .keys
+        .iter()
+        .map(|(key, until)| (key.to_string(), *until));
+    let times = all.into_iter().chain(keys).filter_map(|(of, until)| {
+        let since = Duration::from_secs(u64::try_from(until).ok()?);
+        Some((of, UNIX_EPOCH.checked_add(since)?))
+    });
+    times.collect()
 }
 
 fn latency(latency: &ServiceLatency) -> LatencyFacts {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use cognate_auth::account_spec::AccountSpec;
+use cognate_auth::account_spec::{AccountSpec, WithheldImports};
 use cognate_auth::nkey::{Kind, PublicKey};
 use cognate_auth::trust::{Imported, TrustedAccount};
 use jiff::Timestamp;
@@ -109,10 +109,17 @@ impl OperatorMode {
             false
         };
         let mut spec = account.spec.clone();
-        spec.stream_imports
-            .retain(|import| granted(Imported::from(import)));
-        spec.service_imports
-            .retain(|import| granted(Imported::from(import)));
+        let withheld = WithheldImports {
+            streams: spec
+                .stream_imports
+                .extract_if(.., |import| !granted(Imported::from(&*import)))
+                .collect(),
+            services: spec
+                .service_imports
+                .extract_if(.., |import| !granted(Imported::from(&*import)))
+                .collect(),
+        };
+        spec.withheld = withheld;
         let mut imports = self.imports.lock();
         imports
             .expiring

@@ -43,12 +43,10 @@ impl System {
         let packs = self.packs_arrive_at();
         if operator.has_all() {
             subjects.extend(["$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", &packs]);
-            self.inbox
-                .subscribe(&self.account, PACK.as_bytes(), Some(RESPONDERS), b"sys");
+            self.listen_to(PACK, Some(RESPONDERS));
         }
         for subject in subjects {
-            self.inbox
-                .subscribe(&self.account, subject.as_bytes(), None, b"sys");
+            self.listen_to(subject, None);
         }
     }
 

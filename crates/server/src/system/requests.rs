@@ -63,9 +63,15 @@ impl System {
         ];
         let others = others.iter().map(ToString::to_string);
         for subject in of_server.chain(orders).chain(of_account).chain(others) {
-            self.inbox
-                .subscribe(&self.account, subject.as_bytes(), None, b"sys");
+            self.listen_to(&subject, None);
         }
+    }
+
+    /// Listens for requests on `subject`.
+    pub(super) fn listen_to(&self, subject: &str, queue: Option<&[u8]>) {
+        let sid = self.account.next_sid();
+        self.inbox
+            .subscribe(&self.account, subject.as_bytes(), queue, sid.as_bytes());
     }
 
     /// Answers the requests in `frames`.

@@ -8,7 +8,10 @@ use super::request::Request;
 impl System {
     /// Who asks, and what they may do.
     pub(super) fn user_info(&self, request: &Request) -> Option<Vec<u8>> {
-        let info = request.asker()?;
+        let Some(info) = request.asker() else {
+            // Asked within the system account, as if for another one: nobody is known there.
+            return Some(self.answer(br#"{"user":"","account":""}"#));
+        };
         let cid = info.get("id")?.as_u64()?;
         let connection = self.shared.registry.find(cid)?;
         let account = connection.account()?;
@@ -23,7 +26,7 @@ impl System {
             .into();
         let token = detail.token.as_ref().and_then(|user| user.token.as_ref());
         if let Some(permissions) = &detail.permissions {
-            data["permissions"] = permissions_json(permissions.config(), token.is_some());
+            data["permissions"] = permissions_json(permissions.config());
         }
         if let Some(token) = token {
             // Whom an auth callout let in by a configuration goes by that name already.
@@ -39,8 +42,8 @@ impl System {
     }
 }
 
-/// Permissions as JSON; `whole` shows empty lists too, as those of tokens are shown.
-fn permissions_json(config: &cognate_auth::permissions::PermissionsConfig, whole: bool) -> Value {
+/// Permissions as JSON.
+fn permissions_json(config: &cognate_auth::permissions::PermissionsConfig) -> Value {
     let rules = |rules: &cognate_auth::permissions::SubjectRules| {
         let mut value = Map::new();
         for (name, list) in [("allow", &rules.allow), ("deny", &rules.deny)] {
@@ -48,16 +51,14 @@ fn permissions_json(config: &cognate_auth::permissions::PermissionsConfig, whole
                 value.insert(name.to_owned(), json!(list.iter().collect::<Vec<_>>()));
             }
         }
-        (whole || !value.is_empty()).then_some(Value::Object(value))
+        Value::Object(value)
     };
     let mut permissions = Map::new();
     for (name, list) in [
         ("publish", &config.publish),
         ("subscribe", &config.subscribe),
     ] {
-        if let Some(list) = rules(list) {
-            permissions.insert(name.to_owned(), list);
-        }
+        permissions.insert(name.to_owned(), rules(list));
     }
     if let Some(responses) = &config.responses {
         let ttl = responses.expires.map_or(-1, |time| {

@@ -132,3 +132,25 @@ fn pages_are_cut_out_of_the_list() {
     assert_eq!(page("limit=1&offset=1"), (1, 2.into(), 1.into(), 1.into()));
     assert_eq!(page("offset=5"), (0, 2.into(), 5.into(), 1024.into()));
 }
+
+#[test]
+fn what_the_server_listens_to_itself_can_be_told_apart() {
+    let server = Server::builder()
+        .monitored()
+        .config(
+            "accounts {\n\
+             A { users: [{user: a, password: p}], exports: [{service: q}, {service: r}] }\n\
+             B { users: [{user: b, password: p}], imports: [{service: {account: A, subject: q}},\n\
+             {service: {account: A, subject: r}}] } }",
+        )
+        .start();
+    let subsz = server.json("/subsz?subs=1&acc=B");
+    let list = subsz["subscriptions_list"].as_array().expect("a list");
+    let mut sids: Vec<_> = list.iter().map(|sub| sub["sid"].to_string()).collect();
+    sids.sort();
+    sids.dedup();
+    assert_eq!(sids.len(), list.len(), "{subsz}");
+    assert!(!sids.contains(&"\"\"".to_owned()), "{subsz}");
+    let of = |subject: &str| list.iter().any(|sub| sub["subject"] == subject);
+    assert!(of("q") && of("r"), "{subsz}");
+}
