@@ -7,6 +7,8 @@
 
 mod accounts;
 mod jetstream;
+mod lines;
+mod tls;
 
 pub use accounts::{AccountAspect, AccountChange, AccountChanges, account_changes};
 
@@ -31,26 +33,6 @@ pub struct Change {
     pub old: String,
     /// The value after, as text; `[REDACTED]` when it holds secrets.
     pub new: String,
-}
-
-/// What the log says about a change that was applied, after `Reloaded: `, in nats-server's words.
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.key, self.new.as_str()) {
-            ("server_tags", _) => f.write_str("tags"),
-            ("server_metadata", _) => f.write_str("metadata"),
-            ("mappings" | "accounts" | "resolver", _) => f.write_str("accounts"),
-            ("no_fast_producer_stall", "true") => f.write_str("fast producers will not be stalled"),
-            ("no_fast_producer_stall", _) => f.write_str("fast producers will be stalled"),
-            (key @ ("max_memory_store" | "max_file_store"), new) => {
-                let key = key.replace("memory", "mem");
-                let size = new.parse().map(jetstream::friendly_size);
-                write!(f, "JetStream {key} = {}", size.unwrap_or_default())
-            }
-            (key, REDACTED) => f.write_str(key),
-            (key, new) => write!(f, "{key} = {new}"),
-        }
-    }
 }
 
 /// Stands for a value that holds secrets.
@@ -94,7 +76,7 @@ impl std::error::Error for ReloadError {}
 /// The changes that need a restart; then nothing should be applied.
 pub fn diff(old: &Options, new: &Options) -> Result<Vec<Change>, ReloadError> {
     let (mut live, mut refused) = (Vec::new(), Vec::new());
-    for field in FIELDS.iter().chain(jetstream::FIELDS) {
+    for field in FIELDS.iter().chain(tls::FIELDS).chain(jetstream::FIELDS) {
         if !(field.changed)(old, new) {
             continue;
         }
@@ -259,27 +241,6 @@ const FIELDS: &[Field] = &[
     field!("LogMaxFiles", "log_max_num", log_max_num),
     field!("Syslog", "syslog", syslog),
     field!("RemoteSyslog", "remote_syslog", remote_syslog),
-    Field {
-        name: "TLSConfig",
-        key: "tls",
-        changed: |old, new| old.tls.is_some() || new.tls.is_some(),
-        may_change: |_, _| true,
-        show: |options| if options.tls.is_some() { "enabled" } else { "disabled" }.to_owned(),
-    },
-    Field {
-        name: "TLSMap",
-        key: "verify_and_map",
-        changed: |old, new| tls_map(old) != tls_map(new),
-        may_change: |_, _| false,
-        show: |options| tls_map(options).shown(),
-    },
-    Field {
-        name: "TLSRateLimit",
-        key: "connection_rate_limit",
-        changed: |old, new| tls_rate_limit(old) != tls_rate_limit(new),
-        may_change: |_, _| false,
-        show: |options| tls_rate_limit(options).shown(),
-    },
     field!("AllowNonTLS", "allow_non_tls", allow_non_tls),
     field!("WriteDeadline", "write_deadline", write_deadline),
     field!("WriteTimeout", "write_timeout", write_timeout),
@@ -424,17 +385,6 @@ fn monitoring_port(options: &Options, tls: bool) -> Option<Port> {
         .as_ref()
         .filter(|http| http.tls == tls)
         .map(|http: &HttpOptions| http.port)
-}
-
-fn tls_map(options: &Options) -> bool {
-    options.tls.as_ref().is_some_and(|tls| tls.verify_and_map)
-}
-
-fn tls_rate_limit(options: &Options) -> u64 {
-    options
-        .tls
-        .as_ref()
-        .map_or(0, |tls| tls.connection_rate_limit)
 }
 
 /// A value as text in a message, in the form Go prints it.

@@ -89,8 +89,8 @@ impl Server {
             jetstream.reload(settings);
             jetstream.follow_accounts();
         }
-        for change in &changes {
-            info!(shared.log, "Reloaded: {change}");
+        for line in changes.iter().flat_map(Change::log_lines) {
+            info!(shared.log, "{line}");
         }
         for connection in shared.registry.living() {
             connection.request(Control::Reloaded);

@@ -146,6 +146,50 @@ fn certificates_are_read_again_on_reload() {
 }
 
 #[test]
+fn changes_of_tls_are_told_one_by_one() {
+    let authority = Authority::new("ca");
+    let (builder, files) = prepare(&authority);
+    let config = |more: &str| format!("tls {{ {files}, {more} }}");
+    let server = builder.config(&config("timeout: 1")).start();
+    let pin = "a".repeat(64);
+    let delay = "Reloaded: Client TLS handshake first fallback delay";
+    for (more, expected) in [
+        ("timeout: 3.5", &["Reloaded: tls timeout = 3.5"][..]),
+        (
+            "timeout: 3.5, handshake_first: true",
+            &["Reloaded: Client TLS handshake first: true"],
+        ),
+        (
+            "timeout: 3.5, handshake_first: auto",
+            &[&format!("{delay}: 50ms")],
+        ),
+        (
+            "timeout: 3.5, handshake_first: \"300ms\"",
+            &[&format!("{delay}: 300ms")],
+        ),
+        (
+            "timeout: 3.5",
+            &[
+                &format!("{delay}: 0s"),
+                "Reloaded: Client TLS handshake first: false",
+            ],
+        ),
+        (
+            &format!("timeout: 3.5, pinned_certs: [\"{pin}\"]"),
+            &["Reloaded: 1 pinned_certs"],
+        ),
+    ] {
+        let log = server.reload(&config(more));
+        let (_, last) = log.rsplit_once("Trapped").expect("a reload");
+        for text in expected {
+            assert!(last.contains(text), "{text:?} is missing in\n{last}");
+        }
+        let told = last.matches("TLS handshake first").count() + last.matches("pinned").count();
+        assert!(told <= expected.len(), "{more}: {last}");
+    }
+}
+
+#[test]
 fn missing_or_mismatched_files_are_refused_at_start() {
     let authority = Authority::new("ca");
     let dir = tempfile::tempdir().expect("a temporary directory");

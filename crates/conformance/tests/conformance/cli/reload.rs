@@ -55,6 +55,64 @@ fn changed_values_are_named_and_used() {
     server.wait_log("[DBG]");
 }
 
+/// The lines about a reload from one configuration to another, but for those that nats-server writes
+/// each time, and the digest.
+#[track_caller]
+fn told(before: &str, after: &str) -> Vec<String> {
+    let log = Server::with_config(before).reload(after);
+    let mut lines: Vec<String> = log
+        .lines()
+        .filter_map(|line| line.find("Reload").and_then(|at| line.get(at..)))
+        .filter(|line| !line.starts_with("Reloaded server configuration"))
+        .filter(|line| !["Reloaded: authorization users", "Reloaded: accounts"].contains(line))
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn changes_are_told_in_the_words_that_people_search_for() {
+    const ONE: &str = "UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR";
+    const TWO: &str = "UAH42UG6PV552P5SWLWTBP3H3S5BHAVCO2IEKEXUANJXR75J63RQ5WM6";
+    let proxies = |keys: &[&str]| {
+        let keys: Vec<_> = keys.iter().map(|key| format!("{{key: {key}}}")).collect();
+        format!("proxies: {{trusted: [{}]}}", keys.join(","))
+    };
+    let added = format!("Reloaded: proxies trusted keys [\"{TWO}\"] were added");
+    let removed = format!("Reloaded: proxies trusted keys [\"{ONE}\"] were removed");
+    for (before, after, expected) in [
+        (
+            "client_advertise: \"a:1\"",
+            "client_advertise: \"b:1\"",
+            "Reload: client_advertise = b:1",
+        ),
+        ("server_tags: [a]", "server_tags: [b]", "Reloaded: tags"),
+        (
+            "server_metadata: {a: b}",
+            "server_metadata: {a: c}",
+            "Reloaded: metadata",
+        ),
+        (
+            "authorization {token: a}",
+            "authorization {token: b}",
+            "Reloaded: authorization token",
+        ),
+        ("", "ocsp: false", "Reloaded: OCSP"),
+        ("", "ocsp_cache: {type: none}", "Reloaded OCSP peer cache"),
+        (
+            "",
+            "no_fast_producer_stall: true",
+            "Reloaded: fast producers will not be stalled",
+        ),
+        (&proxies(&[ONE]), &proxies(&[ONE, TWO]), &added),
+        (&proxies(&[ONE, TWO]), &proxies(&[TWO]), &removed),
+    ] {
+        assert_eq!(told(before, after), [expected], "{before} -> {after}");
+    }
+    assert_eq!(told(&proxies(&[ONE]), &proxies(&[TWO])), [added, removed]);
+}
+
 #[test]
 fn a_key_that_is_gone_goes_back_to_its_default() {
     let server = Server::builder()
