@@ -138,3 +138,43 @@ async fn get(server: &Server, path: &str) -> String {
     .await;
     String::from_utf8_lossy(&body).into_owned()
 }
+
+/// Accounts in two columns: each imports the service of both of the row before, so that a request goes
+/// twice as many ways with each row.
+fn ladder(rows: usize) -> String {
+    let mut config = "accounts {\n".to_owned();
+    for row in 0..=rows {
+        for side in ["l", "r"] {
+            let imports = match row.checked_sub(1) {
+                Some(before) => format!(
+                    "imports: [{{service: {{account: l{before}, subject: s}}}}, \
+                     {{service: {{account: r{before}, subject: s}}}}],"
+                ),
+                None => String::new(),
+            };
+            config += &format!(
+                "{side}{row} {{ users: [{{user: {side}{row}, password: p}}], {imports} \
+                 exports: [{{service: s}}] }}\n"
+            );
+        }
+    }
+    config + "}"
+}
+
+#[tokio::test]
+async fn a_request_that_multiplies_comes_to_an_end() {
+    const ROWS: usize = 40;
+    const CROSSINGS: usize = 8192;
+    let server = server(&ladder(ROWS)).await;
+    let mut service = login(&server, "l0").await;
+    service.send("SUB s 1\r\n").await;
+    service.sync().await;
+    let mut asking = login(&server, &format!("l{ROWS}")).await;
+    asking.send("PUB s inbox 0\r\n\r\n").await;
+    asking.sync().await;
+    let mut requests = 0;
+    service.send("PING\r\n").await;
+    service.drain(|_| requests += 1).await;
+    assert!((1..CROSSINGS).contains(&requests), "{requests}");
+    server.shutdown().await;
+}

@@ -22,8 +22,9 @@ use super::stage::{Frame, Stages};
 use super::tracing::{Trace, redirected};
 use super::worker::next_random;
 
-/// Imports that one message may cross in all, where it goes several ways.
-pub(super) const MAX_CROSSINGS: u32 = 65_536;
+/// Imports that one message may cross in all, where it goes several ways: more than there are
+/// accounts behind one subject, and so few that whoever shares the thread does not notice.
+pub(super) const MAX_CROSSINGS: u32 = 8192;
 
 /// The header that tells a service who asks.
 const REQUEST_INFO: &[u8] = b"Nats-Request-Info";
