@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn it_looks_for_a_client_in_lockstep() {
         let mut rounds = Rounds::new(2);
-        // The first is no round yet, and the second has no answer before it.
-        assert_eq!(rounds.until_it_looks(60), Some(FEWEST + 2));
+        // The first is no round yet.
+        assert_eq!(rounds.until_it_looks(60), Some(FEWEST + 1));
         for _ in 0..100 {
             assert!(rounds.read(1, 25, 1), "what was found is looked for again");
         }
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn what_is_in_vain_is_tried_less_and_less() {
         let mut rounds = Rounds::new(2);
-        assert_eq!(rounds.until_it_looks(60), Some(FEWEST + 2));
+        assert_eq!(rounds.until_it_looks(60), Some(FEWEST + 1));
         for times in [2, 4, 8] {
             rounds.wait_in_vain();
             assert!(!rounds.looks(), "it is over");
