@@ -1,7 +1,9 @@
 //! What monitoring reads of JetStream. Nothing here changes anything.
 //!
 //! Invariants: one stream is locked at a time, for its short facts or for a few consumers, so that
-//! a large answer never holds up a stream.
+//! a large answer never holds up a stream. While a message takes the place of many, what is counted is
+//! told when the stream's own task is done with that, or as it is at the deadline that all streams of one
+//! document share. Called on threads that may wait.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,6 +26,12 @@ const CONSUMERS_AT_A_TIME: usize = 32;
 
 /// How long monitoring waits for a stream, and after what silence its disk is taken not to answer.
 const GLANCE_WAIT: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2000 });
+
+/// How long a document waits, over all streams, for counts that are about to be right.
+pub(crate) const SETTLE_WAIT: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether they are.
+const SETTLE_LOOK: Duration = Duration::from_millis(1);
 
 /// A stream's short facts.
 pub(crate) struct Glance {
@@ -51,9 +59,10 @@ pub(crate) struct Consumers {
 }
 
 impl StreamHandle {
-    /// Its short facts. Of one whose disk does not answer little is known, and that.
-    pub(crate) fn glance(&self) -> Glance {
-        let Some(group) = self.look() else {
+    /// Its short facts, settled or as they are by then. Of one whose disk does not answer little is known,
+    /// and that.
+    pub(crate) fn glance(&self, settled_by: Instant) -> Glance {
+        let Some(group) = self.look_settled(settled_by) else {
             return Glance {
                 messages: 0,
                 bytes: self.share.bytes(),
@@ -77,6 +86,19 @@ impl StreamHandle {
     /// Its group, if it is to be had before long.
     pub(crate) fn look(&self) -> Option<MutexGuard<'_, Group<Directory>>> {
         self.look_within(GLANCE_WAIT)
+    }
+
+    /// The same when nothing is counted any more that a message replaces, or as it is by then.
+    fn look_settled(&self, by: Instant) -> Option<MutexGuard<'_, Group<Directory>>> {
+        loop {
+            let group = self.look()?;
+            if !group.is_rolling_up() || Instant::now() >= by {
+                return Some(group);
+            }
+            // Its task goes on with that.
+            MutexGuard::unlock_fair(group);
+            std::thread::sleep(SETTLE_LOOK);
+        }
     }
 
     /// Its group, if it is to be had in time. One that is known not to answer is not waited for.
@@ -106,8 +128,8 @@ impl StreamHandle {
 
     /// The names of its consumers, each with whether a mirror or source made it; none of a stream that
     /// does not answer.
-    fn consumer_names(&self) -> Vec<(String, bool)> {
-        let Some(group) = self.look() else {
+    fn consumer_names(&self, settled_by: Instant) -> Vec<(String, bool)> {
+        let Some(group) = self.look_settled(settled_by) else {
             return Vec::new();
         };
         let specs = group.consumers().into_iter();
@@ -144,9 +166,13 @@ impl AccountJetStream {
         self.stream(name).is_none() && self.streams_path().join(name).is_dir()
     }
 
-    /// A stream as lists show it, and who leads it.
-    pub(crate) fn describe_stream(&self, stream: &StreamHandle) -> cognate_api::StreamInfo {
-        let listed = match stream.look() {
+    /// A stream as lists show it, settled or as it is by then, and who leads it.
+    pub(crate) fn describe_stream(
+        &self,
+        stream: &StreamHandle,
+        settled_by: Instant,
+    ) -> cognate_api::StreamInfo {
+        let listed = match stream.look_settled(settled_by) {
             Some(group) => stream_info::describe_locked(self, &group, stream_info::Shown::Listed),
             None => cognate_api::StreamInfo {
                 config: StreamConfig::clone(&stream.config()),
@@ -167,8 +193,9 @@ impl AccountJetStream {
         &self,
         stream: &Arc<StreamHandle>,
         with_direct: bool,
+        settled_by: Instant,
     ) -> Consumers {
-        let mut names = stream.consumer_names();
+        let mut names = stream.consumer_names(settled_by);
         names.retain(|(_, direct)| with_direct || !direct);
         let mut consumers = Consumers::default();
         for few in names.chunks(CONSUMERS_AT_A_TIME) {

@@ -70,6 +70,7 @@ pub(crate) use self::allowance::Allowance;
 use self::clock::Clock;
 pub use self::import::import_store;
 use self::inbox::{Bounds, Inbox};
+pub(crate) use self::inspect::SETTLE_WAIT;
 use self::places::Places;
 use self::refusal::{CountingRefuser, Refusals};
 use self::sealing::Sealing;

@@ -244,6 +244,25 @@ async fn lists_tell_what_a_rollup_leaves() {
     assert!(list.contains(r#""messages":1,"#), "{list}");
 }
 
+/// Monitoring waits for the stream's own task to be done with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn monitoring_tells_what_a_rollup_leaves() {
+    let rig = rig_in_a_rollup().await;
+    let stream = rig.jetstream().stream("R").expect("a stream");
+    let settled = async {
+        loop {
+            let deadline = tokio::time::Instant::now() + DEADLINE;
+            let seen = tokio::task::block_in_place(|| stream.glance(deadline));
+            if seen.messages == 1 {
+                return;
+            }
+            assert_eq!(seen.messages, 20_000);
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the rollup", settled).await;
+}
+
 /// A stream of 20,000 messages, and one on its way that replaces them.
 async fn rig_in_a_rollup() -> Rig {
     let rig = Rig::start(JetStreamOptions::default()).await;

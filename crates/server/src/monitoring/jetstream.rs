@@ -9,11 +9,11 @@ use cognate_monitor::{
     JetStream as State, JetStreamAccount, JetStreamConfig, JetStreamFacts, JetStreamLimits,
     StreamDetails, StreamFacts, StreamService, WantedConsumers, limits,
 };
-
 use cognate_router::CacheStats;
+use tokio::time::Instant;
 
 use crate::data::Account;
-use crate::jetstream::{AccountJetStream, Allowance, JetStream};
+use crate::jetstream::{AccountJetStream, Allowance, JetStream, SETTLE_WAIT};
 use crate::shared::Shared;
 
 /// How often nats-server syncs unless it is told to; shown where everything is synced at once.
@@ -65,15 +65,21 @@ impl Assets {
         let Some(jetstream) = self.jetstream() else {
             return;
         };
+        let settled_by = Instant::now() + SETTLE_WAIT;
         for of_account in jetstream.accounts() {
-            self.visit_account(&of_account, visit);
+            self.visit_account(&of_account, settled_by, visit);
         }
     }
 
-    fn visit_account(&self, jetstream: &AccountJetStream, visit: &mut dyn FnMut(StreamFacts<'_>)) {
+    fn visit_account(
+        &self,
+        jetstream: &AccountJetStream,
+        settled_by: Instant,
+        visit: &mut dyn FnMut(StreamFacts<'_>),
+    ) {
         let account = jetstream.account.name.as_str();
         for stream in jetstream.streams() {
-            let seen = stream.glance();
+            let seen = stream.glance(settled_by);
             visit(StreamFacts {
                 account,
                 name: &stream.name,
@@ -124,13 +130,15 @@ impl Assets {
         let Some(jetstream) = self.of_account(account) else {
             return;
         };
+        let settled_by = Instant::now() + SETTLE_WAIT;
         for stream in jetstream.streams() {
-            let info = jetstream.describe_stream(&stream);
-            let seen = stream.glance();
+            let info = jetstream.describe_stream(&stream, settled_by);
+            let seen = stream.glance(settled_by);
+            let describe = |all| jetstream.describe_consumers(&stream, all, settled_by);
             let consumers = match wanted {
                 WantedConsumers::None => Default::default(),
-                WantedConsumers::Public => jetstream.describe_consumers(&stream, false),
-                WantedConsumers::All => jetstream.describe_consumers(&stream, true),
+                WantedConsumers::Public => describe(false),
+                WantedConsumers::All => describe(true),
             };
             let mut damaged: Vec<DamagedRange> = seen.damaged;
             damaged.truncate(limits::DAMAGED_RANGES);

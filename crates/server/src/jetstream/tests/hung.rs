@@ -114,7 +114,7 @@ async fn check_a_disk_that_hangs(call: Call) {
     let health = async {
         loop {
             let silent = rig.jetstream().streams().into_iter().filter_map(|stream| {
-                let failure = stream.glance().failure?;
+                let failure = stream.glance(Instant::now()).failure?;
                 failure.contains("its disk has not answered").then_some(())
             });
             if silent.count() == names.len() {
