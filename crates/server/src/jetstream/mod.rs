@@ -163,7 +163,7 @@ impl JetStream {
     /// If the directory cannot be used.
     pub(crate) fn start(shared: &Arc<Shared>, options: &JetStreamOptions) -> io::Result<Arc<Self>> {
         let directory = store_root(shared, options).join(JETSTREAM_DIR);
-        let lock = recover::lock(&directory)?;
+        let lock = recover::tell_if_long(&shared.log, &directory, || recover::lock(&directory))?;
         let share = |all: u64| all / DEFAULT_SHARE.1 * DEFAULT_SHARE.0;
         let memory_max = options
             .max_memory_store

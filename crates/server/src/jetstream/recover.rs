@@ -6,11 +6,11 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use cognate_group::Group;
-use cognate_process::{error, info, warn};
+use cognate_process::{Logger, error, info, warn};
 
 use super::claim::Claim;
 use super::disk::Directory;
@@ -20,6 +20,30 @@ use super::{AccountJetStream, latecomers, restore_stage, sealing};
 
 /// The file whose lock says that a server uses the directory.
 pub(super) const LOCK: &str = "LOCK";
+
+/// After how long the log says what the start waits for.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Does what the start cannot go on without. If the disk takes long over it the log says so meanwhile.
+pub(super) fn tell_if_long<R>(log: &Logger, directory: &Path, work: impl FnOnce() -> R) -> R {
+    let (done, is_done) = mpsc::channel::<()>();
+    let (log, directory) = (log.clone(), directory.to_owned());
+    let told = std::thread::Builder::new().name("start-watch".to_owned());
+    // Without a thread nothing is said.
+    let _ = told.spawn(move || {
+        if is_done.recv_timeout(QUIET) == Err(mpsc::RecvTimeoutError::Timeout) {
+            warn!(
+                log,
+                "The start waits for the disk of {}, which has not answered for {QUIET:?}: without knowing \
+                 what is there, nothing may be stored",
+                directory.display()
+            );
+        }
+    });
+    let result = work();
+    drop(done);
+    result
+}
 
 /// Takes the store directory for this process.
 pub(super) fn lock(directory: &Path) -> io::Result<File> {
@@ -85,9 +109,12 @@ pub(super) fn directories(path: &Path) -> Vec<PathBuf> {
 
 /// Recovers all streams of the account, but for those whose disk does not answer: they come later.
 pub(super) fn streams(jetstream: &Arc<AccountJetStream>) -> io::Result<()> {
-    restore_stage::clear(&jetstream.streams_path())?;
-    let paths = meta::stream_directories(&jetstream.streams_path())?;
-    latecomers::recover(jetstream, paths, one)
+    let directory = jetstream.streams_path();
+    let listed = tell_if_long(&jetstream.server.shared.log, &directory, || {
+        restore_stage::clear(&directory)?;
+        meta::stream_directories(&directory)
+    });
+    latecomers::recover(jetstream, listed?, one)
 }
 
 /// Recovers the stream in the directory of the claimed name. An error is one that the server must not
