@@ -20,7 +20,7 @@ pub use cluster::{
     ConsumerLeaderElected, ConsumerQuorumLost, DomainLeaderElected, StreamLeaderElected,
     StreamQuorumLost,
 };
-pub use delivery::{Acknowledged, BatchAbandoned, MaxDeliveries, Naked, Terminated};
+pub use delivery::{Acknowledged, BatchAbandoned, MaxDeliveries, Naked, StreamDamaged, Terminated};
 pub use snapshot::{RestoreComplete, RestoreCreate, SnapshotComplete, SnapshotCreate};
 pub use system::{ApiAudit, ApiLimitReached, ClientInfo, ServerOutOfStorage, ServerRemoved};
 

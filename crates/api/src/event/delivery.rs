@@ -16,6 +16,19 @@ super::events! {
         deliveries: u64 = "deliveries",
     }
 
+    /// Messages of a stream are damaged and cannot be read. Not one of NATS's own advisories.
+    StreamDamaged(
+        "io.cognate.jetstream.advisory.v1.stream_damaged",
+        "$JS.EVENT.ADVISORY.STREAM.DAMAGED", stream
+    ) {
+        /// The stream.
+        stream: &'a str = "stream",
+        /// The first of them.
+        first_seq: u64 = "first_seq",
+        /// The last of them.
+        last_seq: u64 = "last_seq",
+    }
+
     /// A client did not take a message.
     Naked(
         "io.nats.jetstream.advisory.v1.nak",

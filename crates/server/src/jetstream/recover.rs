@@ -16,7 +16,7 @@ use super::claim::Claim;
 use super::disk::Directory;
 use super::meta::{self, FoundStream, Opened, StreamFiles};
 use super::stream::StreamHandle;
-use super::{AccountJetStream, latecomers, restore_stage, sealing};
+use super::{AccountJetStream, advisory, latecomers, restore_stage, sealing};
 
 /// The file whose lock says that a server uses the directory.
 pub(super) const LOCK: &str = "LOCK";
@@ -188,6 +188,8 @@ fn tell_recovered(jetstream: &AccountJetStream, stream: &StreamHandle, started: 
             range.first,
             range.last
         );
+        // Nobody listens at the start, but a stream may be late.
+        advisory::stream_damaged(jetstream, name, *range);
     }
 }
 

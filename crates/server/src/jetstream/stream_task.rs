@@ -28,12 +28,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
-use super::AccountJetStream;
 use super::disk::Directory;
 use super::inbox::{Inbox, Want, Woken};
 use super::outlet::GroupOutlet;
 use super::silence::Wait;
 use super::stream::StreamHandle;
+use super::{AccountJetStream, advisory};
 
 /// Bytes of frames that one step takes: a few milliseconds' worth.
 const STEP_BYTES: usize = 1024 * 1024;
@@ -351,7 +351,8 @@ fn tell_failure(jetstream: &AccountJetStream, stream: &StreamHandle, reason: &st
     );
 }
 
-/// Says that messages were found to be damaged that had been stored long ago.
+/// Says, in the log and to who listens, that messages were found to be damaged that had been stored long
+/// ago.
 fn tell_damage(jetstream: &AccountJetStream, stream: &StreamHandle, found: DamagedRange) {
     warn!(
         jetstream.server.shared.log,
@@ -361,6 +362,7 @@ fn tell_damage(jetstream: &AccountJetStream, stream: &StreamHandle, found: Damag
         found.first,
         found.last
     );
+    advisory::stream_damaged(jetstream, &stream.name, found);
 }
 
 /// Sets the timer to `next` by the calendar.

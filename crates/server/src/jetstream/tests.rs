@@ -11,6 +11,7 @@ use super::*;
 use crate::{LocalClient, LocalMessage, Server};
 
 mod accounts;
+mod beyond;
 mod hung;
 
 /// How long anything may take.
