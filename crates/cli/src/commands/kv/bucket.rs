@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::entry::{Entry, Operation};
 use crate::app::App;
 use crate::commands::publish::{PubAck, store};
-use crate::commands::shared::buckets::{KEY_VALUE, put_prefix};
+use crate::commands::shared::buckets::{KEY_VALUE, check_bucket, put_prefix};
 use crate::commands::shared::headers;
 use crate::error::{Error, Result};
 use crate::jsm::{ConsumerConfig, ConsumerInfo, Jsm, StreamInfo, code};
@@ -197,16 +197,6 @@ impl Bucket {
             .await;
         Ok(entries)
     }
-}
-
-/// Letters, digits, `-` and `_`.
-pub(super) fn check_bucket(name: &str) -> Result<()> {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if !name.is_empty() && name.chars().all(good) {
-        return Ok(());
-    }
-    Err(Error::new(format!("invalid bucket name {name:?}"))
-        .hint("A bucket's name has letters, digits, - and _."))
 }
 
 /// What may be written: no wildcards.

@@ -13,10 +13,11 @@ mod values;
 mod watch;
 
 use crate::app::App;
+use crate::commands::shared::buckets::check_bucket;
 use crate::error::Result;
 use crate::output::prompt;
 use crate::say;
-use bucket::{Bucket, check_bucket};
+use bucket::Bucket;
 
 /// Interacts with a JetStream based Key-Value store
 #[derive(clap::Args)]

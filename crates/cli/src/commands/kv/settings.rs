@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::bucket::{Bucket, check_bucket};
+use super::bucket::Bucket;
 use super::show::print_info;
 use crate::app::App;
-use crate::commands::shared::buckets::{KEY_VALUE, metadata, placement, storage};
+use crate::commands::shared::buckets::{KEY_VALUE, check_bucket, metadata, placement, storage};
 use crate::error::{Error, Result};
 use crate::jsm::{ExternalStream, Republish, StreamConfig, StreamSource, SubjectTransform};
 use crate::output::{duration, number};

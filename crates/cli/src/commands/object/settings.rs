@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::show::print_bucket;
-use super::store::{ObjectStore, check_bucket};
+use super::store::ObjectStore;
 use crate::app::App;
-use crate::commands::shared::buckets::{metadata, placement, storage};
+use crate::commands::shared::buckets::{check_bucket, metadata, placement, storage};
 use crate::error::Result;
 use crate::jsm::StreamConfig;
 use crate::output::{duration, number};

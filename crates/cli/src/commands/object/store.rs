@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::commands::publish;
-use crate::commands::shared::buckets::{OBJECT, put_prefix};
+use crate::commands::shared::buckets::{OBJECT, check_bucket, put_prefix};
 use crate::commands::shared::headers;
 use crate::error::{Context, Error, Result};
 use crate::jsm::{ConsumerConfig, ConsumerInfo, Delivery, Jsm, StreamInfo, code};
@@ -251,14 +251,4 @@ pub(super) fn read(message: &async_nats::Message) -> Option<(ObjectInfo, u64)> {
 /// When an object was written, for people.
 pub(super) fn written(info: &ObjectInfo) -> String {
     time::local_text(&info.mtime)
-}
-
-/// Letters, digits, `-` and `_`.
-pub(super) fn check_bucket(name: &str) -> Result<()> {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if !name.is_empty() && name.chars().all(good) {
-        return Ok(());
-    }
-    Err(Error::new(format!("invalid bucket name {name:?}"))
-        .hint("A bucket's name has letters, digits, - and _."))
 }

@@ -180,6 +180,16 @@ pub(crate) fn print_page(mut page: Columns, info: &StreamInfo) {
     page.print();
 }
 
+/// Refuses names of buckets that are not letters, digits, `-` and `_`.
+pub(crate) fn check_bucket(name: &str) -> Result<()> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !name.is_empty() && name.chars().all(good) {
+        return Ok(());
+    }
+    Err(Error::new(format!("invalid bucket name {name:?}"))
+        .hint("A bucket's name has letters, digits, - and _."))
+}
+
 /// The section about a stream's cluster.
 fn cluster_rows(page: &mut Columns, info: &StreamInfo) {
     let Some(cluster) = &info.cluster else { return };

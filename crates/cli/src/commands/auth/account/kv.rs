@@ -10,7 +10,7 @@ use super::exports::kind_text;
 use super::imports::source_key;
 use super::shared::Entry;
 use crate::commands::auth::select::OperatorFlag;
-use crate::commands::shared::pick::check_name;
+use crate::commands::shared::buckets::check_bucket;
 use crate::error::{Error, Result};
 use crate::say;
 
@@ -73,7 +73,7 @@ fn parts(bucket: &str) -> [Part; 5] {
 
 impl ExportArgs {
     pub(super) fn run(self) -> Result<()> {
-        check_name("bucket", &self.bucket)?;
+        check_bucket(&self.bucket)?;
         let (chosen, mut account) = self.operator.account(self.account.as_deref())?;
         for part in parts(&self.bucket) {
             check_free::<Export>(&account.claims.nats.exports, &part.subject)?;
@@ -93,7 +93,7 @@ impl ExportArgs {
 
 impl ImportArgs {
     pub(super) fn run(self) -> Result<()> {
-        check_name("bucket", &self.bucket)?;
+        check_bucket(&self.bucket)?;
         let (chosen, mut account) = self.operator.account(self.account.as_deref())?;
         let source = source_key(&chosen, self.source)?;
         for part in parts(&self.bucket) {
