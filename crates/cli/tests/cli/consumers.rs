@@ -1,5 +1,7 @@
 //! Consumers made, changed, shown, read, paused and removed.
 
+use cognate_conformance::wait;
+
 use crate::support::{World, normalise};
 
 /// A world with stream S, three messages and a pull consumer C.
@@ -17,6 +19,16 @@ fn with_consumer() -> World {
 
 fn config(world: &World, name: &str) -> serde_json::Value {
     world.nats(&["con", "info", "S", name, "-j"]).ok().json()["config"].take()
+}
+
+/// The command fails and says so, once the server answers within its short time.
+#[track_caller]
+fn says_in_time(world: &World, args: &[&str], text: &str) {
+    wait::until(&format!("{text:?} from {args:?}"), || {
+        let ended = world.nats(args);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        ended.stderr.contains(text).then_some(())
+    });
 }
 
 #[test]
@@ -218,6 +230,7 @@ fn flags_become_configuration() {
         (&config["ack_policy"], &config["deliver_policy"]),
         (&"none".into(), &"new".into())
     );
+    // What the official tool has for defaults can be said.
     let ephemeral = [
         "consumer",
         "add",
@@ -226,6 +239,8 @@ fn flags_become_configuration() {
         "--pull",
         "--defaults",
         "--json",
+        "--sample=-1",
+        "--wait=-1s",
     ];
     let info = world.nats(&ephemeral).ok().json();
     assert_eq!(info["config"].get("durable_name"), None);
@@ -348,9 +363,8 @@ fn messages_are_read_one_by_one() {
         "--defaults",
     ];
     world.nats(&push).ok();
-    world
-        .nats(&["consumer", "next", "S", "P", "--timeout", "2s"])
-        .fails_with("is not a pull consumer");
+    let of_push = ["consumer", "next", "S", "P", "--timeout", "200ms"];
+    says_in_time(&world, &of_push, "is not a pull consumer");
     let sub = world.spawn(&["consumer", "sub", "S", "P"]);
     let out = sub.wait_for("m4");
     assert!(
@@ -375,9 +389,8 @@ fn consumers_pause_and_resume() {
         info.contains("Paused Until Deadline: ") && info.contains("Paused For: "),
         "{info}"
     );
-    world
-        .nats(&["consumer", "next", "S", "C", "--timeout", "2s"])
-        .fails_with("paused");
+    let of_paused = ["consumer", "next", "S", "C", "--timeout", "200ms"];
+    says_in_time(&world, &of_paused, "paused");
     let out = world
         .nats(&["consumer", "resume", "S", "C", "-f"])
         .ok()

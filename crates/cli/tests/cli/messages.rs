@@ -211,3 +211,21 @@ fn active_subjects_are_reported() {
         "{out}"
     );
 }
+
+/// A second is when something else is drawn, too: that is no message.
+#[test]
+fn a_quiet_subscription_ends() {
+    let world = World::new();
+    let add = ["stream", "add", "S", "--subjects", "s", "--defaults"];
+    world.nats(&add).ok();
+    world.nats(&["pub", "s", "stored", "-J"]).ok();
+    for args in [
+        &["sub", "foo"][..],
+        &["sub", "foo", "--report-subjects"],
+        &["sub", "--stream", "S", "--all", "--raw"],
+        &["sub", "--stream", "S", "--all", "--report-subjects"],
+    ] {
+        let mut sub = world.spawn(&[args, &["--wait", "1100ms"]].concat());
+        sub.wait();
+    }
+}

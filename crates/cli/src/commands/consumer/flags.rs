@@ -54,14 +54,14 @@ pub(super) struct ConfigFlags {
     #[arg(long, value_name = "BYTES", value_parser = number::size_arg)]
     max_pull_bytes: Option<i64>,
     /// Percentage of requests to sample for monitoring purposes
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=100))]
-    sample: Option<u8>,
+    #[arg(long, value_parser = clap::value_parser!(i8).range(-1..=100), allow_hyphen_values = true)]
+    sample: Option<i8>,
     /// Push based delivery target subject
     #[arg(long, value_name = "SUBJECT")]
     pub(super) target: Option<String>,
     /// Acknowledgment waiting time
-    #[arg(long, value_name = "DURATION", value_parser = duration::arg)]
-    wait: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = wait_arg, allow_hyphen_values = true)]
+    wait: Option<Wait>,
     /// How long to allow an ephemeral consumer to be idle before removing it
     #[arg(long, value_name = "THRESHOLD", value_parser = duration::arg)]
     inactive_threshold: Option<Duration>,
@@ -191,10 +191,10 @@ impl ConfigFlags {
             *target = given.map_or(*target, duration::nanos);
         };
         nanos(&mut config.max_expires, self.max_pull_expire);
-        nanos(&mut config.ack_wait, self.wait);
+        nanos(&mut config.ack_wait, self.wait.and_then(|wait| wait.0));
         nanos(&mut config.inactive_threshold, self.inactive_threshold);
         match self.sample {
-            None => {}
+            None | Some(..0) => {}
             Some(0) => config.sample_freq.clear(),
             Some(percent) => config.sample_freq = percent.to_string(),
         }
@@ -349,6 +349,18 @@ impl NewFlags {
         if let Some(ttl) = self.pinned_ttl {
             config.priority_timeout = duration::nanos(ttl);
         }
+    }
+}
+
+/// A waiting time, or the server's own.
+#[derive(Clone, Copy, Debug)]
+struct Wait(Option<Duration>);
+
+/// A duration; a negative one leaves the choice to the server, as in the official tool.
+fn wait_arg(text: &str) -> std::result::Result<Wait, String> {
+    match text.strip_prefix('-') {
+        Some(rest) => duration::arg(rest).map(|_| Wait(None)),
+        None => duration::arg(text).map(|wait| Wait(Some(wait))),
     }
 }
 

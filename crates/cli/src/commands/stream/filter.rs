@@ -30,8 +30,8 @@ pub(super) struct Criteria {
     #[arg(long, value_name = "DURATION", value_parser = duration::arg)]
     created: Option<Duration>,
     /// Streams with fewer consumers than a threshold
-    #[arg(long, value_name = "THRESHOLD")]
-    consumers: Option<u64>,
+    #[arg(long, value_name = "THRESHOLD", allow_hyphen_values = true)]
+    consumers: Option<i64>,
     /// Streams with interest matching a subject or wildcard
     #[arg(long)]
     pub(super) subject: Option<String>,
@@ -130,7 +130,9 @@ impl Criteria {
             self.empty.then_some(stream.state.messages == 0),
             self.idle.map(|period| older(&stream.state.last_ts, period)),
             self.created.map(|period| older(&stream.created, period)),
+            // Below nothing is no threshold.
             self.consumers
+                .and_then(|count| u64::try_from(count).ok())
                 .map(|count| stream.state.consumer_count < count),
             self.replicas
                 .map(|count| stream.config.num_replicas <= count),

@@ -1,12 +1,12 @@
 //! Subscriptions to subjects, with or without matching requests to their replies.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::{Client, Message};
 use futures_util::{StreamExt, stream::select_all};
 
-use super::{Event, Flow, Sink, SubscribeArgs};
+use super::{Event, Flow, Sink, SubscribeArgs, quiet};
 use crate::app::App;
 use crate::error::Result;
 use crate::jsm::Delivery;
@@ -52,12 +52,14 @@ pub(super) async fn run(
     let mut requests: HashMap<String, Event> = HashMap::new();
     let mut early: HashMap<String, Event> = HashMap::new();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut last = Instant::now();
     loop {
-        let quiet = args.wait.unwrap_or(Duration::MAX);
         tokio::select! {
             _ = tick.tick() => sink.tick(),
-            next = tokio::time::timeout(quiet, messages.next()) => {
-                let Ok(Some((filter, is_inbox, message))) = next else { return Ok(()) };
+            () = quiet(args.wait, last) => return Ok(()),
+            next = messages.next() => {
+                let Some((filter, is_inbox, message)) = next else { return Ok(()) };
+                last = Instant::now();
                 acknowledge(args, &client, &message).await?;
                 let event = event(filter, message);
                 let flow = match (is_inbox, &event.reply) {

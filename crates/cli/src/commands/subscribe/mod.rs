@@ -177,6 +177,14 @@ enum Flow {
     Done,
 }
 
+/// Ends when there was no message for as long as is waited for; never without a limit.
+async fn quiet(wait: Option<Duration>, since: Instant) {
+    match wait {
+        Some(wait) => tokio::time::sleep_until((since + wait).into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Where messages go, and when it is enough.
 struct Sink {
     printer: printer::Printer,

@@ -1,11 +1,11 @@
 //! Messages out of a stream, by a consumer made for the purpose or a durable one there is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Client;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Event, Flow, Sink, SubscribeArgs, direct};
+use super::{Event, Flow, Sink, SubscribeArgs, direct, quiet};
 use crate::app::App;
 use crate::error::{Context, Error, Result};
 use crate::jsm::{ConsumerConfig, ConsumerInfo, Delivery, Jsm, code};
@@ -139,11 +139,14 @@ async fn follow(
     };
     let mut messages = jsm.messages(consumer, batch).await?;
     let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut last = Instant::now();
     loop {
         tokio::select! {
             _ = tick.tick(), if sink.live.is_some() => sink.tick(),
-            message = messages.next(args.wait) => {
+            () = quiet(args.wait, last) => return Ok(()),
+            message = messages.next(None) => {
                 let Some(message) = message? else { return Ok(()) };
+                last = Instant::now();
                 let reply = message.reply.clone();
                 let delivery = reply.as_ref().and_then(|reply| Delivery::of(reply));
                 let is_last = delivery.as_ref().is_some_and(|delivery| delivery.pending == 0);
