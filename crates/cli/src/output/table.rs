@@ -56,7 +56,7 @@ impl Table {
         &mut self,
         cells: I,
     ) -> &mut Self {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self.rows.push(cells.into_iter().map(cell).collect());
         self
     }
 
@@ -65,7 +65,7 @@ impl Table {
         &mut self,
         cells: I,
     ) -> &mut Self {
-        self.footer = cells.into_iter().map(Into::into).collect();
+        self.footer = cells.into_iter().map(cell).collect();
         self
     }
 
@@ -278,6 +278,11 @@ impl Table {
     }
 }
 
+/// A cell's text. How wide a tab is depends on where it stands, so it becomes a blank.
+fn cell(text: impl Into<String>) -> String {
+    text.into().replace('\t', " ")
+}
+
 /// Says how the lines of tables are drawn: `double`, or a colour; the first word said counts.
 pub(crate) fn set_scheme(scheme: &str) {
     let _ = SCHEME.set(scheme.to_owned());
@@ -423,7 +428,7 @@ mod tests {
     #[test]
     fn tables_are_drawn() {
         let mut table = Table::new("Streams", &["Name", "Messages"]);
-        table.row(["ORDERS", "12"]).row(["X", "1,200"]);
+        table.row(["ORDERS", "12"]).row(["X\tY", "1,200"]);
         let expected = "\
 ╭───────────────────╮
 │      Streams      │
@@ -431,7 +436,7 @@ mod tests {
 │ Name   │ Messages │
 ├────────┼──────────┤
 │ ORDERS │       12 │
-│ X      │    1,200 │
+│ X Y    │    1,200 │
 ╰────────┴──────────╯
 ";
         assert_eq!(table.render(80), expected);
