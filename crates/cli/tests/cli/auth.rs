@@ -164,6 +164,19 @@ fn from_nothing_to_a_revoked_user() {
     );
     nats(&["pub", "orders.new", "1"], &ann).ok();
     nats(&["sub", "orders.>", "--wait", "100ms"], &bob).ok();
+    // What is in the file can be given by itself, too.
+    let text = std::fs::read_to_string(&bob).expect("credentials");
+    let word = |start: &str| {
+        let found = text.lines().find(|line| line.starts_with(start));
+        found.expect("it is in the file").to_owned()
+    };
+    let (jwt, seed) = (word("eyJ"), word("SU"));
+    let by_itself = ["--server", &url, "--jwt", &jwt, "--seed", &seed];
+    let sub = ["sub", "orders.>", "--wait", "100ms"];
+    world.nats(&[&sub[..], &by_itself].concat()).ok();
+    world
+        .nats(&[&sub[..], &by_itself[..4]].concat())
+        .fails_with("refused the login");
     let saved = world.dir().join("pulled.jwt");
     has(
         nats(

@@ -1,6 +1,7 @@
 //! `nats events`, `top` and `dashboard`: what is shown while it happens.
 
 use crate::support::World;
+use crate::terminal::Terminal;
 
 #[test]
 fn events_of_jetstream_are_told() {
@@ -171,4 +172,25 @@ fn the_dashboard_is_drawn() {
     world
         .nats(&["dashboard", "-s", "127.0.0.1:1"])
         .fails_with("could not connect");
+}
+
+#[test]
+fn full_screens_obey_keys_and_give_the_terminal_back() {
+    let world = World::with_system();
+    let login = ["--user", "sys", "--password", "secret"];
+    for (args, shown, key, told) in [
+        (&["top", "n1"][..], "NATS server version", "o", "sort by ["),
+        (&["dashboard"], "NATS dashboard", "p", "(paused)"),
+        (&["server", "watch", "servers"], "activity by", "", "│ n1 "),
+    ] {
+        let mut terminal = Terminal::start(world.command(&[args, &login].concat()));
+        terminal.wait_for(shown);
+        assert!(!terminal.echoes(), "{args:?}");
+        terminal.press(key);
+        terminal.wait_for(told);
+        terminal.press("\rq");
+        assert_eq!(terminal.end(), 0, "{args:?}");
+        terminal.wait_for("\u{1b}[?25h\u{1b}[?1049l");
+        assert!(terminal.echoes(), "{args:?}");
+    }
 }

@@ -115,7 +115,7 @@ impl Terminal {
     }
 
     /// Whether the terminal shows what is typed.
-    fn echoes(&self) -> bool {
+    pub(crate) fn echoes(&self) -> bool {
         let modes = tcgetattr(&self.keyboard).expect("it is a terminal");
         modes.local_modes.contains(LocalModes::ECHO)
     }
@@ -192,6 +192,16 @@ fn progress_is_drawn() {
     let mut terminal = Terminal::start(world.command(&["bench", "pub", "a", "--msgs", "1000"]));
     terminal.wait_for("Core NATS publisher ██████████████████████████████ 100% 1,000 / 1,000");
     assert_eq!(terminal.end(), 0);
+    world.nats(&["object", "add", "F"]).ok();
+    let file = world.file("file", &[b'x'; 300_000]);
+    for command in [
+        &["object", "put", "F", &file, "--name", "copy"][..],
+        &["object", "get", "F", "copy"],
+    ] {
+        let mut terminal = Terminal::start(world.command(command));
+        terminal.wait_for("██████████████████████████████ 100%");
+        assert_eq!(terminal.end(), 0);
+    }
 }
 
 #[test]

@@ -301,4 +301,3 @@ pub(super) fn all_given(answers: Vec<Answer>) -> Result<Vec<Answer>> {
         None => Ok(answers),
     }
 }
-
