@@ -144,15 +144,32 @@ fn is_late(jetstream: &AccountJetStream, request: &Request) -> bool {
 
 /// The account has no JetStream.
 fn refuse(server: &JetStream, request: &Request) {
-    let operation = Operation::parse(&request.subject);
-    let is_answered = |operation: &Operation<'_>| !operation.is_system_only();
-    if let Some(operation) = operation.filter(is_answered)
-        && let Some(account) = server.hearing(request.account)
+    let Some(account) = server.hearing(request.account) else {
+        return;
+    };
+    let body = refusal(&request.subject, server.is_system(request.account));
+    if let Some(body) = body
         && let Ok(reply) = str::from_utf8(&request.reply)
         && !reply.is_empty()
     {
-        let body = error_response(Some(&operation), &error::NOT_ENABLED_FOR_ACCOUNT);
         server.publish(&account, reply, b"", &body);
+    }
+}
+
+/// What a request in an account without JetStream is answered. In the system account, which never has
+/// any, so are those that no operation or only a cluster has.
+fn refusal(subject: &[u8], in_system: bool) -> Option<Vec<u8>> {
+    let none = &error::NOT_ENABLED_FOR_ACCOUNT;
+    match Operation::parse(subject) {
+        Some(operation) if operation.is_system_only() => None,
+        Some(operation) if !operation.is_cluster_only() => {
+            Some(error_response(Some(&operation), none))
+        }
+        Some(operation) if !in_system => {
+            Some(error_response(Some(&operation), &error::CLUSTER_REQUIRED))
+        }
+        _ if in_system => Some(error_response(None, none)),
+        _ => None,
     }
 }
 
