@@ -186,13 +186,11 @@ impl Job<'_> {
         self.announce()?;
         let settings = app.settings()?;
         let count = self.common.clients;
-        let mut clients = Vec::new();
-        for number in 0..count {
-            clients.push((
-                number,
-                Raw::connect(settings).context(format!("client {}", number + 1))?,
-            ));
-        }
+        let connect = |number: u64| -> Result<(u64, Raw)> {
+            let raw = Raw::connect(settings).context(format!("client {}", number + 1))?;
+            Ok((number, raw))
+        };
+        let clients = (0..count).map(connect).collect::<Result<Vec<_>>>()?;
         let start = Barrier::new(usize::try_from(count)?);
         let progress = AtomicU64::new(0);
         let total = if self.each_gets_all {
