@@ -454,6 +454,8 @@ fn in_operator_mode_the_account_hears_whose_token_was_refused() {
     assert_eq!(told["name_tag"], "AUTH", "{event}");
     let user = Key::new(Role::User, "sentinel").public();
     assert_eq!(told["user"], json!(user), "{event}");
+    // The record of a connection is made a moment after its end.
+    callout.server.close_reason(client.cid());
     let path = format!("/connz?state=closed&auth=1&cid={}", client.cid());
     let shown = callout.server.json(&path)["connections"][0].clone();
     assert_eq!(shown["account"], json!(account), "{shown}");

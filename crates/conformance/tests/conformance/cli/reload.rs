@@ -1,6 +1,6 @@
 //! Reload: the documented keys change live, all or nothing.
 
-use cognate_conformance::Server;
+use cognate_conformance::{Server, wait};
 
 use crate::support::{Closed, Open, QUIET, check};
 
@@ -229,10 +229,14 @@ fn connections_over_a_lowered_maximum_are_closed() {
         })
         .count();
     assert_eq!(survivors, 1);
-    let closed = server.json("/connz?state=closed");
-    let reasons = closed["connections"].as_array().expect("a list");
+    // The record of a connection is made a moment after its end.
+    let reasons = wait::until("the records of all three", || {
+        let closed = server.json("/connz?state=closed");
+        let reasons = closed["connections"].as_array().expect("a list").clone();
+        (reasons.len() >= 3).then_some(reasons)
+    });
     assert_eq!(reasons.len(), 3);
-    for shown in reasons {
+    for shown in &reasons {
         assert_eq!(shown["reason"], "Maximum Connections Exceeded");
     }
 }
