@@ -10,10 +10,10 @@ use std::time::SystemTime;
 use cognate_api::event::{
     self, Acknowledged, Action, ApiAudit, ApiLimitReached, BatchAbandoned, ClientInfo,
     ConsumerAdvisory, ConsumerPause, GroupPinned, GroupUnpinned, MaxDeliveries, Naked,
-    StreamAdvisory, StreamDamaged, Terminated,
+    StreamAdvisory, Terminated,
 };
 use cognate_group::{Event, Notice};
-use cognate_model::{DamagedRange, Nanos, Timestamp};
+use cognate_model::{Nanos, Timestamp};
 
 use super::api::queue::Request;
 use super::{AccountJetStream, JetStream};
@@ -45,19 +45,6 @@ pub(super) fn stream_action(jetstream: &AccountJetStream, stream: &str, action: 
             stream,
             action,
             domain,
-        },
-    );
-}
-
-/// Messages of a stream cannot be read any more.
-pub(super) fn stream_damaged(jetstream: &AccountJetStream, stream: &str, range: DamagedRange) {
-    send(
-        jetstream,
-        &StreamDamaged {
-            stream,
-            first_seq: range.first,
-            last_seq: range.last,
-            domain: domain(jetstream),
         },
     );
 }

@@ -24,6 +24,7 @@ mod api;
 mod assets;
 mod claim;
 mod clock;
+mod damage;
 mod disk;
 mod import;
 mod import_report;

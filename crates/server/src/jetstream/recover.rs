@@ -16,7 +16,7 @@ use super::claim::Claim;
 use super::disk::Directory;
 use super::meta::{self, FoundStream, Opened, StreamFiles};
 use super::stream::StreamHandle;
-use super::{AccountJetStream, advisory, latecomers, restore_stage, sealing};
+use super::{AccountJetStream, damage, latecomers, restore_stage, sealing};
 
 /// The file whose lock says that a server uses the directory.
 pub(super) const LOCK: &str = "LOCK";
@@ -182,14 +182,7 @@ fn tell_recovered(jetstream: &AccountJetStream, stream: &StreamHandle, started: 
         started.elapsed()
     );
     for range in group.damaged() {
-        warn!(
-            log,
-            "  Stream '{account} > {name}': messages {} to {} are damaged and cannot be read",
-            range.first,
-            range.last
-        );
-        // Nobody listens at the start, but a stream may be late.
-        advisory::stream_damaged(jetstream, name, *range);
+        damage::tell(jetstream, name, *range);
     }
 }
 

@@ -22,8 +22,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use cognate_group::{Finished, Group, SyncWork};
-use cognate_model::{DamagedRange, Timestamp};
-use cognate_process::{error, warn};
+use cognate_model::Timestamp;
+use cognate_process::error;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
@@ -33,7 +33,7 @@ use super::inbox::{Inbox, Want, Woken};
 use super::outlet::GroupOutlet;
 use super::silence::Wait;
 use super::stream::StreamHandle;
-use super::{AccountJetStream, advisory};
+use super::{AccountJetStream, damage};
 
 /// Bytes of frames that one step takes: a few milliseconds' worth.
 const STEP_BYTES: usize = 1024 * 1024;
@@ -250,7 +250,7 @@ impl Driver {
         }
         let wishes = group.take_wishes();
         for found in group.take_found_damage() {
-            tell_damage(&self.jetstream, &self.stream, found);
+            damage::tell(&self.jetstream, &self.stream.name, found);
         }
         drop(group);
         let is_left = self.frames.settle() | self.arrived.settle();
@@ -349,20 +349,6 @@ fn tell_failure(jetstream: &AccountJetStream, stream: &StreamHandle, reason: &st
         stream.name,
         jetstream.server.directory.display()
     );
-}
-
-/// Says, in the log and to who listens, that messages were found to be damaged that had been stored long
-/// ago.
-fn tell_damage(jetstream: &AccountJetStream, stream: &StreamHandle, found: DamagedRange) {
-    warn!(
-        jetstream.server.shared.log,
-        "Stream '{} > {}': messages {} to {} are damaged and cannot be read",
-        jetstream.account.name,
-        stream.name,
-        found.first,
-        found.last
-    );
-    advisory::stream_damaged(jetstream, &stream.name, found);
 }
 
 /// Sets the timer to `next` by the calendar.
