@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(table.render(22), expected);
         let expected = "\
 ╭─────────────────── ≈
-│   Servers of a lon ≈
+│  Servers of a long ≈
 ├──────┬───────────┬ ≈
 │ Name │  Messages │ ≈
 ├──────┼───────────┼ ≈
