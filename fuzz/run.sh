@@ -51,6 +51,7 @@ fi
 bins=()
 for target in "${targets[@]}"; do
     [ -f "fuzz_targets/$target.rs" ] || { echo "fuzz/run.sh: no target $target" >&2; exit 2; }
+    [ -f "dictionaries/$target.dict" ] || { echo "fuzz/run.sh: no dictionaries/$target.dict" >&2; exit 2; }
     bins+=(--bin "$target")
 done
 
