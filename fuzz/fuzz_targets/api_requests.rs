@@ -14,12 +14,21 @@ use cognate_model::json::Unknown;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let cut = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let cut = data
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(data.len());
     let (subject, body) = (&data[..cut], data.get(cut + 1..).unwrap_or_default());
     let subject = [b"$JS.API.", subject].concat();
     if let Some(operation) = Operation::parse(&subject) {
-        let _ = (operation.response_type(), operation.is_system_only(), operation.is_cluster_only());
-        both(data, |unknown| ConsumerRequest::parse(&operation, body, unknown));
+        let _ = (
+            operation.response_type(),
+            operation.is_system_only(),
+            operation.is_cluster_only(),
+        );
+        both(data, |unknown| {
+            ConsumerRequest::parse(&operation, body, unknown)
+        });
     }
     both(data, |unknown| StreamRequest::parse(body, unknown));
     both(data, |unknown| InfoRequest::parse(body, unknown));
@@ -56,6 +65,9 @@ fn bounded(refusal: Option<ApiError>, data: &[u8]) {
     assert!(refusal.err_code >= 10_000 && refusal.code >= 400);
     let text = &refusal.description;
     // An escape takes at most six characters for a byte.
-    assert!(!text.is_empty() && text.len() <= 200 + 6 * data.len(), "{text:?}");
+    assert!(
+        !text.is_empty() && text.len() <= 200 + 6 * data.len(),
+        "{text:?}"
+    );
     assert!(!text.contains(['\n', '\r']), "{text:?}");
 }
