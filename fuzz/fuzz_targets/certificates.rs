@@ -76,7 +76,10 @@ fn from_names(text: &[u8]) {
 fn certificate(names: &CertificateNames<'_>) -> Vec<u8> {
     let algorithm = der(SEQUENCE, &[&der(0x06, &[&[0x2b, 0x65, 0x70]])]);
     let rdns: Vec<Vec<u8>> = names.subject.iter().map(|rdn| relative_name(rdn)).collect();
-    let subject = der(SEQUENCE, &rdns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let subject = der(
+        SEQUENCE,
+        &rdns.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+    );
     let time = der(0x17, &[b"260101000000Z"]);
     let validity = der(SEQUENCE, &[&time, &time]);
     let key = der(SEQUENCE, &[&algorithm, &der(0x03, &[&[0; 33]])]);
@@ -94,7 +97,10 @@ fn certificate(names: &CertificateNames<'_>) -> Vec<u8> {
     );
     let extension = der(
         SEQUENCE,
-        &[&der(0x06, &[&[0x55, 0x1d, 0x11]]), &der(0x04, &[&alternative])],
+        &[
+            &der(0x06, &[&[0x55, 0x1d, 0x11]]),
+            &der(0x04, &[&alternative]),
+        ],
     );
     let extensions = der(0xa3, &[&der(SEQUENCE, &[&extension])]);
     let has_names = names.emails.len() + names.dns_names.len() + names.uris.len() > 0;
@@ -125,7 +131,10 @@ fn relative_name(names: &[SubjectAttribute]) -> Vec<u8> {
             1 if text.is_ascii() => IA5_STRING,
             _ => UTF8_STRING,
         };
-        der(SEQUENCE, &[&der(0x06, &[&oid]), &der(tag, &[text.as_bytes()])])
+        der(
+            SEQUENCE,
+            &[&der(0x06, &[&oid]), &der(tag, &[text.as_bytes()])],
+        )
     });
     der(SET, &[&attributes.collect::<Vec<_>>().concat()])
 }

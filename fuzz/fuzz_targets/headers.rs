@@ -44,7 +44,13 @@ fn ask_for_trace(data: &[u8]) {
     for (key, value) in &ask.headers {
         assert!(!key.is_empty() && !value.is_empty() && within(key) && within(value));
     }
-    assert!(ask.headers.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>() < data.len());
+    assert!(
+        ask.headers
+            .iter()
+            .map(|(k, v)| k.len() + v.len())
+            .sum::<usize>()
+            < data.len()
+    );
 }
 
 fn read(data: &[u8]) {
