@@ -116,10 +116,15 @@ impl Link {
     /// # Errors
     /// The server is gone.
     pub fn post(&mut self, subject: &str, headers: &[(&str, &str)], payload: &[u8]) -> Run<String> {
-        self.requests += 1;
-        let reply = format!("{}.{}", self.inbox, self.requests);
+        let reply = self.inbox();
         self.publish(subject, &reply, headers, payload)?;
         Ok(reply)
+    }
+
+    /// A subject of its own that nothing was sent to yet.
+    pub fn inbox(&mut self) -> String {
+        self.requests += 1;
+        format!("{}.{}", self.inbox, self.requests)
     }
 
     /// Publishes.

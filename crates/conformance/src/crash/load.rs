@@ -12,6 +12,7 @@ pub mod batch;
 pub mod consume;
 pub mod counter;
 pub mod publish;
+pub mod snapshot;
 
 /// One kind of work with its model.
 pub trait Load: Send {
@@ -60,6 +61,7 @@ pub fn choose(rng: &mut Rng) -> Vec<Box<dyn Load>> {
     all.push(Box::new(counter::Counter::new()));
     all.push(Box::new(batch::Batches::new()));
     all.push(Box::new(admin::Admin::new()));
+    all.push(Box::new(snapshot::Snapshots::new()));
     while all.len() > 6 {
         let at = rng.below(all.len() as u64) as usize;
         drop(all.swap_remove(at));
