@@ -10,7 +10,7 @@ use super::rng::Rng;
 
 /// What stands before a payload in its record (header, subject, headers), and after it.
 const BEFORE: usize = 320;
-const AFTER: usize = 512;
+const AFTER: usize = 112;
 
 /// What was done to a file.
 #[derive(Debug, Clone)]
@@ -81,9 +81,9 @@ impl Damage {
         })
     }
 
-    /// Whether a message of `stream` lay under it.
+    /// Whether a message of `stream` lay under it, whose payload is `len` bytes long.
     #[must_use]
-    pub fn covers(&self, stream: &str, number: usize) -> bool {
+    pub fn covers(&self, stream: &str, number: usize, len: usize) -> bool {
         let mark = format!("{stream}:{number}:").into_bytes();
         let mut places = self
             .before
@@ -91,7 +91,7 @@ impl Damage {
             .enumerate()
             .filter(|(_, window)| *window == mark)
             .map(|(at, _)| at);
-        places.any(|at| at.saturating_sub(BEFORE) < self.to && at + AFTER > self.from)
+        places.any(|at| at.saturating_sub(BEFORE) < self.to && at + len + AFTER > self.from)
     }
 
     /// Whether it was done to a file of `stream`, judged by the path.

@@ -78,6 +78,8 @@ pub struct Ledger {
     pub stream: String,
     /// What it drops by itself.
     pub rule: Rule,
+    /// How much longer its messages are than others.
+    pub bulk: usize,
     /// Every message by number.
     pub sent: Vec<Sent>,
     seen: BTreeMap<u64, usize>,
@@ -90,6 +92,7 @@ impl Ledger {
         Self {
             stream: stream.to_owned(),
             rule,
+            bulk: 0,
             sent: Vec::new(),
             seen: BTreeMap::new(),
         }
@@ -113,7 +116,7 @@ impl Ledger {
     #[must_use]
     pub fn payload(&self, number: usize) -> Vec<u8> {
         let head = format!("{}:{number}:", self.stream);
-        let filler = number.wrapping_mul(7919) % 400;
+        let filler = self.bulk + number.wrapping_mul(7919) % 400;
         let mut bytes = head.into_bytes();
         bytes.extend((0..filler).map(|at| b'a' + ((number + at) % 26) as u8));
         bytes

@@ -11,6 +11,7 @@ pub mod admin;
 pub mod batch;
 pub mod consume;
 pub mod counter;
+pub mod overwrite;
 pub mod publish;
 pub mod snapshot;
 
@@ -61,6 +62,7 @@ pub fn choose(rng: &mut Rng) -> Vec<Box<dyn Load>> {
     all.push(Box::new(counter::Counter::new()));
     all.push(Box::new(batch::Batches::new()));
     all.push(Box::new(admin::Admin::new()));
+    all.push(Box::new(overwrite::Overwrites::new()));
     all.push(Box::new(snapshot::Snapshots::new()));
     while all.len() > 6 {
         let at = rng.below(all.len() as u64) as usize;

@@ -272,7 +272,8 @@ pub(super) fn compare(link: &mut Link, ledger: &mut Ledger, damage: Option<&Dama
     let before = link.ok(&format!("STREAM.INFO.{stream}"), &Value::Null)?["state"].clone();
     let contents = link.contents(&stream)?;
     let state = link.ok(&format!("STREAM.INFO.{stream}"), &Value::Null)?["state"].clone();
-    let covers = |number| damage.is_some_and(|damage| damage.covers(&stream, number));
+    let bulk = ledger.bulk + 400;
+    let covers = |number| damage.is_some_and(|damage| damage.covers(&stream, number, bulk));
     let found = told(ledger.compare(&contents, &covers))?;
     let count = |state: &Value| state["messages"].as_u64().unwrap_or(0);
     let between = count(&state)..=count(&before);

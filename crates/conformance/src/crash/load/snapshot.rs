@@ -181,7 +181,7 @@ impl Load for Snapshots {
     fn verify(&mut self, link: &mut Link, damage: Option<&Damage>) -> Run<Found> {
         let contents = self.contents(link)?;
         let is_under =
-            |number| damage.is_some_and(|at| at.touches(STREAM) && at.covers(STREAM, number));
+            |number| damage.is_some_and(|at| at.touches(STREAM) && at.covers(STREAM, number, 400));
         let lost = self.possible.iter().find_map(|possible| {
             let (Some(all), Some(there)) = (possible, &contents) else {
                 return (*possible == contents).then_some(0);
