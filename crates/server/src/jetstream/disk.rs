@@ -75,12 +75,21 @@ impl Directory {
     pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
         let parent = path.parent().unwrap_or(Path::new("."));
         let doomed = doomed(path);
+        // What a removal left that a crash cut short.
+        remove_tree(&doomed)?;
         match std::fs::rename(path, &doomed) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             result => result?,
         }
         sync_directory(parent)?;
-        std::fs::remove_dir_all(&doomed)
+        remove_tree(&doomed)
+    }
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }
 
@@ -322,6 +331,23 @@ mod tests {
         Directory::remove_all(&path)?;
         assert!(!path.exists());
         Directory::remove_all(&path)?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_removal_that_was_cut_short_holds_up_no_other() -> Result<(), Box<dyn std::error::Error>> {
+        let temporary = tempfile::tempdir()?;
+        let path = temporary.path().join("a");
+        for left in ["a.removed/b", "a.removed/c/d", "a/e"] {
+            std::fs::create_dir_all(temporary.path().join(left))?;
+        }
+        for _ in 0..2 {
+            Directory::remove_all(&path)?;
+            assert_eq!(std::fs::read_dir(temporary.path())?.count(), 0);
+        }
+        std::fs::create_dir_all(temporary.path().join("a.removed/b"))?;
+        Directory::remove_all(&path)?;
+        assert_eq!(std::fs::read_dir(temporary.path())?.count(), 0);
         Ok(())
     }
 }
