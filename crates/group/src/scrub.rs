@@ -39,7 +39,6 @@ pub(crate) struct Scrub {
     due: Option<Timestamp>,
     /// What was written when the last slice was read.
     written: u64,
-    found: Vec<DamagedRange>,
 }
 
 impl Scrub {
@@ -50,7 +49,6 @@ impl Scrub {
             next: first.saturating_add(seed % span.max(1)),
             due: None,
             written: 0,
-            found: Vec::new(),
         }
     }
 
@@ -97,13 +95,9 @@ impl<D: Disk> Group<D> {
             self.scrub.due = Some(now.after(POSTPONED));
             return;
         }
-        let before = store.damaged().to_vec();
         // What the disk does not give now is asked for again in the next round.
         let next = store.verify(self.scrub.next, SLICE as usize);
         self.scrub.next = next.ok().flatten().unwrap_or(state.first);
-        let new = store.damaged().iter();
-        let new = new.filter(|range| !before.contains(range)).copied();
-        self.scrub.found.extend(new);
         let written = store.written().0;
         if std::mem::replace(&mut self.scrub.written, written) == written {
             // Nobody writes here, so what was read for this only takes memory.
@@ -112,8 +106,9 @@ impl<D: Disk> Group<D> {
         self.scrub.plan(now, state.bytes);
     }
 
-    /// Damage that reading old messages found since the last question.
+    /// Damage that was found since the last question, here or because somebody asked for a message.
     pub fn take_found_damage(&mut self) -> Vec<DamagedRange> {
-        std::mem::take(&mut self.scrub.found)
+        let store = self.store.file();
+        store.map_or_else(Vec::new, |store| store.take_found_damage())
     }
 }

@@ -54,17 +54,15 @@ pub trait Load: Send {
 }
 
 /// The loads of a world: always one of each kind of consumer's stream or of publishing, more by
-/// the seed. Where a file is to be damaged the log is not rewritten meanwhile.
+/// the seed.
 #[must_use]
-pub fn choose(rng: &mut Rng, damage: bool) -> Vec<Box<dyn Load>> {
+pub fn choose(rng: &mut Rng) -> Vec<Box<dyn Load>> {
     let mut all: Vec<Box<dyn Load>> = publish::all(rng);
     all.extend(consume::all(rng));
     all.push(Box::new(counter::Counter::new()));
     all.push(Box::new(batch::Batches::new()));
     all.push(Box::new(admin::Admin::new()));
-    if !damage {
-        all.push(Box::new(overwrite::Overwrites::new()));
-    }
+    all.push(Box::new(overwrite::Overwrites::new()));
     all.push(Box::new(snapshot::Snapshots::new()));
     while all.len() > 6 {
         let at = rng.below(all.len() as u64) as usize;

@@ -174,13 +174,15 @@ fn one(jetstream: &Arc<AccountJetStream>, claim: &Claim, path: PathBuf) -> io::R
 fn tell_recovered(jetstream: &AccountJetStream, stream: &StreamHandle, started: Instant) {
     let log = &jetstream.server.shared.log;
     let (account, name) = (&jetstream.account.name, &stream.name);
-    let group = stream.group.lock();
+    let mut group = stream.group.lock();
     info!(
         log,
         "  Restored {} messages for stream '{account} > {name}' in {:?}",
         group.state().messages,
         started.elapsed()
     );
+    // All of it is told of here.
+    let _ = group.take_found_damage();
     for range in group.damaged() {
         damage::tell(jetstream, name, *range);
     }

@@ -22,7 +22,7 @@ use cognate_gostore::{
     ConsumerMeta, ConsumerState, Pending, Position, SnapshotWriter, StoredMessage, StreamMeta,
 };
 use cognate_group::FrozenGroup;
-use cognate_model::{DamagedRange, Timestamp};
+use cognate_model::{DamagedRange, Sequence, Timestamp};
 use cognate_process::{info, warn};
 use cognate_wire::parse_delivered;
 use tokio::sync::mpsc;
@@ -88,10 +88,17 @@ pub(super) fn check(
             false => ControlFlow::Continue(()),
         })
         .map_err(|cause| format!("snapshot check failed: {cause}"))?;
-    match stream.group.lock().damaged_among(&unread).len() {
+    match damaged_among(stream, &unread).len() {
         0 => Ok(()),
         bad => Err(format!("snapshot check detected {bad} bad messages")),
     }
+}
+
+/// Which of these messages the stream holds and cannot read. Its task tells of those that nobody knew of.
+fn damaged_among(stream: &StreamHandle, ranges: &[DamagedRange]) -> Vec<Sequence> {
+    let damaged = stream.group.lock().damaged_among(ranges);
+    stream.inbox.signal();
+    damaged
 }
 
 /// Sends a copy, and tells when it is sent. The answer to the request has left.
@@ -140,7 +147,7 @@ pub(super) async fn send(
     inbox.close();
     let unread = producer.await.unwrap_or_default();
     let (account, log) = (&jetstream.account.name, &jetstream.server.shared.log);
-    for sequence in stream.group.lock().damaged_among(&unread) {
+    for sequence in damaged_among(&stream, &unread) {
         warn!(
             log,
             "Stream '{account} > {name}': message {sequence} is damaged and not in the snapshot"

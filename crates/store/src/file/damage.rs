@@ -1,7 +1,8 @@
 //! Which messages are damaged, as ranges of sequences; and that they count no more.
 //!
 //! A damaged message is still held: it can be removed, and its subject keeps it. But nobody can read
-//! it, so what is reported of the store leaves it out.
+//! it, so what is reported of the store leaves it out. What is found when somebody reads is kept to be
+//! told of once, however it was found; what opening the store found is in its report and is not.
 
 use std::cell::Cell;
 
@@ -10,18 +11,69 @@ use cognate_model::{DamagedRange, Removed, Sequence, StoreError, Timestamp};
 use super::FileStore;
 use crate::disk::Disk;
 
-/// Ranges in order, none touching the next.
+/// What is known to be damaged, and what of it is still to be told.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Damage {
-    ranges: Vec<DamagedRange>,
+    known: Ranges,
+    untold: Ranges,
 }
 
 impl Damage {
     pub(super) fn ranges(&self) -> &[DamagedRange] {
-        &self.ranges
+        &self.known.ranges
     }
 
+    /// Some that opening the store found.
     pub(super) fn add(&mut self, range: DamagedRange) {
+        self.known.add(range);
+    }
+
+    /// One that a read found.
+    pub(super) fn find_out(&mut self, sequence: Sequence) {
+        let range = DamagedRange {
+            first: sequence,
+            last: sequence,
+        };
+        self.known.add(range);
+        self.untold.add(range);
+    }
+
+    /// What reads found since the last question.
+    pub(super) fn take_untold(&mut self) -> Vec<DamagedRange> {
+        std::mem::take(&mut self.untold.ranges)
+    }
+
+    #[inline]
+    pub(super) fn find(&self, sequence: Sequence) -> Option<DamagedRange> {
+        self.known.find(sequence)
+    }
+
+    /// The first damaged sequence at or after `from`.
+    pub(super) fn next(&self, from: Sequence) -> Option<Sequence> {
+        self.known.next(from)
+    }
+
+    /// One of them was removed, and so is not missed any more.
+    pub(super) fn take_out(&mut self, sequence: Sequence) {
+        self.known.take_out(sequence);
+        self.untold.take_out(sequence);
+    }
+
+    /// Everything below was removed.
+    pub(super) fn drop_below(&mut self, floor: Sequence) {
+        self.known.drop_below(floor);
+        self.untold.drop_below(floor);
+    }
+}
+
+/// Ranges in order, none touching the next.
+#[derive(Clone, Debug, Default)]
+struct Ranges {
+    ranges: Vec<DamagedRange>,
+}
+
+impl Ranges {
+    fn add(&mut self, range: DamagedRange) {
         if range.first > range.last {
             return;
         }
@@ -41,7 +93,7 @@ impl Damage {
     }
 
     #[inline]
-    pub(super) fn find(&self, sequence: Sequence) -> Option<DamagedRange> {
+    fn find(&self, sequence: Sequence) -> Option<DamagedRange> {
         if self.ranges.is_empty() {
             return None;
         }
@@ -50,14 +102,13 @@ impl Damage {
         (range.first <= sequence).then_some(*range)
     }
 
-    /// The first damaged sequence at or after `from`.
-    pub(super) fn next(&self, from: Sequence) -> Option<Sequence> {
+    /// The first sequence in one of them at or after `from`.
+    fn next(&self, from: Sequence) -> Option<Sequence> {
         let at = self.ranges.partition_point(|r| r.last < from);
         self.ranges.get(at).map(|range| range.first.max(from))
     }
 
-    /// One of them was removed, and so is not missed any more.
-    pub(super) fn take_out(&mut self, sequence: Sequence) {
+    fn take_out(&mut self, sequence: Sequence) {
         let Some(range) = self.find(sequence) else {
             return;
         };
@@ -76,8 +127,7 @@ impl Damage {
         }
     }
 
-    /// Everything below was removed.
-    pub(super) fn drop_below(&mut self, floor: Sequence) {
+    fn drop_below(&mut self, floor: Sequence) {
         self.ranges.retain(|r| r.last >= floor);
         if let Some(first) = self.ranges.first_mut() {
             first.first = first.first.max(floor);
@@ -97,7 +147,7 @@ pub(super) fn note_unreadable(
         last: sequence,
     };
     if damage.find(sequence).is_none() {
-        damage.add(range);
+        damage.find_out(sequence);
         unreadable.messages += 1;
         unreadable.bytes += bytes;
         first_time.set(None);
@@ -110,6 +160,11 @@ impl<D: Disk> FileStore<D> {
     pub(super) fn note_damage(&mut self, sequence: Sequence) -> StoreError {
         let known = (&mut self.damage, &mut self.unreadable, &self.first_time);
         note_unreadable(known, sequence, 0)
+    }
+
+    /// Damage that reads found since the last question.
+    pub fn take_found_damage(&mut self) -> Vec<DamagedRange> {
+        self.damage.take_untold()
     }
 
     /// Counts what is held and damaged.
@@ -138,7 +193,7 @@ impl<D: Disk> FileStore<D> {
     /// none.
     #[inline]
     pub(super) fn first_readable(&self) -> Sequence {
-        if self.damage.ranges.is_empty() {
+        if self.damage.ranges().is_empty() {
             return self.counters.first;
         }
         let found = self.next_readable(self.counters.first);
@@ -177,5 +232,26 @@ mod tests {
         assert_eq!(show(&damage), [(13, 30)]);
         assert_eq!(damage.find(12), None);
         assert!(damage.find(30).is_some());
+    }
+
+    #[test]
+    fn what_a_read_finds_is_told_once_unless_it_was_removed() {
+        let mut damage = Damage::default();
+        damage.add(DamagedRange { first: 1, last: 3 });
+        for sequence in [7, 9, 8, 20, 21, 30] {
+            damage.find_out(sequence);
+        }
+        damage.take_out(8);
+        damage.take_out(30);
+        let range = |first, last| DamagedRange { first, last };
+        assert_eq!(
+            damage.take_untold(),
+            [range(7, 7), range(9, 9), range(20, 21)]
+        );
+        assert_eq!(damage.take_untold(), []);
+        assert_eq!(damage.ranges().len(), 4);
+        damage.find_out(40);
+        damage.drop_below(41);
+        assert_eq!(damage.take_untold(), []);
     }
 }

@@ -119,6 +119,38 @@ fn put(store: &mut FileStore<SimDisk>, subject: &[u8], payload: &[u8], replaces:
 
 const LOG: &str = "0000000000000001.0.log";
 
+/// Nobody had asked for them yet, and so they counted.
+#[test]
+fn what_a_full_file_lost_at_its_end_is_known_at_the_next_start() {
+    for (closed, left) in [(false, 40_000), (true, 40_000), (false, 0), (true, 128)] {
+        let disk = SimDisk::new(1);
+        let (mut store, _) = open(&disk);
+        for _ in 0..40 {
+            put(&mut store, b"k", &[b'x'; 4_000], None);
+        }
+        if closed {
+            store.close().expect("the disk is well");
+        }
+        drop(store);
+        let disk = disk.kill();
+        disk.change(LOG, |bytes| bytes.truncate(left));
+        let what = format!("closed {closed}, {left} bytes left");
+        let (mut store, report) = open(&disk);
+        let lost = store.damaged().to_vec();
+        assert_eq!((report.holes, lost.len()), (1, 1), "{what}");
+        let (first, last) = (lost[0].first, lost[0].last);
+        assert_eq!(store.state().messages, first - 1 + 40 - last, "{what}");
+        for sequence in 1..=40 {
+            let is_lost = (first..=last).contains(&sequence);
+            assert_eq!(store.load(sequence).is_err(), is_lost, "{what}: {sequence}");
+        }
+        assert_eq!(store.take_found_damage(), [], "{what}: all was known");
+        drop(store);
+        let (store, _) = open(&disk.kill());
+        assert_eq!(store.damaged(), lost, "{what}, again");
+    }
+}
+
 /// The removal stood behind the place where the log was cut off, and so did the newer value: the
 /// older one came back as if nothing had happened.
 #[test]

@@ -1,9 +1,10 @@
 //! What NATS does not have: dead letters, and what is told of damage.
 
 use super::*;
+use crate::LocalSubscription;
 
 /// What `subscription` gets next, as text.
-async fn next(subscription: &mut crate::LocalSubscription) -> LocalMessage {
+async fn next(subscription: &mut LocalSubscription) -> LocalMessage {
     let message = within("a message", subscription.next()).await;
     message.expect("the server is there")
 }
@@ -84,19 +85,24 @@ fn damage(path: &std::path::Path, text: &[u8]) -> usize {
     count
 }
 
-/// What reading old messages finds is told by sequence: to who listens, and to who asks.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn damage_is_told_by_sequence() {
+/// Three messages of which the second is damaged and some long ones behind them, so that it is not in
+/// memory; and who listens for what is told of that.
+async fn damaged_stream(more: &str) -> (Rig, LocalSubscription) {
     let rig = Rig::start(JetStreamOptions::default()).await;
-    rig.stream("S", r#","metadata":{"_cognate.verify.every":"1ms"}"#)
-        .await;
+    rig.stream("S", more).await;
     let subject = "$JS.EVENT.ADVISORY.STREAM.DAMAGED.S";
-    let mut events = rig.client.subscribe(subject).await.expect("advisories");
-    for text in ["first words", "second words", "third words"] {
+    let events = rig.client.subscribe(subject).await.expect("advisories");
+    let long = "long".repeat(100_000);
+    for text in ["first words", "second words", "third words", &long, &long] {
         assert!(rig.ask("S", text).await.contains(r#""seq":"#));
     }
     assert_eq!(damage(rig.directory.path(), b"second words"), 1);
-    let event = String::from_utf8_lossy(&next(&mut events).await.payload).into_owned();
+    (rig, events)
+}
+
+/// What is told of it: to who listens, and to who asks.
+async fn check_told(rig: &Rig, events: &mut LocalSubscription) {
+    let event = String::from_utf8_lossy(&next(events).await.payload).into_owned();
     for part in [
         r#""type":"io.cognate.jetstream.advisory.v1.stream_damaged""#,
         r#""stream":"S","first_seq":2,"last_seq":2"#,
@@ -112,5 +118,25 @@ async fn damage_is_told_by_sequence() {
         let body = format!(r#"{{"seq":{sequence}}}"#);
         let message = rig.api("STREAM.MSG.GET.S", &body).await;
         assert_eq!(message.contains(r#""data":"#), is_there, "{message}");
+    }
+}
+
+/// What reading old messages finds is told by sequence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_is_told_by_sequence() {
+    let often = r#","metadata":{"_cognate.verify.every":"1ms"}"#;
+    let (rig, mut events) = damaged_stream(often).await;
+    check_told(&rig, &mut events).await;
+}
+
+/// So is what somebody finds who asks for a message, in each of the ways.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_that_a_read_finds_is_told_by_sequence() {
+    for way in ["STREAM.MSG.GET.S", "DIRECT.GET.S"] {
+        let never = r#","allow_direct":true,"metadata":{"_cognate.verify.every":"0s"}"#;
+        let (rig, mut events) = damaged_stream(never).await;
+        // What it is answered with is compared there.
+        let _ = rig.api(way, r#"{"seq":2}"#).await;
+        check_told(&rig, &mut events).await;
     }
 }

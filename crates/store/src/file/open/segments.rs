@@ -15,7 +15,7 @@ use crate::file::limit::Promise;
 use crate::log::Log;
 use crate::log::build::{Build, Start, build, erase, first_sequence};
 use crate::log::header::{self, Header};
-use crate::log::index::SegmentIndex;
+use crate::log::index::{Entry, SegmentIndex};
 use crate::log::segment::Segment;
 use crate::log::sidecar::{Sidecar, Summary};
 
@@ -213,6 +213,11 @@ impl<D: Disk> Opening<D> {
             may_cut,
             prefix,
         };
+        if let Some((summary, index)) = start.prefix.as_ref()
+            && self.is_cut_off(at, summary)?
+        {
+            self.note_cut_off(at, summary.base, index)?;
+        }
         if header.is_none() && start.prefix.is_none() {
             self.suspicious |= self.log.is_last(at);
             start.header.base = self.guess_base(at, &file)?;
@@ -230,6 +235,31 @@ impl<D: Disk> Opening<D> {
         }
         built.index.sort(self.log.stream);
         Ok(built)
+    }
+
+    /// Whether a segment's file ends before its records do by what its index says of it.
+    fn is_cut_off(&mut self, at: usize, summary: &Summary) -> Result<bool, DiskError> {
+        Ok(self.log.file(at)?.size()? < summary.data_end)
+    }
+
+    /// Takes note of the records that a file which was cut off does not hold any more. Of one that ends
+    /// nobody knows where, it is told when it is read.
+    fn note_cut_off(
+        &mut self,
+        at: usize,
+        base: Sequence,
+        index: &SegmentIndex,
+    ) -> Result<(), DiskError> {
+        let size = self.log.file(at)?.size()?;
+        let is_gone = |entry: &&Entry| {
+            let end = entry.offset() + entry.record_len().map_or(1, |len| len as u64);
+            end > size
+        };
+        let gone = index.entries.iter().filter(is_gone);
+        self.harmed
+            .extend(gone.map(|entry| base + u64::from(entry.delta)));
+        self.report.holes += 1;
+        Ok(())
     }
 
     /// Where a segment whose header is damaged starts: its index knows, or the segment before ends
@@ -329,6 +359,10 @@ impl<D: Disk> Opening<D> {
                 None => None,
             };
             if let (Some(sidecar), Some(controls)) = (sidecar, controls) {
+                if !self.is_orphan(at) && self.is_cut_off(at, &sidecar.summary)? {
+                    let index = sidecar.index(&self.log.folder)?.unwrap_or_default();
+                    self.note_cut_off(at, sidecar.summary.base, &index)?;
+                }
                 let segment = &mut self.log.segments[at];
                 segment.base = sidecar.summary.base;
                 segment.adopt(&sidecar.summary);
