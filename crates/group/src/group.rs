@@ -24,8 +24,15 @@ use crate::retention::{Settled, Sweep};
 use crate::scrub::Scrub;
 use crate::sync::Policy;
 
-/// Messages that one consumer delivers before others get their turn.
+/// Messages that one consumer delivers at most before others get their turn.
 const DELIVER_BUDGET: usize = 512;
+
+/// The same if there are so many consumers that it would be less: what they read then lies close enough
+/// together to be read once for all of them.
+const DELIVER_LEAST: usize = 32;
+
+/// Messages that all consumers deliver in a round, if that leaves each of them enough.
+const ROUND_BUDGET: usize = 4096;
 
 /// Rounds over consumers that have more to deliver, per step.
 const DELIVER_ROUNDS: usize = 2;
@@ -280,10 +287,12 @@ impl<D: Disk> Group<D> {
         let mut turns = std::mem::take(&mut self.turns);
         self.members.take_dirty(&mut turns);
         let mut more = false;
+        let budget = ROUND_BUDGET / turns.len().max(1);
+        let budget = budget.clamp(DELIVER_LEAST, DELIVER_BUDGET);
         for &place in &turns {
             let mut again = false;
             self.with_member(place, now, outlet, |consumer, turn| {
-                again = consumer.poll_deliver(turn, DELIVER_BUDGET);
+                again = consumer.poll_deliver(turn, budget);
             });
             if again {
                 self.members.touch(place);

@@ -3,7 +3,8 @@
 //! Who reads forwards gets whole blocks, who jumps about gets exactly what was asked for and leaves
 //! no trace. Who reads a little here and there on the way forwards, as a consumer of one subject among
 //! many does, also gets exactly that while the system has it in memory: most of a block would be
-//! copied for nothing. Blocks are found by file (a number the segment got when it was opened) and position.
+//! copied for nothing; unless many do so in the same block, which is then read once for all of them.
+//! Blocks are found by file (a number the segment got when it was opened) and position.
 //! Everything can be dropped at any time.
 
 use crate::disk::{DiskError, DiskFile};
@@ -15,6 +16,19 @@ const NEAR: u64 = 256 << 10;
 const SPARSE: u64 = 4 << 10;
 /// How many readers are told apart.
 const READERS: usize = 16;
+/// More reads in one block than somebody makes alone who reads a little here and there. Reading all of it
+/// costs less than they did.
+const POPULAR: u32 = (BLOCK / SPARSE) as u32 + 1;
+/// In how many blocks reads are counted at a time.
+const COUNTED: usize = 64;
+
+/// How often a block that is not here was read in.
+#[derive(Clone, Copy)]
+struct Demand {
+    file: u64,
+    start: u64,
+    reads: u32,
+}
 
 struct Block {
     file: u64,
@@ -31,6 +45,7 @@ pub(crate) struct Blocks {
     last: usize,
     readers: [(u64, u64); READERS],
     next_reader: usize,
+    demands: [Demand; COUNTED],
     scratch: Vec<u8>,
 }
 
@@ -44,6 +59,11 @@ impl Blocks {
             last: 0,
             readers: [(u64::MAX, 0); READERS],
             next_reader: 0,
+            demands: [Demand {
+                file: u64::MAX,
+                start: 0,
+                reads: 0,
+            }; COUNTED],
             scratch: Vec::new(),
         }
     }
@@ -80,15 +100,17 @@ impl Blocks {
             None if fits => self.reads_on(file, offset, len),
             _ => None,
         };
+        let is_popular = cached.is_none() && fits && self.is_popular(file, start);
         if passed.is_some_and(|passed| passed >= SPARSE)
+            && !is_popular
             && self.read_at_once(handle, offset, len)?
         {
             return Ok(&self.scratch);
         }
-        let slot = match (cached, passed) {
-            (Some(slot), _) => Some(slot),
-            (None, Some(_)) => Some(self.fill(file, handle, start, limit)?),
-            (None, None) => None,
+        let slot = match cached {
+            Some(slot) => Some(slot),
+            None if is_popular || passed.is_some() => Some(self.fill(file, handle, start, limit)?),
+            None => None,
         };
         if let Some(slot) = slot {
             self.clock += 1;
@@ -109,6 +131,25 @@ impl Blocks {
         let read = handle.read_at(&mut self.scratch, offset)?;
         let bytes = self.scratch.get(..read).unwrap_or_default();
         Ok(bytes)
+    }
+
+    /// Counts one read in a block that is not here; whether there were many by now, with few elsewhere
+    /// in between.
+    fn is_popular(&mut self, file: u64, start: u64) -> bool {
+        let at = (start / BLOCK).wrapping_add(file.wrapping_mul(31)) % COUNTED as u64;
+        let Some(demand) = self.demands.get_mut(at as usize) else {
+            return false;
+        };
+        if (demand.file, demand.start) != (file, start) {
+            let reads = 0;
+            *demand = Demand { file, start, reads };
+        }
+        demand.reads += 1;
+        let is_popular = demand.reads >= POPULAR;
+        if is_popular {
+            demand.reads = 0;
+        }
+        is_popular
     }
 
     /// Reads exactly what was asked for, if all of it is there without waiting for a disk.
@@ -290,6 +331,25 @@ mod tests {
         assert_eq!(walk(&Noting::new(true), 5000), [100; 40]);
         let (first, rest) = (100, BLOCK as usize);
         assert_eq!(walk(&Noting::new(false), 5000), [first, rest, rest]);
+    }
+
+    #[test]
+    fn many_who_read_little_in_one_block_share_it() {
+        for in_memory in [true, false] {
+            let file = Noting::new(in_memory);
+            let mut blocks = Blocks::new(4 << 20);
+            // Backwards, so that nobody reads on.
+            for number in (0..100).rev() {
+                let offset = 1000 * number;
+                let bytes = blocks.read((1, &file), offset, 100, 1 << 30);
+                let wanted: Vec<u8> = (offset..offset + 100).map(|place| place as u8).collect();
+                assert_eq!(bytes, Ok(&wanted[..]));
+            }
+            let reads = file.reads.lock().expect("nobody panicked").clone();
+            let mut wanted = vec![100; POPULAR as usize - 1];
+            wanted.push(BLOCK as usize);
+            assert_eq!(reads, wanted);
+        }
     }
 
     #[test]
