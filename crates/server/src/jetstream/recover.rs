@@ -252,3 +252,22 @@ pub(super) fn stream(
     });
     Ok(stream)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The work ends only when the log has said what it waits for.
+    #[test]
+    fn a_start_that_waits_for_the_disk_says_so() {
+        let (lines, told) = mpsc::channel();
+        let log = Logger::custom(move |record| {
+            let _ = lines.send(record.message.to_string());
+        });
+        let line = tell_if_long(&log, Path::new("/a/store"), || {
+            told.recv_timeout(Duration::from_secs(60))
+        });
+        let line = line.expect("the log says something meanwhile");
+        assert!(line.contains("waits for the disk of /a/store"), "{line}");
+    }
+}
