@@ -137,6 +137,11 @@ impl Effects {
         self.open_needs_journal = true;
     }
 
+    /// Whether something of the open batch says that an acknowledgement was taken.
+    pub(crate) fn is_confirming(&self) -> bool {
+        self.open_needs_journal
+    }
+
     /// Whether something waits for the journal to get further than `durable`.
     pub(crate) fn awaits_journal(&self, durable: WriteMark) -> bool {
         self.awaited > durable

@@ -182,6 +182,7 @@ impl<D: Disk, O: Outlet> ConsumerHost for ConsumerSide<'_, D, O> {
     fn settled(&mut self, first: Sequence, last: Sequence) {
         self.settled.push_back(Settled {
             place: self.place,
+            is_kept: self.is_kept,
             first,
             last,
         });

@@ -21,6 +21,8 @@ const LOOKS: u64 = 2048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settled {
     pub(crate) place: Place,
+    /// The consumers' journal remembers that it is not needed.
+    pub(crate) is_kept: bool,
     pub(crate) first: Sequence,
     pub(crate) last: Sequence,
 }
@@ -36,7 +38,10 @@ impl<D: Disk> Group<D> {
     /// Lets some go of what consumers are done with; returns whether there may be more.
     pub(crate) fn let_settled_go(&mut self) -> bool {
         let mut looks = LOOKS;
-        while let Some(&Settled { place, first, last }) = self.settled.front() {
+        while let Some(&Settled {
+            place, first, last, ..
+        }) = self.settled.front()
+        {
             match self.let_go(Some(place), first, last, &mut looks) {
                 None => {
                     self.settled.pop_front();
@@ -50,6 +55,17 @@ impl<D: Disk> Group<D> {
             }
         }
         self.go_on_sweeping(&mut looks)
+    }
+
+    /// Before acknowledgements are confirmed: lets some go of what consumers in memory are done with,
+    /// because nothing but its removal says so after a restart. Returns whether there is no more of it.
+    pub(crate) fn let_forgettable_go(&mut self) -> bool {
+        let is_forgettable = |settled: &Settled| !settled.is_kept;
+        if !self.effects.is_confirming() || !self.settled.iter().any(is_forgettable) {
+            return true;
+        }
+        self.let_settled_go();
+        !self.settled.iter().any(is_forgettable)
     }
 
     /// After a consumer was removed or its filters changed: what nobody needs any more goes, some of

@@ -71,8 +71,11 @@ impl<D: Disk> Group<D> {
     /// told by [`failure`](Group::failure).
     pub fn flush(&mut self, now: Timestamp, is_syncing: bool) -> Option<SyncWork<D>> {
         self.keep_snapshot_if_due();
+        let may_confirm = self.let_forgettable_go();
         let written = self.written();
-        self.effects.seal(written);
+        if may_confirm {
+            self.effects.seal(written);
+        }
         self.origins.seal(written.store, self.store.state().last);
         let result = match self.store.file() {
             Some(store) => store.flush(),

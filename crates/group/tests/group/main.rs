@@ -63,6 +63,38 @@ fn what_was_acknowledged_before_a_crash_goes_after_it() {
     assert_eq!((state.messages, state.first), (1, 2));
 }
 
+/// A consumer in memory is forgotten with the process, so that only the removal of a message says that
+/// it was acknowledged: it is on the disk before anybody is told, even if there are so many that they go
+/// in several steps.
+#[test]
+fn what_a_consumer_in_memory_confirmed_stays_away() {
+    const COUNT: u64 = 5000;
+    let config = r#"{"name":"S","subjects":["s.>"],"retention":"interest"}"#;
+    let mut rig = Rig::new(config);
+    let consumer =
+        r#"{"durable_name":"C","ack_policy":"all","max_ack_pending":10000,"mem_storage":true}"#;
+    rig.add(consumer);
+    for _ in 0..=COUNT {
+        rig.publish("s.a", b"", "job");
+    }
+    rig.settle();
+    let next = "$JS.API.CONSUMER.MSG.NEXT.S.C";
+    rig.tell(kind::NEXT, next, &(COUNT + 1).to_string());
+    rig.settle();
+    rig.sent();
+    let ack = format!("$JS.ACK.S.C.1.{COUNT}.{COUNT}.1700000000000000000.1");
+    rig.tell(kind::ACK, &ack, "");
+    let mut sent = Vec::new();
+    while sent != ["inbox "] {
+        let goes_on = rig.step() | rig.sync();
+        sent = rig.sent();
+        assert!(goes_on || !sent.is_empty(), "it is never confirmed");
+    }
+    let rig = Rig::over(config, rig.messages.kill(), rig.journal.kill());
+    let state = rig.group.state();
+    assert_eq!((state.messages, state.first), (1, COUNT + 1));
+}
+
 #[test]
 fn a_full_disk_is_tried_again() {
     let mut rig = Rig::new(STREAM);
