@@ -1,14 +1,15 @@
 //! A raw connection whose end is an ordinary outcome: the suite's own client panics when the server
 //! goes away, and here that is what every round waits for.
 //!
-//! One wildcard inbox takes the answers to requests, and deliveries of pulls. A message that came
-//! while another one was awaited is kept. Each frame sent and read is a tick of the [`Fuse`].
+//! One wildcard inbox takes the answers to requests, and deliveries of pulls; what consumers send by
+//! themselves is subscribed to. A message that came while another one was awaited is kept. What flow
+//! control asks for is answered at once, like a `PING`. Each frame sent and read is a tick of the [`Fuse`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -58,8 +59,12 @@ impl Arrival {
     /// Whether it is a delivery of a consumer.
     #[must_use]
     pub fn is_delivery(&self) -> bool {
+        self.is_from("$JS.ACK.")
+    }
+
+    fn is_from(&self, start: &str) -> bool {
         let reply = self.reply.as_deref().unwrap_or_default();
-        reply.starts_with("$JS.ACK.")
+        reply.starts_with(start)
     }
 }
 
@@ -71,6 +76,8 @@ pub struct Link {
     inbox: String,
     requests: u64,
     kept: VecDeque<Arrival>,
+    subscribed: BTreeSet<String>,
+    subscriptions: u64,
     fuse: Option<Arc<Fuse>>,
 }
 
@@ -90,6 +97,8 @@ impl Link {
             inbox: format!("_INBOX.P{port}"),
             requests: 0,
             kept: VecDeque::new(),
+            subscribed: BTreeSet::new(),
+            subscriptions: 1,
             fuse: None,
         };
         let hello = format!("CONNECT {CONNECT}\r\nSUB {}.* 1\r\nPING\r\n", link.inbox);
@@ -164,12 +173,55 @@ impl Link {
         self.find(|message| message.subject == reply)
     }
 
-    /// Waits for a delivery, or for a status sent to `reply`.
+    /// Waits for a delivery whose ack subject begins with `from`, or for a status sent to `reply`.
     ///
     /// # Errors
     /// As for [`Link::answer`].
-    pub fn delivery(&mut self, reply: &str) -> Run<Arrival> {
-        self.find(|message| message.is_delivery() || message.subject == reply)
+    pub fn delivery(&mut self, reply: &str, from: &str) -> Run<Arrival> {
+        self.find(|message| message.is_from(from) || message.subject == reply)
+    }
+
+    /// A delivery whose ack subject begins with `from`, if one is there or comes before nothing has
+    /// come for `quiet`.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub fn delivery_within(&mut self, from: &str, quiet: Duration) -> Run<Option<Arrival>> {
+        loop {
+            let at = self.kept.iter().position(|message| message.is_from(from));
+            if let Some(found) = at.and_then(|at| self.kept.remove(at)) {
+                return Ok(Some(found));
+            }
+            let is_there = self.at < self.pending.len();
+            if !is_there && (quiet.is_zero() || self.fill(quiet)?.is_none()) {
+                return Ok(None);
+            }
+            if let Some(message) = self.frame()? {
+                self.kept.push_back(message);
+            }
+        }
+    }
+
+    /// Forgets deliveries that came and were not looked at yet, whose ack subject is `unwanted`.
+    pub fn discard(&mut self, unwanted: impl Fn(&str) -> bool) {
+        self.kept
+            .retain(|message| !message.reply.as_deref().is_some_and(&unwanted));
+    }
+
+    /// Subscribes `count` times to a subject, in a queue group unless `group` is empty. Does nothing if
+    /// it did so before.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub fn subscribe(&mut self, subject: &str, group: &str, count: u64) -> Run<()> {
+        if self.subscribed.insert(subject.to_owned()) {
+            for _ in 0..count {
+                self.subscriptions += 1;
+                let line = format!("SUB {subject} {group} {}\r\n", self.subscriptions);
+                self.write(line.as_bytes())?;
+            }
+        }
+        Ok(())
     }
 
     fn find(&mut self, wanted: impl Fn(&Arrival) -> bool) -> Run<Arrival> {
@@ -262,30 +314,45 @@ impl Link {
 
     fn message(&mut self) -> Run<Arrival> {
         loop {
-            let line = self.line()?;
-            if line == "PING" {
-                self.tcp.write_all(b"PONG\r\n").map_err(|_| Stop::Gone)?;
-                continue;
+            if let Some(message) = self.frame()? {
+                return Ok(message);
             }
-            let words: Vec<&str> = line.split(' ').collect();
-            let with_headers = words[0] == "HMSG";
-            if !with_headers && words[0] != "MSG" {
-                return wrong(format!("the server says {line}"));
-            }
-            let sizes = 1 + usize::from(with_headers);
-            let size = |back: usize| words[words.len() - back].parse::<usize>().unwrap_or(0);
-            let (total, head) = (size(1), if with_headers { size(2) } else { 0 });
-            let reply = (words.len() == 4 + sizes).then(|| words[3].to_owned());
-            let subject = words[1].to_owned();
-            let body = self.take(total + 2)?;
-            self.tick();
-            return Ok(Arrival {
-                subject,
-                reply,
-                headers: String::from_utf8_lossy(&body[..head]).into_owned(),
-                payload: body[head..total].to_vec(),
-            });
         }
+    }
+
+    /// The next frame, if it is a message that somebody may wait for.
+    fn frame(&mut self) -> Run<Option<Arrival>> {
+        let line = self.line()?;
+        if line == "PING" {
+            self.tcp.write_all(b"PONG\r\n").map_err(|_| Stop::Gone)?;
+            return Ok(None);
+        }
+        let words: Vec<&str> = line.split(' ').collect();
+        let with_headers = words[0] == "HMSG";
+        if !with_headers && words[0] != "MSG" {
+            return wrong(format!("the server says {line}"));
+        }
+        let sizes = 1 + usize::from(with_headers);
+        let size = |back: usize| words[words.len() - back].parse::<usize>().unwrap_or(0);
+        let (total, head) = (size(1), if with_headers { size(2) } else { 0 });
+        let reply = (words.len() == 4 + sizes).then(|| words[3].to_owned());
+        let subject = words[1].to_owned();
+        let body = self.take(total + 2)?;
+        self.tick();
+        let message = Arrival {
+            subject,
+            reply,
+            headers: String::from_utf8_lossy(&body[..head]).into_owned(),
+            payload: body[head..total].to_vec(),
+        };
+        if message.status() != Some("100") {
+            return Ok(Some(message));
+        }
+        let stalled = message.header("Nats-Consumer-Stalled");
+        if let Some(go_on) = message.reply.as_deref().or(stalled) {
+            self.publish(go_on, "", &[], b"")?;
+        }
+        Ok(None)
     }
 
     fn line(&mut self) -> Run<String> {
@@ -297,14 +364,14 @@ impl Link {
                 self.at = from + end + 1;
                 return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
             }
-            let count = self.fill()?;
+            let count = self.more()?;
             from = self.pending.len() - count;
         }
     }
 
     fn take(&mut self, count: usize) -> Run<Vec<u8>> {
         while self.pending.len() - self.at < count {
-            self.fill()?;
+            self.more()?;
         }
         let bytes = self.pending[self.at..self.at + count].to_vec();
         self.at += count;
@@ -312,15 +379,23 @@ impl Link {
     }
 
     /// Reads once and says how much.
-    fn fill(&mut self) -> Run<usize> {
+    fn more(&mut self) -> Run<usize> {
+        match self.fill(wait::DEADLINE)? {
+            Some(count) => Ok(count),
+            None => wrong("no answer in time"),
+        }
+    }
+
+    /// Reads once and says how much, `None` if nothing comes for so long.
+    fn fill(&mut self, patience: Duration) -> Run<Option<usize>> {
         self.pending.drain(..self.at);
         self.at = 0;
         let mut chunk = [0; 16 * 1024];
-        let end = Instant::now() + wait::DEADLINE;
+        let end = Instant::now() + patience;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return wrong("no answer in time");
+                return Ok(None);
             }
             self.tcp
                 .set_read_timeout(Some(left))
@@ -329,7 +404,7 @@ impl Link {
                 Ok(0) => return Err(Stop::Gone),
                 Ok(count) => {
                     self.pending.extend_from_slice(&chunk[..count]);
-                    return Ok(count);
+                    return Ok(Some(count));
                 }
                 Err(error)
                     if matches!(

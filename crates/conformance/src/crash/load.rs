@@ -11,6 +11,7 @@ pub mod admin;
 pub mod batch;
 pub mod consume;
 pub mod counter;
+pub mod flow;
 pub mod overwrite;
 pub mod publish;
 pub mod snapshot;
@@ -53,10 +54,9 @@ pub trait Load: Send {
     }
 }
 
-/// The loads of a world: always one of each kind of consumer's stream or of publishing, more by
-/// the seed.
+/// The loads of a world, six of all by the seed.
 #[must_use]
-pub fn choose(rng: &mut Rng) -> Vec<Box<dyn Load>> {
+pub fn choose(rng: &mut Rng, damage: bool) -> Vec<Box<dyn Load>> {
     let mut all: Vec<Box<dyn Load>> = publish::all(rng);
     all.extend(consume::all(rng));
     all.push(Box::new(counter::Counter::new()));
@@ -64,6 +64,7 @@ pub fn choose(rng: &mut Rng) -> Vec<Box<dyn Load>> {
     all.push(Box::new(admin::Admin::new()));
     all.push(Box::new(overwrite::Overwrites::new()));
     all.push(Box::new(snapshot::Snapshots::new()));
+    all.push(Box::new(flow::Flow::new(damage)));
     while all.len() > 6 {
         let at = rng.below(all.len() as u64) as usize;
         drop(all.swap_remove(at));

@@ -89,7 +89,7 @@ fn start(store: &Path) -> Result<Server, String> {
 /// What went wrong first.
 pub fn run(seed: u64, rounds: u64, damage: bool) -> Result<Tally, Box<Failure>> {
     let mut rng = Rng::new(seed);
-    let loads = load::choose(&mut rng);
+    let loads = load::choose(&mut rng, damage);
     let mut world = World {
         seed,
         rng,

@@ -1,8 +1,10 @@
-//! Consumers that pull: every kind of ack, on streams that keep, hand out once, or keep while
-//! somebody is interested.
+//! Consumers with acks of every kind, that pull or are pushed to, on streams that keep, hand out
+//! once, or keep while somebody is interested. Some of the consumers are in memory, and one of the
+//! streams: what is in memory ends with the server, as in nats-server, so that they are expected to be
+//! gone after a start and are made anew.
 
-use std::collections::{BTreeSet, HashMap};
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -15,23 +17,21 @@ use crate::crash::rng::Rng;
 use crate::crash::{Run, wrong};
 use crate::wait;
 
-/// What is known of one consumer.
-struct Consumer {
-    name: &'static str,
-    /// Acks that were confirmed.
-    sure: BTreeSet<u64>,
-    /// Acks that were sent.
-    maybe: BTreeSet<u64>,
-    /// How often a message was delivered at most.
-    counts: HashMap<u64, u64>,
-    /// Deliveries not answered yet.
-    open: Vec<(String, u64)>,
-}
+pub mod member;
+mod memory;
+
+use member::{Consumer, Kind};
+use memory::expect_missing;
+
+/// How long nothing may come before a consumer is asked what is open.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// A stream and its consumers.
 pub struct Consumption {
     ledger: Ledger,
     retention: &'static str,
+    /// `file` or `memory`.
+    storage: &'static str,
     consumers: Vec<Consumer>,
     /// Damage may have taken acks: what comes back is counted, not refused.
     forgetful: bool,
@@ -41,26 +41,35 @@ pub struct Consumption {
     confirmed: u64,
 }
 
-/// One stream of each retention.
+/// Streams of each retention, with consumers of each kind. A name is not the end of another one.
 #[must_use]
 pub fn all(_: &mut Rng) -> Vec<Box<dyn Load>> {
-    let table: [(&str, &str, &[&str]); 3] = [
-        ("KEEP", "limits", &["C1", "C2"]),
-        ("WORK", "workqueue", &["C1"]),
-        ("WANT", "interest", &["C1", "C2"]),
+    use Kind::{Group, Memory, Paced, Pull, Push};
+    let pulls: &[(&str, Kind)] = &[("C1", Pull), ("C2", Pull)];
+    let pushes: &[(&str, Kind)] = &[("P1", Push), ("P2", Group), ("P3", Paced)];
+    let fades: &[(&str, Kind)] = &[("C1", Pull), ("M1", Memory)];
+    let table = [
+        ("KEEP", "limits", "file", pulls),
+        ("WORK", "workqueue", "file", &pulls[..1]),
+        ("WANT", "interest", "file", pulls),
+        ("PUSH", "limits", "file", pushes),
+        ("PUSHQ", "workqueue", "file", &pushes[..1]),
+        ("PUSHG", "workqueue", "file", &pushes[1..2]),
+        ("PUSHI", "interest", "file", &pushes[1..]),
+        ("FADE", "limits", "file", fades),
+        ("FADEQ", "workqueue", "file", &fades[1..]),
+        ("FADEI", "interest", "file", fades),
+        ("MEM", "limits", "memory", &[("C1", Pull), ("P1", Push)]),
     ];
     let mut loads: Vec<Box<dyn Load>> = Vec::new();
-    for (stream, retention, names) in table {
-        let consumers = names.iter().map(|name| Consumer {
-            name,
-            sure: BTreeSet::new(),
-            maybe: BTreeSet::new(),
-            counts: HashMap::new(),
-            open: Vec::new(),
-        });
+    for (stream, retention, storage, consumers) in table {
+        let consumers = consumers
+            .iter()
+            .map(|&(name, kind)| Consumer::new(name, kind));
         loads.push(Box::new(Consumption {
             ledger: Ledger::new(stream, Rule::default()),
             retention,
+            storage,
             consumers: consumers.collect(),
             forgetful: false,
             forgotten: 0,
@@ -102,10 +111,11 @@ impl Consumption {
     ) -> Run<u64> {
         let (stream, name) = (&self.ledger.stream, self.consumers[at].name);
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+        let from = self.acks_of(at);
         let inbox = link.post(&subject, &[], body.as_bytes())?;
         let mut count = 0;
         while count < batch {
-            let delivery = link.delivery(&inbox)?;
+            let delivery = link.delivery(&inbox, &from)?;
             if !delivery.is_delivery() {
                 break;
             }
@@ -114,6 +124,34 @@ impl Consumption {
             answer(self, link, &reply, sequence)?;
         }
         Ok(count)
+    }
+
+    /// Gives what was pushed to `answer`, until nothing came for `quiet`; returns how many came.
+    fn hear(
+        &mut self,
+        link: &mut Link,
+        at: usize,
+        quiet: Duration,
+        batch: u64,
+        mut answer: impl FnMut(&mut Self, &mut Link, &str, u64) -> Run<()>,
+    ) -> Run<u64> {
+        let from = self.acks_of(at);
+        self.consumers[at].listen(link, &self.ledger.stream)?;
+        let mut count = 0;
+        while count < batch
+            && let Some(delivery) = link.delivery_within(&from, quiet)?
+        {
+            count += 1;
+            let (reply, sequence) = self.delivered(at, &delivery)?;
+            answer(self, link, &reply, sequence)?;
+        }
+        Ok(count)
+    }
+
+    /// How the ack subjects of a consumer begin.
+    fn acks_of(&self, at: usize) -> String {
+        let name = self.consumers[at].name;
+        format!("$JS.ACK.{}.{name}.", self.ledger.stream)
     }
 
     /// Checks a delivery; returns where and what to ack.
@@ -151,9 +189,7 @@ impl Consumption {
         }
         let all = |test: &dyn Fn(&Consumer) -> bool| self.consumers.iter().all(test);
         let sure = all(&|consumer| consumer.sure.contains(&sequence));
-        let maybe = all(&|consumer| {
-            consumer.sure.contains(&sequence) || consumer.maybe.contains(&sequence)
-        });
+        let maybe = all(&|consumer| consumer.may_have_acked(sequence));
         if sure {
             self.ledger.mark(&[number], Presence::Removed);
         } else if maybe {
@@ -172,6 +208,13 @@ impl Consumption {
         self.consumers[at].sure.insert(sequence);
         self.mark(sequence);
         self.confirmed += 1;
+        if self.consumers[at].is_push() {
+            // It may have been pushed once more before it was acked.
+            let (from, word) = (self.acks_of(at), sequence.to_string());
+            link.discard(|reply| {
+                reply.starts_with(&from) && reply.split('.').nth(5) == Some(word.as_str())
+            });
+        }
         Ok(())
     }
 
@@ -207,7 +250,7 @@ impl Consumption {
         let Some((reply, sequence)) = consumer.open.pop() else {
             return Ok(());
         };
-        if consumer.sure.contains(&sequence) || consumer.maybe.contains(&sequence) {
+        if consumer.may_have_acked(sequence) {
             return Ok(());
         }
         self.ack_sure(link, at, &reply, sequence)
@@ -284,9 +327,14 @@ impl Consumption {
             if Instant::now() > end {
                 return wrong(format!("the consumer does not run empty: {info}"));
             }
-            self.pull(link, at, body, 200, |this, link, reply, sequence| {
+            let ack = |this: &mut Self, link: &mut Link, reply: &str, sequence| {
                 this.ack_sure(link, at, reply, sequence)
-            })?;
+            };
+            if self.consumers[at].is_push() {
+                self.hear(link, at, QUIET, 200, ack)?;
+            } else {
+                self.pull(link, at, body, 200, ack)?;
+            }
         }
     }
 }
@@ -300,20 +348,11 @@ impl Load for Consumption {
         let stream = &self.ledger.stream;
         let config = json!({
             "name": stream, "subjects": [format!("{stream}.*")], "retention": self.retention,
-            "allow_direct": true,
+            "storage": self.storage, "allow_direct": true,
         });
         link.ok(&format!("STREAM.CREATE.{stream}"), &config)?;
-        for consumer in &self.consumers {
-            let config = json!({"stream_name": stream, "config": {
-                "name": consumer.name, "durable_name": consumer.name, "ack_policy": "explicit",
-                "ack_wait": 500_000_000, "max_ack_pending": 10_000,
-            }});
-            link.ok(
-                &format!("CONSUMER.CREATE.{stream}.{}", consumer.name),
-                &config,
-            )?;
-        }
-        Ok(())
+        let mut consumers = self.consumers.iter();
+        consumers.try_for_each(|consumer| consumer.create(link, stream))
     }
 
     fn step(&mut self, link: &mut Link, rng: &mut Rng) -> Run<()> {
@@ -325,25 +364,37 @@ impl Load for Consumption {
                 let batch = 1 + rng.below(10);
                 let body = format!(r#"{{"batch":{batch},"no_wait":true}}"#);
                 let mut dice = rng.fork();
-                self.pull(link, at, &body, batch, |this, link, reply, sequence| {
+                let answer = |this: &mut Self, link: &mut Link, reply: &str, sequence| {
                     this.answer(link, at, reply, sequence, dice.below(100))
-                })?;
+                };
+                if !self.consumers[at].is_push() {
+                    self.pull(link, at, &body, batch, answer)?;
+                } else if self.hear(link, at, Duration::ZERO, batch, answer)? == 0 {
+                    self.publish(link, rng)?;
+                }
                 Ok(())
             }
         }
     }
 
     fn verify(&mut self, link: &mut Link, damage: Option<&Damage>) -> Run<Found> {
+        if self.storage == "memory" {
+            self.begin_anew(link)?;
+            return Ok(Found::default());
+        }
+        self.forget(damage);
         let found = compare(link, &mut self.ledger, damage)?;
         self.forgetful = damage.is_some_and(|damage| damage.touches(&self.ledger.stream));
         let there = self.there();
         for at in 0..self.consumers.len() {
+            let (stream, consumer) = (&self.ledger.stream, &self.consumers[at]);
+            let question = format!("CONSUMER.INFO.{stream}.{}", consumer.name);
+            if consumer.kind == Kind::Memory {
+                expect_missing(link, &question, 10014)?;
+                consumer.create(link, stream)?;
+            }
             if self.forgetful {
-                let name = self.consumers[at].name;
-                link.ok(
-                    &format!("CONSUMER.INFO.{}.{name}", self.ledger.stream),
-                    &Value::Null,
-                )?;
+                link.ok(&question, &Value::Null)?;
             } else {
                 self.check_info(link, at, &there)?;
             }
@@ -352,16 +403,21 @@ impl Load for Consumption {
     }
 
     fn settle(&mut self, link: &mut Link, damage: Option<&Damage>) -> Run<()> {
+        if self.storage == "memory" {
+            // It has nothing yet since the start.
+            let mut rng = Rng::new(1);
+            for _ in 0..20 {
+                self.step(link, &mut rng)?;
+            }
+        }
         one_more(link, &mut self.ledger, None)?;
         for at in 0..self.consumers.len() {
             self.drain(link, at)?;
         }
         let there = self.there();
         for consumer in &self.consumers {
-            let acked = |sequence: &u64| {
-                consumer.sure.contains(sequence) || consumer.maybe.contains(sequence)
-            };
-            if let Some(missed) = there.iter().find(|sequence| !acked(sequence)) {
+            let unacked = |sequence: &&u64| !consumer.may_have_acked(**sequence);
+            if let Some(missed) = there.iter().find(unacked) {
                 return wrong(format!(
                     "{} {}: {missed} was never delivered",
                     self.ledger.stream, consumer.name
