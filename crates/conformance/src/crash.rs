@@ -8,14 +8,18 @@
 //! (after so many frames sent and answers read, [`fuse`]), the damage. What a real process does in
 //! between is not, so a seed finds the same neighbourhood again, not the same instruction.
 //!
+//! The seed also decides whether all is encrypted, and which streams are compressed ([`form`]).
+//!
 //! Invariants: the model is fed by answers of the server only (a publish without PubAck may or may
 //! not be stored); nothing here knows how the server stores anything, except that a payload stands
-//! somewhere in a file as it was sent, which is how [`damage`] tells which messages lay under it.
+//! somewhere in a file as it was sent, which is how [`damage`] tells which messages lay under it. (Of
+//! one that is encrypted it is only known which stream's files it is in.)
 //!
 //! Absent: power loss (a killed process leaves the page cache intact; the store's own simulated disk
 //! covers what was not synced), full disks, and clients of any library.
 
 pub mod damage;
+pub mod form;
 pub mod fuse;
 pub mod ledger;
 pub mod link;

@@ -2,6 +2,8 @@
 //!
 //! A message's payload stands in some file as it was sent, and begins with its stream and number; so
 //! the places are found without knowing the format, with a margin for what stands around a payload.
+//! (A compressed one begins as it was sent, too.) Where everything is encrypted it is only known which
+//! stream's file was damaged, and how many messages had room in the damaged part.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,9 @@ use super::rng::Rng;
 const BEFORE: usize = 320;
 const AFTER: usize = 112;
 
+/// The least a message takes in a file.
+const LEAST: usize = 48;
+
 /// What was done to a file.
 #[derive(Debug, Clone)]
 pub struct Damage {
@@ -19,15 +24,17 @@ pub struct Damage {
     pub file: PathBuf,
     /// What was done.
     pub what: String,
+    is_encrypted: bool,
+    most: u64,
     from: usize,
     to: usize,
     before: Vec<u8>,
 }
 
 impl Damage {
-    /// Damages one file below `dir`; `None` if there is nothing to damage.
+    /// Damages one file below `dir`, where all may be encrypted; `None` if there is nothing to damage.
     #[must_use]
-    pub fn inflict(dir: &Path, rng: &mut Rng) -> Option<Self> {
+    pub fn inflict(dir: &Path, rng: &mut Rng, is_encrypted: bool) -> Option<Self> {
         let mut files = Vec::new();
         collect(dir, &mut files);
         files.sort();
@@ -75,6 +82,8 @@ impl Damage {
         Some(Self {
             file: path.strip_prefix(dir).unwrap_or(&path).to_owned(),
             what: format!("{what} ({used} of {} bytes used)", before.len()),
+            is_encrypted,
+            most: most(from, to.min(used)),
             from,
             to,
             before,
@@ -84,6 +93,9 @@ impl Damage {
     /// Whether a message of `stream` lay under it, whose payload is `len` bytes long.
     #[must_use]
     pub fn covers(&self, stream: &str, number: usize, len: usize) -> bool {
+        if self.is_encrypted {
+            return self.touches(stream);
+        }
         let mark = format!("{stream}:{number}:").into_bytes();
         let mut places = self
             .before
@@ -94,11 +106,28 @@ impl Damage {
         places.any(|at| at.saturating_sub(BEFORE) < self.to && at + len + AFTER > self.from)
     }
 
+    /// How many messages may have lain under it.
+    #[must_use]
+    pub fn most(&self) -> u64 {
+        self.most
+    }
+
     /// Whether it was done to a file of `stream`, judged by the path.
     #[must_use]
     pub fn touches(&self, stream: &str) -> bool {
         let mut parts = self.file.components();
         parts.any(|part| part.as_os_str() == stream)
+    }
+}
+
+/// How many messages have room between `from` and `to`, those included that begin before it or end
+/// after it.
+fn most(from: usize, to: usize) -> u64 {
+    let len = to.saturating_sub(from);
+    if len == 0 {
+        0
+    } else {
+        (len / LEAST + 2) as u64
     }
 }
 

@@ -1,13 +1,16 @@
-//! A world: one store directory, its loads, and rounds of load, kill, start and comparison.
+//! A world: one store directory, its loads, and rounds of load, kill, start and comparison. The seed
+//! decides too what the files look like: plain or encrypted, from the beginning or from a later start
+//! on, and which streams are compressed ([`Form`]).
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::damage::Damage;
+use super::form::Form;
 use super::fuse::Fuse;
 use super::link::Link;
 use super::load::{self, Load};
@@ -22,6 +25,10 @@ pub struct Tally {
     pub rounds: u64,
     /// Rounds with a damaged file.
     pub damaged: u64,
+    /// Rounds after whose kill the server encrypted what it wrote.
+    pub encrypted: u64,
+    /// Rounds of worlds with a compressed stream.
+    pub compressed: u64,
     /// Starts that were killed as well.
     pub interrupted: u64,
     /// Publishes, acks and API requests that were confirmed.
@@ -42,6 +49,8 @@ impl Tally {
     pub fn add(&mut self, other: Self) {
         self.rounds += other.rounds;
         self.damaged += other.damaged;
+        self.encrypted += other.encrypted;
+        self.compressed += other.compressed;
         self.interrupted += other.interrupted;
         self.confirmed += other.confirmed;
         self.compared += other.compared;
@@ -72,13 +81,13 @@ struct World {
     seed: u64,
     rng: Rng,
     store: tempfile::TempDir,
+    form: Form,
     loads: Vec<Box<dyn Load>>,
     tally: Tally,
 }
 
-fn start(store: &Path) -> Result<Server, String> {
-    let dir = store.to_str().unwrap_or_default();
-    let builder = Server::builder().args(&["-js", "-sd", dir]);
+fn start(config: &str) -> Result<Server, String> {
+    let builder = Server::builder().config(config);
     catch_unwind(AssertUnwindSafe(|| builder.start()))
         .map_err(|_| "the server does not start".to_owned())
 }
@@ -90,16 +99,23 @@ fn start(store: &Path) -> Result<Server, String> {
 pub fn run(seed: u64, rounds: u64, damage: bool) -> Result<Tally, Box<Failure>> {
     let mut rng = Rng::new(seed);
     let loads = load::choose(&mut rng, damage);
+    let form = Form::choose(&mut rng, rounds);
     let mut world = World {
         seed,
         rng,
         store: tempfile::tempdir().expect("a temporary directory"),
+        form,
         loads,
         tally: Tally::default(),
     };
-    let mut server = start(world.store.path()).map_err(|text| world.failure(0, text, None, ""))?;
+    let mut server = start(&world.config(0)).map_err(|text| world.failure(0, text, None, ""))?;
     let addr = server.addr();
-    let ready = world.each(|load| load.setup(&mut Link::connect(addr, None)?));
+    let form = world.form.clone();
+    let ready = world.each(|load| {
+        let mut link = Link::connect(addr, None)?;
+        load.setup(&mut link)?;
+        form.compress(&mut link, load.name())
+    });
     ready.map_err(|text| world.failure(0, text, None, &server.log()))?;
     for round in 1..=rounds {
         let damaging = damage && round == rounds;
@@ -114,6 +130,10 @@ pub fn run(seed: u64, rounds: u64, damage: bool) -> Result<Tally, Box<Failure>> 
 }
 
 impl World {
+    fn config(&self, round: u64) -> String {
+        self.form.config(self.store.path(), round)
+    }
+
     fn each(&mut self, mut act: impl FnMut(&mut dyn Load) -> Run<()>) -> Result<(), String> {
         for load in &mut self.loads {
             let name = load.name().to_owned();
@@ -137,15 +157,15 @@ impl World {
         result.map_err(|text| self.failure(round, text, None, &log))?;
         while self.rng.percent(20) {
             let moment = Duration::from_micros(self.rng.below(40_000));
-            interrupt(self.store.path(), moment);
+            interrupt(&self.config(round), moment);
             self.tally.interrupted += 1;
         }
         let damage = damaging
-            .then(|| Damage::inflict(self.store.path(), &mut self.rng))
+            .then(|| Damage::inflict(self.store.path(), &mut self.rng, self.form.is_encrypted()))
             .flatten();
         let damage = damage.as_ref();
         let server =
-            start(self.store.path()).map_err(|text| self.failure(round, text, damage, ""))?;
+            start(&self.config(round)).map_err(|text| self.failure(round, text, damage, ""))?;
         let result = self.compare(server.addr(), damage, last).and_then(|lost| {
             let log = server.log();
             if log.contains("panicked") {
@@ -160,6 +180,8 @@ impl World {
         result.map_err(|text| self.failure(round, text, damage, &server.log()))?;
         self.tally.rounds += 1;
         self.tally.damaged += u64::from(damage.is_some());
+        self.tally.encrypted += u64::from(self.form.encrypts(round));
+        self.tally.compressed += u64::from(self.form.compresses());
         Ok(server)
     }
 
@@ -258,11 +280,13 @@ fn work(load: &mut dyn Load, addr: SocketAddr, fuse: &Arc<Fuse>, rng: &mut Rng) 
 }
 
 /// Starts a server and kills it after `moment`, in the middle of its recovery or shortly after.
-fn interrupt(store: &Path, moment: Duration) {
+fn interrupt(config: &str, moment: Duration) {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), config).expect("a temporary file can be written");
     let mut command = Command::new(cli::binary());
     command
-        .args(["-js", "-a", "127.0.0.1", "-p", "-1", "-sd"])
-        .arg(store)
+        .args(["-a", "127.0.0.1", "-p", "-1", "-c"])
+        .arg(file.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -275,6 +275,13 @@ pub(super) fn compare(link: &mut Link, ledger: &mut Ledger, damage: Option<&Dama
     let bulk = ledger.bulk + 400;
     let covers = |number| damage.is_some_and(|damage| damage.covers(&stream, number, bulk));
     let found = told(ledger.compare(&contents, &covers))?;
+    let most = damage.map_or(0, Damage::most);
+    if found.lost > most {
+        return wrong(format!(
+            "{stream}: {} messages lost, {most} have room under the damage",
+            found.lost
+        ));
+    }
     let count = |state: &Value| state["messages"].as_u64().unwrap_or(0);
     let between = count(&state)..=count(&before);
     if !between.contains(&found.present) {
