@@ -13,6 +13,7 @@ struct Raw {
 /// A message as bytes: its subject, its reply if any, and everything after the control line.
 struct Chunk {
     subject: String,
+    sid: String,
     reply: Option<String>,
     body: Vec<u8>,
 }
@@ -40,6 +41,7 @@ impl Raw {
         body.truncate(size);
         Chunk {
             subject: words[1].to_owned(),
+            sid: words[2].to_owned(),
             reply: (words.len() == 4 + sizes).then(|| words[3].to_owned()),
             body,
         }
@@ -47,8 +49,13 @@ impl Raw {
 
     #[track_caller]
     fn answer(&mut self) -> Value {
+        self.answer_on("inbox")
+    }
+
+    #[track_caller]
+    fn answer_on(&mut self, subject: &str) -> Value {
         let message = self.next();
-        assert_eq!(message.subject, "inbox");
+        assert_eq!(message.subject, subject);
         serde_json::from_slice(&message.body).expect("JSON")
     }
 
@@ -149,6 +156,35 @@ fn a_stream_comes_back_with_its_consumers() {
         assert_eq!(counts(&next[0])[1], 5);
         assert_eq!(js.put("s.1", "x"), 6);
     }
+}
+
+/// Official clients have one subscription for all answers, which matches the chunks as well, and listen to
+/// these only when they have the answer: what was sent before would be lost.
+#[test]
+fn chunks_wait_for_who_listens_to_them_alone() {
+    let server = server();
+    let mut js = JetStream::connect(&server);
+    filled(&mut js);
+    let mut client = server.quiet();
+    let body = r#"{"deliver_subject":"in.chunks"}"#;
+    let ask = format!(
+        "SUB in.* 1\r\nPUB $JS.API.STREAM.SNAPSHOT.S in.answer {}\r\n{body}\r\n",
+        body.len()
+    );
+    client.send(ask);
+    let mut raw = Raw { client };
+    let answer = raw.answer_on("in.answer");
+    assert_eq!(answer.get("error"), None, "{answer}");
+    // Another snapshot is taken whole meanwhile.
+    Raw::connect(&server).snapshot("");
+    raw.client.sync();
+    raw.client.send("UNSUB 1\r\nSUB in.chunks 2\r\n");
+    let first = raw.next();
+    assert_eq!(
+        (first.subject.as_str(), first.sid.as_str()),
+        ("in.chunks", "2")
+    );
+    assert!(!first.body.is_empty());
 }
 
 #[test]

@@ -298,6 +298,14 @@ impl Account {
             || (queue.is_none() && matched.plain().iter().chain(matched.tied()).any(is_open))
     }
 
+    /// Whether somebody listens to exactly `subject`, and not just to more than that.
+    pub(crate) fn is_listened_to(&self, subject: &[u8]) -> bool {
+        let mut matched = Matched::default();
+        self.interest_again().collect(subject, &mut matched);
+        let mut plain = matched.plain().iter();
+        plain.any(|sub| sub.subject() == subject && !sub.destination().is_closed())
+    }
+
     /// The interest, for reading by a thread that may be reading it already: it does not wait behind
     /// a change that waits for the first reading to end.
     pub(crate) fn interest_again(&self) -> RwLockReadGuard<'_, Interest<Connection>> {

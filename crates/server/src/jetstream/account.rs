@@ -261,6 +261,11 @@ impl AccountJetStream {
             .publish(&self.account, subject, headers, payload);
     }
 
+    /// Whether somebody listens to exactly `subject`.
+    pub(crate) fn is_listened_to(&self, subject: &str) -> bool {
+        self.account.is_listened_to(subject.as_bytes())
+    }
+
     /// Whether anybody would get a message to `subject` now.
     pub(crate) fn has_interest(&self, subject: &str) -> bool {
         self.account.has_interest(subject.as_bytes(), None)
