@@ -96,6 +96,14 @@ fn schedules_are_checked() {
             "o.d",
         ])
         .ok();
+    // Two days: the server knows no unit that is longer than an hour.
+    let often = "pub o.t x --schedule-every 90s --schedule-dest o.d --schedule-ttl 2d";
+    world.nats(&often.split(' ').collect::<Vec<_>>()).ok();
+    let stored = world.nats(&["stream", "get", "S", "--last-for", "o.t"]);
+    let stored = stored.ok().stdout;
+    for header in ["Nats-Schedule: @every 90s", "Nats-Schedule-TTL: 172800s"] {
+        assert!(stored.contains(header), "{stored}");
+    }
     world
         .nats(&["pub", "o.s", "x", "--schedule-after", "1h"])
         .fails_with("--schedule-dest is required");
@@ -143,6 +151,10 @@ fn stored_messages_are_read_back() {
     );
     assert_eq!(bodies(&["--stream", "S", "--since", "1h"]), "m1\nm2\nm3\n");
     assert_eq!(bodies(&["o.>", "--last-per-subject"]), "m1\nm2\nm3\n");
+    assert_eq!(
+        bodies(&["--stream", "S", "--last-per-subject"]),
+        "m1\nm2\nm3\n"
+    );
     assert_eq!(bodies(&["--stream", "S", "--direct"]), "m1\nm2\nm3\n");
     assert_eq!(bodies(&["o.3", "--stream", "S", "--direct"]), "m3\n");
     world

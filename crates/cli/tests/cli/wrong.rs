@@ -19,6 +19,11 @@ fn commands_for_everybody_tell_what_is_wrong() {
     let world = World::new();
     let lines = [
         ("bench pub a --msgs 0", "at least the number of clients"),
+        ("bench pub a..b --msgs 1", "words with dots between them"),
+        (
+            "bench js pub sync a. --msgs 1",
+            "words with dots between them",
+        ),
         ("bench sub a --clients 0", "--clients must be between"),
         (
             "bench service serve a --server 127.0.0.1:1",

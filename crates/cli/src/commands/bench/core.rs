@@ -6,7 +6,7 @@ use super::job::{Client, CommonArgs, Job};
 use super::message::{ContentArgs, MessageArgs};
 use super::pace::PaceArgs;
 use crate::app::App;
-use crate::commands::shared::template;
+use crate::commands::shared::{subjects, template};
 use crate::connect::raw::{Block, Frame, Raw};
 use crate::error::{Error, Result};
 use crate::note;
@@ -27,6 +27,7 @@ const REPLY_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(clap::Args)]
 pub(super) struct PubArgs {
     /// Subject to use for the benchmark
+    #[arg(value_parser = subjects::arg)]
     subject: String,
     #[command(flatten)]
     common: CommonArgs,
@@ -39,6 +40,7 @@ pub(super) struct PubArgs {
 #[derive(clap::Args)]
 pub(super) struct SubArgs {
     /// Subject to use for the benchmark
+    #[arg(value_parser = subjects::arg)]
     subject: String,
     #[command(flatten)]
     common: CommonArgs,
@@ -50,6 +52,7 @@ pub(super) struct SubArgs {
 #[derive(clap::Args)]
 pub(super) struct RequestArgs {
     /// Subject to use for the benchmark
+    #[arg(value_parser = subjects::arg)]
     subject: String,
     #[command(flatten)]
     common: CommonArgs,
@@ -62,6 +65,7 @@ pub(super) struct RequestArgs {
 #[derive(clap::Args)]
 pub(super) struct ServeArgs {
     /// Subject to use for the benchmark
+    #[arg(value_parser = subjects::arg)]
     subject: String,
     #[command(flatten)]
     common: CommonArgs,

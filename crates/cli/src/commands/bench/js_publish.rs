@@ -12,7 +12,7 @@ use super::pace::PaceArgs;
 use crate::app::App;
 use crate::commands::publish::read_ack;
 use crate::commands::shared::buckets::storage;
-use crate::commands::shared::template;
+use crate::commands::shared::{subjects, template};
 use crate::connect::raw::{Frame, Message};
 use crate::error::{Context, Error, Result};
 use crate::jsm::{StreamConfig, code};
@@ -41,6 +41,7 @@ pub(super) enum Mode {
 #[derive(clap::Args)]
 pub(super) struct PublishArgs {
     /// Subject to use for the benchmark
+    #[arg(value_parser = subjects::arg)]
     subject: String,
     #[command(flatten)]
     common: CommonArgs,

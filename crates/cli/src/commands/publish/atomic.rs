@@ -11,7 +11,6 @@ use crate::app::App;
 use crate::commands::shared::{headers, template};
 use crate::error::{Context, Error, Result};
 use crate::note;
-use crate::output::number;
 
 /// Messages of a batch that servers take by default.
 const MAX_BATCH: usize = 1000;
@@ -23,8 +22,19 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Adds a message.
-    pub(super) fn add(&mut self, subject: String, headers: HeaderMap, body: Vec<u8>, quiet: bool) {
+    /// Adds a message, unless there are too many already: they wait in memory.
+    pub(super) fn add(
+        &mut self,
+        subject: String,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        quiet: bool,
+    ) -> Result<()> {
+        if self.messages.len() >= MAX_BATCH {
+            return Err(Error::new(format!(
+                "there are too many messages for one batch: at most {MAX_BATCH}"
+            )));
+        }
         if !quiet {
             note!(
                 "Adding {} bytes to batch on subject {subject:?}",
@@ -32,6 +42,7 @@ impl Batch {
             );
         }
         self.messages.push((subject, headers, body));
+        Ok(())
     }
 
     /// Sends everything and waits for the acknowledgement of the whole.
@@ -39,12 +50,6 @@ impl Batch {
         let count = self.messages.len();
         if count == 0 {
             return Err(Error::new("there are no messages to publish"));
-        }
-        if count > MAX_BATCH {
-            let count = number::grouped(count as u64);
-            return Err(Error::new(format!(
-                "{count} messages are too many for one batch: at most {MAX_BATCH}"
-            )));
         }
         let id = template::id();
         for (at, (subject, mut batch_headers, body)) in self.messages.into_iter().enumerate() {

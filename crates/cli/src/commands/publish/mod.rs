@@ -115,7 +115,7 @@ impl PublishArgs {
                             .try_for_each(|(key, value)| headers::add(&mut headers, key, value))?;
                     }
                     match () {
-                        () if self.atomic => batch.add(subject, headers, body, quiet),
+                        () if self.atomic => batch.add(subject, headers, body, quiet)?,
                         () if in_stream => {
                             let ack = store(app, &client, &subject, headers, body, quiet).await?;
                             describe(&ack, quiet);

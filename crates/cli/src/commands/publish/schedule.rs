@@ -70,10 +70,7 @@ impl ScheduleArgs {
             ("Nats-Schedule", self.pattern()?),
             ("Nats-Schedule-Target", dest),
         ];
-        headers.extend(
-            self.ttl
-                .map(|ttl| ("Nats-Schedule-TTL", duration::human(ttl))),
-        );
+        headers.extend(self.ttl.map(|ttl| ("Nats-Schedule-TTL", go_duration(ttl))));
         headers.extend(
             self.source
                 .clone()
@@ -105,11 +102,10 @@ impl ScheduleArgs {
     }
 }
 
-/// Go's durations have no days.
+/// As the server reads it: Go's durations have no days.
 fn go_duration(duration: Duration) -> String {
-    if duration.subsec_nanos() == 0 {
-        format!("{}s", duration.as_secs())
-    } else {
-        format!("{}ms", duration.as_millis())
+    match duration.subsec_nanos() {
+        0 => format!("{}s", duration.as_secs()),
+        _ => format!("{}ns", duration.as_nanos()),
     }
 }

@@ -10,10 +10,13 @@ use crate::error::{Context, Error, Result};
 /// Runs `command` with `data` on its standard input and returns what it prints. `{{Subject}}` in the
 /// command stands for the subject.
 pub(crate) async fn translate(command: &str, subject: &str, data: &[u8]) -> Result<Vec<u8>> {
-    let command = command
-        .replace("{{Subject}}", subject)
-        .replace("{{.Subject}}", subject);
-    let words = split(&command)?;
+    // The command line is split first: a subject may have quotes in it, and is never more than a part of
+    // one argument.
+    let put = |word: String| {
+        word.replace("{{Subject}}", subject)
+            .replace("{{.Subject}}", subject)
+    };
+    let words: Vec<String> = split(command)?.into_iter().map(put).collect();
     let (program, arguments) = words
         .split_first()
         .context("the command of --translate is empty")?;

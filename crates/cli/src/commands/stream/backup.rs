@@ -123,9 +123,27 @@ pub(crate) async fn backup(
         }
     };
     let meta = target.join(format!("{META_FILE}.partial"));
-    fs::write(&meta, serde_json::to_string_pretty(&description)?).context(meta.display())?;
-    fs::rename(&partial, target.join(DATA_FILE))?;
-    fs::rename(&meta, target.join(META_FILE))?;
+    let result = put(target, &partial, &meta, &description);
+    if result.is_err() {
+        let _ = fs::remove_file(&partial);
+        let _ = fs::remove_file(&meta);
+    }
+    result
+}
+
+/// Puts both files into their places. An earlier backup's description goes first: it says nothing
+/// about the new data.
+fn put(target: &Path, partial: &Path, meta: &Path, description: &Value) -> Result<()> {
+    fs::write(meta, serde_json::to_string_pretty(description)?).context(meta.display())?;
+    let place = target.join(META_FILE);
+    match fs::remove_file(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).context(place.display());
+        }
+        _ => {}
+    }
+    fs::rename(partial, target.join(DATA_FILE))?;
+    fs::rename(meta, place)?;
     Ok(())
 }
 

@@ -10,10 +10,13 @@ use super::{Event, Flow, Sink, SubscribeArgs};
 use crate::error::{Error, Result};
 use crate::jsm::{Delivery, Jsm, StreamInfo};
 use crate::note;
-use crate::output::time;
+use crate::output::{duration, time};
 
 /// Messages asked for at a time.
 const BATCH: u64 = 500;
+
+/// How long the next message of a batch is waited for.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Time between two looks at a stream that had nothing new.
 const POLL: Duration = Duration::from_millis(500);
@@ -39,16 +42,22 @@ pub(super) async fn run(
             .publish_with_reply(jsm.subject(&call), inbox, serde_json::to_vec(&body)?.into())
             .await?;
         let mut received = 0;
-        while let Ok(Some(message)) =
-            tokio::time::timeout(Duration::from_secs(5), replies.next()).await
-        {
+        loop {
+            let message = tokio::time::timeout(ANSWER, replies.next()).await;
+            // Without a last word there may be more than what came.
+            let message = message.ok().flatten().ok_or_else(|| {
+                Error::new(format!(
+                    "the stream sent nothing for {}",
+                    duration::human(ANSWER)
+                ))
+            })?;
             match message.status.map(|status| status.as_u16()) {
                 None | Some(200) => {}
                 Some(204 | 404) => break,
                 Some(status) => {
-                    return Err(Error::new(format!(
-                        "the stream answers {status}: direct gets need server 2.11"
-                    )));
+                    let told = message.description.as_deref().unwrap_or_default();
+                    return Err(Error::new(format!("the stream answers {status} {told}"))
+                        .hint("Batches of direct gets need server 2.11."));
                 }
             }
             let Some(event) = event(message, filter) else {

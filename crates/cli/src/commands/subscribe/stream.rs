@@ -69,6 +69,10 @@ async fn consumer(args: &SubscribeArgs, jsm: &Jsm, stream: &str) -> Result<Consu
     let mut config = starting(args)?;
     config.headers_only = args.headers_only || args.subjects_only;
     config.filter_subject = args.subjects.first().cloned().unwrap_or_default();
+    if args.stream.last_per_subject && config.filter_subject.is_empty() {
+        // Servers want to be told of which subjects.
+        ">".clone_into(&mut config.filter_subject);
+    }
     match &args.durable {
         Some(durable) => {
             config.durable_name.clone_from(durable);
