@@ -12,7 +12,7 @@ fn the_account_is_shown() {
         "Expires: never\n",
         "Headers Supported: true\n",
         "Maximum Payload: 1.0 MiB\n",
-        "JetStream Account Usage:\n",
+        "JetStream Account Information:\n",
         "Tier: Default:\n",
         "Streams: 0 of Unlimited\n",
     ] {
@@ -36,7 +36,9 @@ fn the_account_is_reported() {
     let report = |args: &[&str]| world.nats(&[&["account", "report"], args].concat());
     let out = report(&["connections"]).ok().stdout;
     assert!(
-        out.contains("by subs") && out.contains("│ listener"),
+        out.contains("by subs")
+            && out.contains("│ listener")
+            && out.contains("Connections per server"),
         "{out}"
     );
     let conns = report(&["conns", "--sort", "cid", "--top", "1", "-R", "--json"])

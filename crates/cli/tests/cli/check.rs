@@ -83,6 +83,7 @@ fn every_format_is_spoken() {
         (Some("OK"), Some("connections"))
     );
     assert_eq!(json["perf_data"][0]["name"], "connect_time");
+    assert_eq!(json["perf_data"][0]["critical"], 120);
     let text = says(
         &world,
         &with(&["--format", "prometheus", "--namespace", "x"]),

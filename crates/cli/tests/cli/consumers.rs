@@ -386,7 +386,7 @@ fn consumers_pause_and_resume() {
     assert!(out.starts_with("Paused S > C until "), "{out}");
     let info = world.nats(&["consumer", "info", "S", "C"]).ok().stdout;
     assert!(
-        info.contains("Paused Until Deadline: ") && info.contains("Paused For: "),
+        info.contains("Paused Until Deadline: ") && info.contains(" Paused Until: "),
         "{info}"
     );
     let of_paused = ["consumer", "next", "S", "C", "--timeout", "200ms"];

@@ -136,7 +136,7 @@ fn permissions(page: &mut Columns, user: &Value) {
 }
 
 fn usage(page: &mut Columns, info: &Value, max_payload: u64) {
-    page.section("JetStream Account Usage")
+    page.section("JetStream Account Information")
         .row_if_set("Domain", info.text("domain"))
         .row("Storage", number::bytes(info.count("storage")))
         .row("Memory", number::bytes(info.count("memory")))

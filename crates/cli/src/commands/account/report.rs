@@ -1,5 +1,7 @@
 //! `account report`: the account's connections, and what it moves through each server.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -136,6 +138,8 @@ impl ConnectionsArgs {
             return Ok(());
         }
         self.table(shown, connections.len()).print();
+        say!();
+        per_server(shown).print();
         Ok(())
     }
 
@@ -205,6 +209,27 @@ impl ConnectionsArgs {
         }
         table
     }
+}
+
+/// How many of the connections each server has, the most at the end.
+fn per_server(shown: &[Value]) -> Table {
+    let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
+    for connection in shown {
+        let server = server_name(connection.at("server"));
+        *counts
+            .entry((server, connection.text("server.cluster")))
+            .or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| *count);
+    let mut table = Table::new(
+        "Connections per server",
+        &["Server", "Cluster", "Connections"],
+    );
+    for ((server, cluster), count) in counts {
+        table.row([server, cluster.to_owned(), number::grouped(count)]);
+    }
+    table
 }
 
 /// A server's name, or where it is if nobody named it.

@@ -55,7 +55,8 @@ impl CheatArgs {
                 let wanted = wanted.as_str();
                 let found = SHEETS
                     .iter()
-                    .find(|(topic, _)| *topic == wanted || topic.starts_with(wanted));
+                    // Short forms, and plurals.
+                    .find(|(topic, _)| topic.starts_with(wanted) || wanted.starts_with(topic));
                 let (_, sheet) = found.ok_or_else(|| {
                     Error::new(format!("there is no cheat sheet on {wanted:?}"))
                         .hint("`nats cheat --list` shows the topics.")

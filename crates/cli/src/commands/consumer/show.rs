@@ -61,8 +61,9 @@ pub(super) fn print(info: &ConsumerInfo, state_only: bool, as_json: bool) -> Res
 fn configuration(page: &mut Columns, info: &ConsumerInfo) {
     let config = &info.config;
     page.section("Configuration")
-        .row_if_set("Name", &config.name);
-    if config.durable_name != config.name {
+        // The server does not repeat a name that it chose itself.
+        .row_if_set("Name", &info.name);
+    if config.durable_name != info.name {
         page.row_if_set("Durable Name", &config.durable_name);
     }
     page.row_if_set("Description", &config.description);
@@ -153,13 +154,15 @@ fn pauses(page: &mut Columns, info: &ConsumerInfo) {
     };
     let until = time::local_text(until);
     let text = match info.paused {
-        true => {
-            let left = duration::human_nanos(info.pause_remaining, "0s");
-            format!("{until} ({left} remaining)")
-        }
+        true => remaining(&until, info),
         false => format!("{until} (passed)"),
     };
     page.row("Paused Until Deadline", text);
+}
+
+fn remaining(until: &str, info: &ConsumerInfo) -> String {
+    let left = duration::human_nanos(info.pause_remaining, "0s");
+    format!("{until} ({left} remaining)")
 }
 
 fn state(page: &mut Columns, info: &ConsumerInfo) {
@@ -203,8 +206,8 @@ fn state(page: &mut Columns, info: &ConsumerInfo) {
         page.row("Active Interest", interest);
     }
     if info.paused {
-        let left = duration::human_nanos(info.pause_remaining, "0s");
-        page.row("Paused For", left);
+        let until = config.pause_until.as_deref().unwrap_or_default();
+        page.row("Paused Until", remaining(&time::local_text(until), info));
     }
     let groups: Vec<String> = info
         .priority_groups

@@ -140,7 +140,14 @@ impl ContextArgs {
                 store.remove(&name)
             }
             ContextCommand::Select { name } => select(&store, name),
-            ContextCommand::Unselect => store.unselect(),
+            ContextCommand::Unselect => {
+                let selected = store.selected();
+                store.unselect()?;
+                if let Some(name) = selected {
+                    crate::note!("Unselected the {name:?} context");
+                }
+                Ok(())
+            }
             ContextCommand::Info(args) => args.run(&store, app).await,
             ContextCommand::Validate(args) => args.run(&store, app).await,
             ContextCommand::Previous => {

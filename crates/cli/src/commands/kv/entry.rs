@@ -22,12 +22,20 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    /// The word in the header `KV-Operation`, and for people.
+    /// The word in the header `KV-Operation`, and for who watches.
     pub(super) fn header(self) -> &'static str {
         match self {
             Operation::Put => "PUT",
             Operation::Delete => "DEL",
             Operation::Purge => "PURGE",
+        }
+    }
+
+    /// The word in a key's history.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Operation::Delete => "DELETE",
+            other => other.header(),
         }
     }
 

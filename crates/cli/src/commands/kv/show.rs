@@ -93,7 +93,8 @@ pub(super) fn print_info(info: &StreamInfo) {
         page.section("Sources Information");
         for source in &info.sources {
             page.row("Source Bucket", KEY_VALUE.bucket(&source.name))
-                .row("Lag", number::grouped(source.lag));
+                .row("Lag", number::grouped(source.lag))
+                .row("Last Seen", duration::human_nanos(source.active, "never"));
         }
     }
     print_page(page, info);

@@ -72,7 +72,7 @@ impl HistoryArgs {
             table.row([
                 entry.key.clone(),
                 entry.revision.to_string(),
-                entry.operation.header().to_owned(),
+                entry.operation.word().to_owned(),
                 time::local(entry.created),
                 number::grouped(entry.size),
                 cell(&entry),

@@ -29,7 +29,7 @@ pub(super) struct Criteria {
     /// Streams created longer ago than a duration
     #[arg(long, value_name = "DURATION", value_parser = duration::arg)]
     created: Option<Duration>,
-    /// Streams with fewer consumers than a threshold
+    /// Streams with fewer consumers than a threshold, or as many
     #[arg(long, value_name = "THRESHOLD", allow_hyphen_values = true)]
     consumers: Option<i64>,
     /// Streams with interest matching a subject or wildcard
@@ -133,7 +133,11 @@ impl Criteria {
             // Below nothing is no threshold.
             self.consumers
                 .and_then(|count| u64::try_from(count).ok())
-                .map(|count| stream.state.consumer_count < count),
+                .map(|count| {
+                    let consumers = stream.state.consumer_count;
+                    // As many as that are on both sides of the line.
+                    consumers < count || (consumers == count && !self.invert)
+                }),
             self.replicas
                 .map(|count| stream.config.num_replicas <= count),
             self.sourced.then_some(!stream.config.sources.is_empty()),
@@ -178,6 +182,8 @@ mod tests {
         assert!(!meets("find --created 1y --empty"));
         assert!(meets("find --empty --invert"));
         assert!(meets("find --replicas 3 --consumers 1"));
+        assert!(meets("find --consumers 0") && meets("find --consumers 0 --invert"));
+        assert!(!meets("find --consumers 1 --invert"));
         assert!(!meets("find --replicas 2"));
         assert!(!meets("find --cluster east"));
     }

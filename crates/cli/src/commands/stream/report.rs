@@ -187,10 +187,7 @@ impl ReportArgs {
             prefix.unwrap_or_default(),
             source.name.clone(),
             filters,
-            match self.raw {
-                true => source.active.to_string(),
-                false => show::seen(source.active),
-            },
+            show::seen(source.active),
             self.count(source.lag),
             error.unwrap_or_default(),
         ]

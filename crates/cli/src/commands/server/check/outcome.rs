@@ -202,9 +202,9 @@ impl Outcome {
         let measures = self.measures.iter().map(|measure| {
             let mut entry = json!({
                 "name": measure.name,
-                "value": measure.value,
-                "warning": measure.warning,
-                "critical": measure.critical,
+                "value": whole(measure.value),
+                "warning": whole(measure.warning),
+                "critical": whole(measure.critical),
             });
             if !measure.unit.is_empty() {
                 entry["unit"] = json!(measure.unit);
@@ -326,6 +326,17 @@ pub(crate) fn report(
         0 => Ok(()),
         _ if format == Format::Prometheus => Ok(()),
         code => Err(Error::new("").code(code)),
+    }
+}
+
+/// Up to here floats hold whole numbers exactly.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// A number as JSON writers of other languages write it: without a fraction that is nothing.
+fn whole(value: f64) -> Value {
+    match value.fract() == 0.0 && value.abs() < MAX_WHOLE {
+        true => json!(value as i64),
+        false => json!(value),
     }
 }
 
