@@ -146,6 +146,18 @@ fn from_nothing_to_a_revoked_user() {
             "server_name=n1",
         ])
         .ok();
+    world
+        .nats(&["server", "generate", "k8s", "--template", "kubernetes"])
+        .ok();
+    let values = std::fs::read_to_string(world.dir().join("k8s/values.yaml"));
+    let values = values.expect("a file");
+    for part in [
+        "    replicas: 3\n",
+        "        size: \"10Gi\"\n",
+        "    resolver_preload:\n",
+    ] {
+        assert!(values.contains(part), "{part:?} is not in {values}");
+    }
     let server = start(&target);
     let url = format!("nats://{}", server.addr());
     let nats = |args: &[&str], creds: &str| {

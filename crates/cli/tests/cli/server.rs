@@ -1,7 +1,7 @@
 //! `nats server`: what servers say about themselves, and what needs no server.
 
 use cognate_conformance::wait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Ended, World};
 
@@ -412,6 +412,24 @@ fn configurations_are_generated() {
     assert!(
         compose.contains("n3.c2.nats.internal:") && !compose.contains("c3."),
         "{compose}"
+    );
+    let context = std::fs::read(world.dir().join("compose/cli/context/system_c2.json"));
+    let context: Value = serde_json::from_slice(&context.expect("a context")).expect("JSON");
+    assert_eq!(
+        (&context["user"], &context["url"]),
+        (
+            &json!("system"),
+            &json!(
+                "nats://n1.c2.nats.internal:4222,nats://n2.c2.nats.internal:4222,nats://n3.c2.nats.internal:4222"
+            )
+        )
+    );
+    has(
+        generate("leaf", &["--source", "fs:///ngsleafnodeconfig"]),
+        &[
+            "Wrote leaf/leafnode.conf",
+            "nats-server -c leaf/leafnode.conf",
+        ],
     );
     generate("compose", &["--template", "leafnode"]).fails_with("already exist");
     generate("x", &["--template", "leafnode", "--set", "prot=1"])

@@ -4,19 +4,20 @@
 //! `--set`, or asked for where somebody can be asked, or the defaults. Nothing is written before all
 //! answers make sense, and never over something that is there.
 
+mod files;
+mod questions;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::run::quoted;
+use questions::{Question, When};
+
 use crate::commands::auth::select::OperatorFlag;
 use crate::error::{Context, Error, Result};
 use crate::output::{number, prompt, terminal};
 use crate::say;
-
-/// Clusters and members of a generated super cluster, at most.
-const MAX_NODES: u64 = 20;
 
 /// Generate server configurations
 #[derive(clap::Args)]
@@ -39,8 +40,9 @@ pub(crate) struct GenerateArgs {
     #[command(flatten)]
     operator: OperatorFlag,
 
-    /// Refused: bundles of the official tool are templates of Go
-    #[arg(long, hide = true)]
+    /// One of the bundles that are built in, as the official tool names them; others are refused,
+    /// because they are templates of Go
+    #[arg(long, hide = true, conflicts_with = "template")]
     source: Option<String>,
 }
 
@@ -48,108 +50,13 @@ pub(crate) struct GenerateArgs {
 enum Template {
     /// 'nats auth' managed NATS Server configuration
     Operator,
+    /// 'nats auth' managed NATS Cluster in Kubernetes
+    Kubernetes,
     /// Development Super Cluster using Docker Compose
     DockerCompose,
     /// Synadia Cloud Leafnode Configuration
     Leafnode,
 }
-
-/// A question: its key, its text, and the answer if there is no other.
-type Question = (&'static str, &'static str, &'static str);
-
-const OPERATOR: &[Question] = &[
-    (
-        "server_name",
-        "Unique name for this server",
-        "nats.example.net",
-    ),
-    ("address", "Address to listen on", "0.0.0.0"),
-    (
-        "port",
-        "The port to listen on for client connections",
-        "4222",
-    ),
-    (
-        "monitor_port",
-        "Port to listen on for monitoring requests, 0 for none",
-        "8222",
-    ),
-    ("jetstream", "Enable JetStream", "true"),
-    (
-        "store_dir",
-        "Directory to store JetStream data",
-        "/var/lib/nats/jetstream",
-    ),
-    (
-        "max_mem",
-        "Maximum amount of RAM that can be used by JetStream",
-        "-1",
-    ),
-    (
-        "max_file",
-        "Maximum amount of disk storage that can be used by JetStream",
-        "-1",
-    ),
-    (
-        "resolver_dir",
-        "The directory to store JWTs in",
-        "/var/lib/nats/resolver",
-    ),
-    (
-        "allow_delete",
-        "Should the server allow accounts to be deleted",
-        "true",
-    ),
-    ("limit", "The maximum amount of accounts to allow", "1000"),
-];
-
-const DOCKER: &[Question] = &[
-    ("data", "The directory to store data in", "./data"),
-    (
-        "domain",
-        "The DNS domain to use for the network",
-        "nats.internal",
-    ),
-    ("image", "The docker image to use", "nats:latest"),
-    ("clusters", "The number of clusters to create", "3"),
-    (
-        "members",
-        "The number of servers to create per cluster",
-        "3",
-    ),
-    (
-        "port",
-        "The port used by the first server in the first cluster",
-        "10000",
-    ),
-    (
-        "password",
-        "Password of the users of the accounts",
-        "s3cret",
-    ),
-    ("jetstream", "Enable JetStream", "true"),
-];
-
-const LEAFNODE: &[Question] = &[
-    (
-        "port",
-        "The port to listen on for client connections",
-        "4222",
-    ),
-    (
-        "monitor_port",
-        "Port to listen on for monitoring requests, 0 for none",
-        "0",
-    ),
-    ("jetstream", "Enable JetStream", "false"),
-    ("store_dir", "Directory to write JetStream data", "data"),
-    ("domain", "The JetStream Domain for the Leafnode", "LEAF"),
-    (
-        "credentials",
-        "Path to the Synadia Cloud credential file",
-        "ngs.creds",
-    ),
-];
 
 /// The answers to a template's questions.
 struct Answers(BTreeMap<&'static str, String>);
@@ -167,7 +74,7 @@ impl Answers {
 
     fn flag(&self, key: &str) -> Result<bool> {
         match self.text(key) {
-            "true" | "yes" | "y" => Ok(true),
+            text if is_yes(text) => Ok(true),
             "false" | "no" | "n" => Ok(false),
             text => Err(Error::new(format!(
                 "{key}: {text:?} is neither true nor false"
@@ -184,12 +91,6 @@ impl Answers {
 
 impl GenerateArgs {
     pub(crate) fn run(self) -> Result<()> {
-        if let Some(source) = &self.source {
-            return Err(Error::new(format!(
-                "--source {source}: bundles are templates of Go, which this tool does not run"
-            ))
-            .hint("The three that are built in need no --source: --template names one."));
-        }
         if self.target.exists() {
             return Err(Error::new(format!(
                 "target directory {} already exist",
@@ -199,27 +100,64 @@ impl GenerateArgs {
         }
         let template = self.template()?;
         let questions = match template {
-            Template::Operator => OPERATOR,
-            Template::DockerCompose => DOCKER,
-            Template::Leafnode => LEAFNODE,
+            Template::Operator => questions::OPERATOR,
+            Template::Kubernetes => questions::KUBERNETES,
+            Template::DockerCompose => questions::DOCKER,
+            Template::Leafnode => questions::LEAFNODE,
         };
         let answers = self.answers(questions)?;
         let files = match template {
-            Template::Operator => self.operator(&answers)?,
-            Template::DockerCompose => docker(&answers)?,
-            Template::Leafnode => leafnode(&answers)?,
+            Template::Operator => files::operator(&self.operator.choose()?, &answers)?,
+            Template::Kubernetes => files::kubernetes(&self.operator.choose()?, &answers)?,
+            Template::DockerCompose => files::docker(&answers)?,
+            Template::Leafnode => files::leafnode(&answers)?,
         };
         for (name, text) in files {
             let path = self.target.join(name);
             write(&path, &text)?;
             say!("Wrote {}", path.display());
         }
+        self.tell_next(template, &answers);
         Ok(())
+    }
+
+    /// What is to be done with the files.
+    fn tell_next(&self, template: Template, answers: &Answers) {
+        let target = self.target.display();
+        match template {
+            Template::Operator => say!(
+                "\nStart it:  nats-server -c {target}/server.conf\nAccounts:  nats auth account push NAME"
+            ),
+            Template::Kubernetes => say!(
+                "\nhelm repo add nats https://nats-io.github.io/k8s/helm/charts/\nhelm upgrade --install nats nats/nats -f {target}/values.yaml\nkubectl port-forward service/nats 4222"
+            ),
+            Template::DockerCompose => say!(
+                "\ncd {target} && docker compose up\ndocker compose run cli.{}    # a shell with contexts for all clusters",
+                answers.text("domain")
+            ),
+            Template::Leafnode => say!(
+                "\nStore the credentials in {:?}, then:  nats-server -c {target}/leafnode.conf",
+                answers.text("credentials")
+            ),
+        }
     }
 
     fn template(&self) -> Result<Template> {
         if let Some(template) = self.template {
             return Ok(template);
+        }
+        match self.source.as_deref() {
+            None => {}
+            Some("fs:///operator") => return Ok(Template::Operator),
+            Some("fs:///operatork8s") => return Ok(Template::Kubernetes),
+            Some("fs:///natsbuilder") => return Ok(Template::DockerCompose),
+            Some("fs:///ngsleafnodeconfig") => return Ok(Template::Leafnode),
+            Some(source) => {
+                return Err(Error::new(format!(
+                    "--source {source}: bundles are templates of Go, which this tool does not run"
+                ))
+                .hint("The four that are built in need no --source: --template names one."));
+            }
         }
         let all = Template::value_variants();
         let name = |template: &Template| {
@@ -247,9 +185,10 @@ impl GenerateArgs {
             answers.insert(*key, value.to_owned());
         }
         let may_ask = !self.defaults && terminal::can_ask();
-        for (key, text, default) in questions {
+        for (key, text, default, when) in questions {
             if !answers.contains_key(key) {
-                let answer = match may_ask {
+                let without = answers.get("jetstream").is_some_and(|yes| !is_yes(yes));
+                let answer = match may_ask && !(*when == When::JetStream && without) {
                     true => prompt::ask(text, default, &format!("--set {key}=…"))?,
                     false => (*default).to_owned(),
                 };
@@ -258,138 +197,10 @@ impl GenerateArgs {
         }
         Ok(Answers(answers))
     }
-
-    fn operator(&self, answers: &Answers) -> Result<Vec<(PathBuf, String)>> {
-        let chosen = self.operator.choose()?;
-        let operator = &chosen.operator;
-        let mut text = format!(
-            "# Operated by {name}\n\nserver_name: {server}\nlisten: {listen}\n",
-            name = operator.name,
-            server = quoted(answers.text("server_name")),
-            listen = quoted(&format!(
-                "{}:{}",
-                answers.text("address"),
-                answers.number("port", 65_535)?
-            )),
-        );
-        let monitor = answers.number("monitor_port", 65_535)?;
-        if monitor > 0 {
-            text.push_str(&format!(
-                "http: {}\n",
-                quoted(&format!("{}:{monitor}", answers.text("address")))
-            ));
-        }
-        text.push_str(&format!(
-            "\n# The token of the operator\noperator: {}\n",
-            operator.token
-        ));
-        let system = &operator.claims.nats.system_account;
-        let accounts = chosen.store.all_accounts(&operator.name)?;
-        if let Some(account) = accounts.iter().find(|account| account.subject() == system) {
-            text.push_str(&format!(
-                "\n# The system account, {}\nsystem_account: {system}\nresolver_preload: {{\n    {system}: {}\n}}\n",
-                account.name, account.token
-            ));
-        }
-        if answers.flag("jetstream")? {
-            text.push_str(&format!(
-                "\njetstream {{\n    store_dir: {}\n    max_mem: {}\n    max_file: {}\n}}\n",
-                quoted(answers.text("store_dir")),
-                answers.size("max_mem")?,
-                answers.size("max_file")?
-            ));
-        }
-        text.push_str(&format!(
-            "\n# Accounts are pushed here: nats auth account push\nresolver {{\n    type: full\n    dir: {}\n    allow_delete: {}\n    interval: \"2m\"\n    limit: {}\n}}\n",
-            quoted(answers.text("resolver_dir")),
-            answers.flag("allow_delete")?,
-            answers.number("limit", u64::MAX)?
-        ));
-        Ok(vec![("server.conf".into(), text)])
-    }
 }
 
-fn leafnode(answers: &Answers) -> Result<Vec<(PathBuf, String)>> {
-    let mut text = format!(
-        "# A leaf node of Synadia Cloud\n\nlisten: \"0.0.0.0:{}\"\n",
-        answers.number("port", 65_535)?
-    );
-    let monitor = answers.number("monitor_port", 65_535)?;
-    if monitor > 0 {
-        text.push_str(&format!("http: \"0.0.0.0:{monitor}\"\n"));
-    }
-    if answers.flag("jetstream")? {
-        text.push_str(&format!(
-            "\njetstream {{\n    store_dir: {}\n    domain: {}\n}}\n",
-            quoted(answers.text("store_dir")),
-            quoted(answers.text("domain"))
-        ));
-    }
-    text.push_str(&format!(
-        "\nleafnodes {{\n    remotes = [\n        {{\n            url: \"tls://connect.ngs.global\"\n            credentials: {}\n        }}\n    ]\n}}\n",
-        quoted(answers.text("credentials"))
-    ));
-    Ok(vec![("leafnode.conf".into(), text)])
-}
-
-fn docker(answers: &Answers) -> Result<Vec<(PathBuf, String)>> {
-    let clusters = answers.number("clusters", MAX_NODES)?.max(1);
-    let members = answers.number("members", MAX_NODES)?.max(1);
-    let first = answers.number("port", 65_535 - 100 * MAX_NODES)?;
-    let has_jetstream = answers.flag("jetstream")?;
-    let (domain, password) = (answers.text("domain"), answers.text("password"));
-    let mut conf = String::from(
-        "port: 4222\nmonitor_port: 8222\nserver_name: $NAME\nclient_advertise: $ADVERTISE\nserver_tags: $GATEWAY\n",
-    );
-    if has_jetstream {
-        conf.push_str("\njetstream {\n  store_dir: /data\n}\n");
-    }
-    let routes: String = (1..=members)
-        .map(|node| format!("    \"nats-route://n{node}:6222\"\n"))
-        .collect();
-    conf.push_str(&format!(
-        "\ncluster {{\n  port: 6222\n  routes = [\n{routes}  ]\n}}\n"
-    ));
-    conf.push_str("\ngateway {\n  name: $GATEWAY\n  port: 7222\n  gateways: [\n");
-    for cluster in 1..=clusters {
-        let urls: Vec<String> = (1..=members)
-            .map(|node| format!("\"nats://n{node}.c{cluster}.{domain}:7222\""))
-            .collect();
-        conf.push_str(&format!(
-            "    {{name: \"c{cluster}\", urls: [{}]}}\n",
-            urls.join(", ")
-        ));
-    }
-    conf.push_str("  ]\n}\n");
-    if !password.is_empty() {
-        let jetstream = if has_jetstream {
-            "jetstream: enabled, "
-        } else {
-            ""
-        };
-        let password = quoted(password);
-        conf.push_str(&format!(
-            "\naccounts {{\n  users: {{{jetstream}users: [{{user: user, password: {password}}}]}}\n  system: {{users: [{{user: system, password: {password}}}]}}\n}}\nsystem_account: system\n"
-        ));
-    }
-    let mut compose = String::from("services:\n");
-    for cluster in 1..=clusters {
-        for node in 1..=members {
-            let port = first + (cluster - 1) * 100 + node - 1;
-            let name = format!("n{node}.c{cluster}");
-            compose.push_str(&format!(
-                "  {name}.{domain}:\n    image: {image}\n    command: [\"-c\", \"/nats-server.conf\"]\n    dns_search: c{cluster}.{domain}\n    environment:\n      GATEWAY: c{cluster}\n      NAME: {name}\n      ADVERTISE: {name}.{domain}:{port}\n    networks: [shared, nats-cluster{cluster}]\n    ports: [\"{port}:4222\"]\n    volumes:\n      - ./cluster.conf:/nats-server.conf\n      - {data}/{name}:/data\n",
-                image = answers.text("image"),
-                data = answers.text("data"),
-            ));
-        }
-    }
-    compose.push_str("networks:\n  shared: {}\n");
-    (1..=clusters).for_each(|c| compose.push_str(&format!("  nats-cluster{c}: {{}}\n")));
-    Ok(vec![
-        ("cluster.conf".into(), conf),
-        ("docker-compose.yaml".into(), compose),
-    ])
+fn is_yes(answer: &str) -> bool {
+    matches!(answer, "true" | "yes" | "y")
 }
 
 /// Writes a file with a token in it, for its owner's eyes.
