@@ -56,7 +56,7 @@ pub trait Load: Send {
 
 /// The loads of a world, six of all by the seed.
 #[must_use]
-pub fn choose(rng: &mut Rng, damage: bool) -> Vec<Box<dyn Load>> {
+pub fn choose(rng: &mut Rng) -> Vec<Box<dyn Load>> {
     let mut all: Vec<Box<dyn Load>> = publish::all(rng);
     all.extend(consume::all(rng));
     all.push(Box::new(counter::Counter::new()));
@@ -64,7 +64,7 @@ pub fn choose(rng: &mut Rng, damage: bool) -> Vec<Box<dyn Load>> {
     all.push(Box::new(admin::Admin::new()));
     all.push(Box::new(overwrite::Overwrites::new()));
     all.push(Box::new(snapshot::Snapshots::new()));
-    all.push(Box::new(flow::Flow::new(damage)));
+    all.push(Box::new(flow::Flow::new()));
     while all.len() > 6 {
         let at = rng.below(all.len() as u64) as usize;
         drop(all.swap_remove(at));

@@ -98,7 +98,7 @@ fn start(config: &str) -> Result<Server, String> {
 /// What went wrong first.
 pub fn run(seed: u64, rounds: u64, damage: bool) -> Result<Tally, Box<Failure>> {
     let mut rng = Rng::new(seed);
-    let loads = load::choose(&mut rng, damage);
+    let loads = load::choose(&mut rng);
     let form = Form::choose(&mut rng, rounds);
     let mut world = World {
         seed,

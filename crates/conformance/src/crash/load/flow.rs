@@ -23,9 +23,6 @@ const TARGET: &str = "to.FLOW.F1";
 /// Bytes of a message: a dozen of them make flow control ask.
 const BULK: usize = 120_000;
 
-/// The same where a file is to be damaged, so that no file of the log becomes full.
-const LITTLE: usize = 2000;
-
 /// How long nothing may come before the consumer is asked how far it is.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -42,12 +39,18 @@ pub struct Flow {
     confirmed: u64,
 }
 
+impl Default for Flow {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Flow {
     /// Nothing sent yet.
     #[must_use]
-    pub fn new(damage: bool) -> Self {
+    pub fn new() -> Self {
         let mut ledger = Ledger::new(STREAM, Rule::default());
-        ledger.bulk = if damage { LITTLE } else { BULK };
+        ledger.bulk = BULK;
         Self {
             ledger,
             floor: 0,
