@@ -5,6 +5,7 @@
 //! (A compressed one begins as it was sent, too.) Where everything is encrypted it is only known which
 //! stream's file was damaged, and how many messages had room in the damaged part.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,8 @@ pub struct Damage {
     from: usize,
     to: usize,
     before: Vec<u8>,
+    /// Where a number stands between colons, by the number: in a payload, behind its stream's name.
+    places: HashMap<usize, Vec<usize>>,
 }
 
 impl Damage {
@@ -86,6 +89,7 @@ impl Damage {
             most: most(from, to.min(used)),
             from,
             to,
+            places: numbers(&before),
             before,
         })
     }
@@ -96,14 +100,12 @@ impl Damage {
         if self.is_encrypted {
             return self.touches(stream);
         }
-        let mark = format!("{stream}:{number}:").into_bytes();
-        let mut places = self
-            .before
-            .windows(mark.len())
-            .enumerate()
-            .filter(|(_, window)| *window == mark)
-            .map(|(at, _)| at);
-        places.any(|at| at.saturating_sub(BEFORE) < self.to && at + len + AFTER > self.from)
+        let mut places = self.places.get(&number).into_iter().flatten();
+        places.any(|&at| {
+            self.before[..at].ends_with(stream.as_bytes())
+                && at.saturating_sub(BEFORE) < self.to
+                && at + len + AFTER > self.from
+        })
     }
 
     /// How many messages may have lain under it.
@@ -118,6 +120,23 @@ impl Damage {
         let mut parts = self.file.components();
         parts.any(|part| part.as_os_str() == stream)
     }
+}
+
+/// All numbers between colons, with the places of the colons before them.
+fn numbers(bytes: &[u8]) -> HashMap<usize, Vec<usize>> {
+    let mut found: HashMap<usize, Vec<usize>> = HashMap::new();
+    let is_colon = |at: &usize| bytes[*at] == b':';
+    for at in (0..bytes.len()).filter(is_colon) {
+        let rest = &bytes[at + 1..];
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let number = str::from_utf8(&rest[..digits]).ok();
+        if rest.get(digits) == Some(&b':')
+            && let Some(number) = number.and_then(|text| text.parse().ok())
+        {
+            found.entry(number).or_default().push(at);
+        }
+    }
+    found
 }
 
 /// How many messages have room between `from` and `to`, those included that begin before it or end
