@@ -151,7 +151,8 @@ fn show_import(page: &mut Columns, import: &Value) {
         text.push_str(&format!(" from subject {subject}"));
     }
     if !import.text("account").is_empty() {
-        text.push_str(&format!(" in account {}", import.text("account")));
+        let from = if local == subject { "from" } else { "in" };
+        text.push_str(&format!(" {from} account {}", import.text("account")));
     }
     page.row("Subject", text)
         .row("Type", import.text("type"))
