@@ -72,7 +72,7 @@ pub struct Pair<D: Disk> {
 
 impl<D: Disk> Pair<D> {
     /// Opens a document by its name, without the endings of the copies. A copy that cannot be read
-    /// is made again by the next [`store`](Self::store). If the disk has a vault it is encrypted
+    /// or is not the newest is made again, so that afterwards either of them may be lost. If the disk has a vault it is encrypted
     /// from then on; one that is encrypted cannot be opened without.
     pub fn open(disk: D, name: &str) -> Result<(Self, PairContent), DiskError> {
         let vault = disk.vault();
@@ -112,7 +112,27 @@ impl<D: Disk> Pair<D> {
             damaged_copies: expected.saturating_sub(copies.len()) as u8,
             is_plain: copies.iter().any(|copy| !copy.is_sealed),
         };
+        if let Some(newest) = newest
+            && !is_twice(&copies)
+        {
+            // Where the disk does not take it there is still the one.
+            let _ = pair.mend(newest);
+        }
         Ok((pair, content))
+    }
+
+    /// Makes the other copy again from the newest.
+    fn mend(&self, newest: &Copy) -> Result<(), DiskError> {
+        // Whoever wrote it may have been killed before it was durable.
+        if let Some(file) = self
+            .disk
+            .open(&newest.side.name(&self.name), OpenMode::Existing)?
+        {
+            file.sync_data()?;
+        }
+        let file = self.write(newest.side.other(), &newest.body)?;
+        file.sync_data()?;
+        self.disk.sync_dir()
     }
 
     /// Replaces the document; durable when this returns. It waits for the disk.
@@ -168,6 +188,11 @@ pub(crate) struct Copy {
     pub(crate) generation: u64,
     pub(crate) is_sealed: bool,
     pub(crate) body: Vec<u8>,
+}
+
+/// Whether both copies are there and of the same generation.
+fn is_twice(copies: &[Copy]) -> bool {
+    matches!(copies, [a, b] if a.generation == b.generation)
 }
 
 /// The copies that can be read.
@@ -281,6 +306,26 @@ mod tests {
                 (found.body, found.damaged_copies),
                 (Some(b"third".to_vec()), 0)
             );
+        }
+    }
+
+    /// Whoever read the newest may rely on it: what was told after an opening is not taken back by the
+    /// loss of a copy, and neither by a loss of power.
+    #[test]
+    fn what_only_one_copy_has_is_in_both_after_it_was_opened() {
+        let disk = SimDisk::new(1);
+        let (mut pair, _) = Pair::open(disk.clone(), "config").expect("opens");
+        pair.store(b"old").expect("the disk is well");
+        // Killed before it was synced, and before the other was written.
+        write_copy(&disk, "config", pair.older, 2, b"new").expect("there is space");
+        let disk = disk.kill();
+        let opened = Pair::open(disk.clone(), "config").expect("opens").1;
+        assert_eq!(opened.body.as_deref(), Some(&b"new"[..]));
+        for side in ["config.a", "config.b"] {
+            let disk = disk.power_loss(0);
+            disk.delete(side);
+            let (_, found) = Pair::open(disk, "config").expect("opens");
+            assert_eq!(found.body.as_deref(), Some(&b"new"[..]), "without {side}");
         }
     }
 
