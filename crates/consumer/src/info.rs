@@ -74,7 +74,7 @@ impl<C> Consumer<C> {
                 0
             },
             waiting: self.pull.len(),
-            pending: self.selection.remaining(turn.store),
+            pending: self.selection.remaining_stored(turn.store),
             push_bound: self.push.as_ref().is_some_and(|push| push.active),
             pause_remaining: until.map(|until| until.since(now)),
             priority_group: self.group_state(),

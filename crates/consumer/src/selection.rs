@@ -150,6 +150,24 @@ impl<C> Selection<C> {
         self.to_come
     }
 
+    /// The same with what is stored and not yet to be seen, which a note would tell of later.
+    pub(crate) fn remaining_stored<S>(&mut self, store: &mut S) -> u64
+    where
+        S: MessageStore<Cursor = C>,
+    {
+        let remaining = self.remaining(store);
+        let last = store.state().last;
+        let known = self.counted.max(self.visible);
+        if !self.uncertain
+            && last > known
+            && let Ok(more) = store.count(&mut self.cursor, known + 1, false)
+        {
+            self.to_come = remaining + more;
+            self.counted = last;
+        }
+        self.to_come
+    }
+
     /// A message that the filters match may now be seen.
     pub(crate) fn note_stored(&mut self, sequence: Sequence) {
         self.visible = self.visible.max(sequence);

@@ -42,6 +42,36 @@ fn a_consumer_gets_what_became_durable_after_it_had_come() {
     assert!(sent.contains(&"inbox early".to_owned()), "{sent:?}");
 }
 
+/// Whoever published without waiting for an answer and asks then finds it counted, as the stream counts it;
+/// and once.
+#[test]
+fn what_is_stored_and_not_yet_durable_is_pending() {
+    let filtered = CONSUMER.replace('{', r#"{"filter_subject":"s.a","#);
+    let mut rig = Rig::new(STREAM);
+    rig.add(&filtered);
+    let pending = |rig: &mut Rig| {
+        let state = rig.group.consumer_state("C", rig.now, &mut rig.out);
+        state.map(|state| state.pending)
+    };
+    for (subject, expected) in [("s.a", 1), ("s.b", 1), ("s.a", 2), ("s.a", 3)] {
+        rig.publish(subject, b"", "x");
+        rig.step();
+        assert_eq!(pending(&mut rig), Some(expected), "{subject}");
+    }
+    rig.group
+        .delete_message(4, false, rig.now, &mut rig.out)
+        .expect("it is there");
+    assert_eq!(pending(&mut rig), Some(2));
+    rig.settle();
+    assert_eq!(pending(&mut rig), Some(2));
+    rig.publish("s.a", b"", "x");
+    rig.settle();
+    assert_eq!(pending(&mut rig), Some(3));
+    rig.tell(kind::NEXT, "$JS.API.CONSUMER.MSG.NEXT.S.C", "");
+    rig.settle();
+    assert_eq!(pending(&mut rig), Some(2));
+}
+
 /// An acknowledgement is durable before the removal of its message is: a crash in between must not
 /// leave the message in a work queue for ever.
 #[test]
