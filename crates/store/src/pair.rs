@@ -72,8 +72,8 @@ pub struct Pair<D: Disk> {
 
 impl<D: Disk> Pair<D> {
     /// Opens a document by its name, without the endings of the copies. A copy that cannot be read
-    /// or is not the newest is made again, so that afterwards either of them may be lost. If the disk has a vault it is encrypted
-    /// from then on; one that is encrypted cannot be opened without.
+    /// or is not the newest is made again, so that afterwards either of them may be lost. If the disk
+    /// has a vault it is encrypted from then on; one that is encrypted cannot be opened without.
     pub fn open(disk: D, name: &str) -> Result<(Self, PairContent), DiskError> {
         let vault = disk.vault();
         let mut copies = Vec::new();
